@@ -1,0 +1,19 @@
+"""Print every benchmark: measured, the limit or goal, and their ratio, all from this run."""
+
+import argparse
+
+from bench import colony, startup
+from bench.report import Report
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    suites = {"startup": startup.run, "colony": colony.run}
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("suite", nargs="*", choices=[*suites, []], help="default: all")
+    report = Report()
+    for name in parser.parse_args().suite or suites:
+        suites[name](report)
+
+
+main()

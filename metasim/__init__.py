@@ -1,0 +1,56 @@
+"""metasim: an agent-based simulation of the breast-cancer metastatic cascade.
+
+Run a scenario, look at the outcome, tweak the soil::
+
+    import metasim as ms
+
+    base = ms.load("luminal_a")
+    soft = base.replace({"soil.bone.niche": 0.9})
+    a, b = ms.run(base), ms.run(soft)
+    a.metastases, a.summary
+    ms.plots.organ_counts(a)
+
+Names are loaded when first used, so that importing metasim is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "metasim.scenario.load",
+    "Scenario": "metasim.scenario.schema",
+    "run": "metasim.runner.cohort",
+    "Results": "metasim.results.store",
+    "open_results": "metasim.results.store",
+    "summarise": "metasim.results.summary",
+    "MetasimError": "metasim.errors",
+    "ScenarioError": "metasim.errors",
+    "ResultsError": "metasim.errors",
+    "LimitError": "metasim.errors",
+}
+_MODULES = {"plots": "metasim.results.plots"}
+
+__all__ = [*_HOME, *_MODULES, "__version__"]
+
+if TYPE_CHECKING:
+    from metasim.errors import LimitError, MetasimError, ResultsError, ScenarioError
+    from metasim.results import plots
+    from metasim.results.store import Results, open_results
+    from metasim.results.summary import summarise
+    from metasim.runner.cohort import run
+    from metasim.scenario.load import load
+    from metasim.scenario.schema import Scenario
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'metasim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m metasim` is the command line."""
+
+from metasim.cli import main
+
+main()

@@ -1,0 +1,402 @@
+"""The biology of a step, cell by cell: units move, colonies live and shed, units found colonies."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple, NoReturn
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.engines.cells.cell import CancerCell, Colony
+from metasim.engines.cells.ledger import Ledger
+from metasim.errors import LimitError, MetasimError
+from metasim.law.course import Course
+from metasim.law.growth import birth_death, border_rate, net_growth
+from metasim.law.rates import Law
+from metasim.terms import Gate, Route, Stage, Tally
+
+Array = NDArray[Any]
+
+
+class Place(NamedTuple):
+    """Where a unit waits for its next stage, the method that it then calls, where that leads."""
+
+    stage: Stage
+    exit: str
+    leads_to: tuple[Stage | None, ...]
+
+
+INVADED, ARRESTED, ACTIVE, DORMANT = range(4)
+PLACES = (
+    Place(Stage.INVASION, "intravasate", (Stage.CIRCULATION, None)),
+    Place(Stage.ARREST, "extravasate", (Stage.EXTRAVASATION, Stage.CIRCULATION, None)),
+    Place(Stage.EXTRAVASATION, "colonize", (Stage.MICROMETASTASIS, Stage.EXTRAVASATION, None)),
+    Place(Stage.EXTRAVASATION, "reawaken", (Stage.EXTRAVASATION, None)),
+)
+
+
+class Cascade(mesa.Model):
+    """The cells of one patient and what they do; `CascadeModel` adds the clinic and the record.
+
+    Attributes:
+        colonies: all colonies ever, the primary first.
+        alive: those with living cells.
+        waiting: units on their way, by place (`PLACES`) and organ.
+        n_agents: living agents.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        course: Course,
+        organs: Sequence[str],
+        phenotypes: Sequence[str],
+        rng: np.random.Generator | int,
+        cell_class: type[CancerCell],
+        history: bool,
+        max_cells: int,
+    ) -> None:
+        super().__init__(rng=rng)
+        self.law, self.course = law, course
+        self.organs, self.phenotypes = tuple(organs), tuple(phenotypes)
+        self.max_cells = max_cells
+        self.ledger = Ledger(len(organs), history)
+        self.n_agents = 0
+        self.waiting: list[list[list[CancerCell]]] = [[[] for _ in organs] for _ in PLACES]
+        self._every_cell = {
+            name: getattr(cell_class, name) is not getattr(CancerCell, name)
+            for name in ("step", "grow", "change", "leave")
+        }
+        self.gates = {
+            Gate.INVASION: law.gate_invasion,
+            Gate.INTRAVASATION: law.gate_intravasation,
+            Gate.EXTRAVASATION: law.gate_extravasation,
+            Gate.COLONIZATION: law.gate_colonization,
+        }
+        self.moving: list[float] = law.moving.tolist()
+        total = law.mutation.sum(axis=1, keepdims=True)
+        self._mutation: list[float] = total[:, 0].tolist()
+        to = np.cumsum(law.mutation, axis=1)[:, :-1] / np.where(total > 0, total, 1.0)
+        self.becomes: list[list[float]] = to.tolist()
+        rates = (
+            law.moving[0],
+            law.moving[1] + law.moving[2],
+            law.moving[3] + law.dormancy,
+            law.reawakening + law.dormant_death[0],
+        )
+        rate = np.stack([np.broadcast_to(r, len(organs)) for r in rates])
+        self._exit = -np.expm1(-rate * course.dt_days)
+        self.uniform: Callable[[], float] = self._uniforms().__next__
+        self.passes_of = cache(self._passes_of)
+        self.colonies = [self._primary(cell_class)]
+        self.alive = list(self.colonies)
+
+    def _uniforms(self) -> Iterator[float]:
+        while True:  # in blocks: ten times as fast as one by one
+            yield from self.rng.random(256).tolist()
+
+    def _passes_of(self, phenotype: int, cluster: int) -> list[list[float]]:
+        """By state: running sums of P(arrested at s') over s', then of P(carried on from s')."""
+        arrest = np.tile(self.law.gate_arrest[:, phenotype, cluster], len(Route))
+        alive = self.law.hop * (1.0 - self.law.death_per_pass[cluster])
+        table = np.concatenate([alive * arrest, alive * (1.0 - arrest)], axis=1).cumsum(axis=1)
+        # a sum of 1 that rounding left short must not destroy
+        sure = np.isclose(table[:, -1:], 1.0, rtol=0.0, atol=1e-12)
+        return np.where(sure & (table == table[:, -1:]), 2.0, table).tolist()
+
+    def _primary(self, cell_class: type[CancerCell]) -> Colony:
+        course = self.course
+        planted = course.initial_cells.tolist()
+        at_once = math.isinf(self.law.angiogenesis[2])
+        primary = Colony(
+            number=0,
+            organ=course.primary_organ,
+            parent=0,
+            route=-1,
+            founders=sum(planted),
+            vascularised=at_once or sum(planted) > self.law.angiogenesis[1],
+            cells=[[] for _ in planted],
+            days=[0.0, *[math.nan] * 4],
+        )
+        self.make_room(sum(planted))
+        for k, n in enumerate(planted):
+            for _ in range(n):
+                cell = cell_class(self, primary, Stage.PRIMARY_GROWTH, k)
+                primary.cells[k].append(cell)
+                self.ledger.move(cell, None, cell.stage)
+        return primary
+
+    # agents come and go
+
+    def make_room(self, n: int) -> None:
+        """Count n more agents; LimitError if that is more than `max_cells`."""
+        self.n_agents += n
+        if self.n_agents > self.max_cells:
+            self.running = False
+            raise LimitError(
+                f"day {self.ledger.day:g}: {self.n_agents} cells are more than run.max_cells = "
+                f"{self.max_cells}, every one an agent; raise it, or use the colony engine "
+                f'(run.engine = "colonies"), whose cost does not grow with the number of cells'
+            )
+
+    def _daughters(self, cell: CancerCell, n: int) -> list[CancerCell]:
+        self.make_room(n)
+        born = []
+        for _ in range(n):
+            daughter = cell.divide()
+            self.ledger.move(daughter, None, daughter.stage)
+            born.append(daughter)
+        return born
+
+    def _remove(self, cell: CancerCell) -> None:
+        self.ledger.move(cell, cell.stage, None)
+        cell.remove()
+        self.n_agents -= 1
+
+    def _take_out(self, cells: list[CancerCell], which: Array) -> list[CancerCell]:
+        """Remove cells from the patient; hands them back."""
+        taken = _take(cells, which)
+        for cell in taken:
+            self._remove(cell)
+        return taken
+
+    def _close_colonies(self) -> None:
+        """Colonies without cells are extinct from this day on."""
+        for colony in self.alive:
+            if colony.size == 0:
+                colony.days[4] = self.ledger.day
+        self.alive = [colony for colony in self.alive if colony.size > 0]
+
+    def _enter(self, cell: CancerCell, stage: Stage) -> None:
+        self.ledger.move(cell, cell.stage, stage)
+        cell.stage = stage
+        self.ledger.book(Tally.ENTERED, stage, cell.organ, cell.cells)
+
+    def _valid(self, cell: CancerCell, method: str, value: Any, allowed: Sequence[Any]) -> Any:
+        """What a cell's method returned, if it is allowed."""
+        try:
+            return allowed[allowed.index(value)]
+        except (ValueError, TypeError):
+            some = ", ".join(getattr(v, "name", str(v)) for v in allowed)
+            self.nonsense(cell, method, value, f"one of {some}")
+
+    def nonsense(self, cell: CancerCell, method: str, value: Any, allowed: str) -> NoReturn:
+        """A cell's method returned what it must not."""
+        raise MetasimError(
+            f"day {self.ledger.day:g}: {type(cell).__name__}.{method} returned {value!r}; "
+            f"allowed: {allowed}"
+        )
+
+    # 1 units move
+
+    def _move_units(self) -> list[CancerCell]:
+        """Units take at most one stage; those that colonize are handed back."""
+        moving = []
+        for place, by_organ in enumerate(self.waiting):
+            for organ, units in enumerate(by_organ):
+                if units:
+                    goes = self.rng.random(len(units)) < self._exit[place, organ]
+                    moving.append((PLACES[place], _take(units, goes)))
+        return [unit for place, units in moving for unit in units if self._advance(unit, place)]
+
+    def _advance(self, unit: CancerCell, place: Place) -> bool:
+        """A unit leaves its place; True if it colonizes."""
+        organ, book = unit.organ, self.ledger.book
+        after = self._valid(unit, place.exit, getattr(unit, place.exit)(), place.leads_to)
+        self._valid(unit, place.exit, unit.organ, (organ,))
+        if after is place.stage:  # falls dormant, or is active again
+            self.ledger.move(unit, after, after)
+            self._wait(unit)
+            return False
+        book(Tally.LEFT, place.stage, organ, unit.cells)
+        if after is None:
+            book(Tally.DIED, place.stage, organ, unit.cells)
+            self._remove(unit)
+        elif after is Stage.MICROMETASTASIS:
+            return True
+        elif after is Stage.CIRCULATION:
+            self._circulate(unit)
+        else:
+            self._enter(unit, after)
+            self._wait(unit)
+        return False
+
+    def _circulate(self, unit: CancerCell) -> None:
+        """The whole walk, within the step."""
+        organ, book = unit.organ, self.ledger.book
+        self._enter(unit, Stage.CIRCULATION)
+        arrested_in = unit.circulate()
+        book(Tally.LEFT, Stage.CIRCULATION, organ, unit.cells)
+        if arrested_in is None:
+            book(Tally.DIED, Stage.CIRCULATION, organ, unit.cells)
+            self._remove(unit)
+            return
+        unit.organ = self._valid(unit, "circulate", arrested_in, (*range(len(self.organs)), None))
+        self._enter(unit, Stage.ARREST)
+        self._wait(unit)
+
+    def _wait(self, unit: CancerCell) -> None:
+        at = {Stage.INVASION: INVADED, Stage.ARREST: ARRESTED}.get(unit.stage)
+        if at is None:
+            at = DORMANT if unit.dormant else ACTIVE
+        self.waiting[at][unit.organ].append(unit)
+
+    # 2 colonies live
+
+    def _live(self, colony: Colony) -> None:
+        """Growth, phenotype change, angiogenic switch and shedding of one colony."""
+        law, dt, book, organ = self.law, self.course.dt_days, self.ledger.book, colony.organ
+        size = colony.size
+        stage = colony.stage_at(size)
+        self._set_rates(colony, size)
+        self._grow(colony)
+        book(Tally.NET_GROWTH, stage, organ, colony.size - size)
+        if any(colony.change) or self._every_cell["change"]:
+            self._change(colony)
+        if not colony.vascularised and size >= law.angiogenesis[1]:
+            colony.vascularised = self.uniform() < -math.expm1(-law.angiogenesis[2] * dt)
+        if colony.leave > 0.0 or self._every_cell["leave"]:
+            for cells in colony.cells:
+                self._shed(cells, stage)
+        now = colony.size
+        if now > 0 and (stage_now := colony.stage_at(now)) is not stage:
+            book(Tally.LEFT, stage, organ, now)
+            for cell in (cell for cells in colony.cells for cell in cells):
+                self._enter(cell, stage_now)
+        if colony.number > 0:
+            self.ledger.reach(colony, now, self.course.detection_cells[organ])
+
+    def _set_rates(self, colony: Colony, size: int) -> None:
+        """What holds for the cells of a colony in this step, from its size at the start."""
+        law, dt, organ = self.law, self.course.dt_days, colony.organ
+        colony.descent, colony.change = [], []
+        for k in range(len(colony.cells)):
+            death = float(law.death[organ, k])
+            net = net_growth(
+                law.growth_law[0], float(size), law.rho[organ, k], law.capacity[organ],
+                law.power_exponent[0], colony.vascularised, law.angiogenesis[0],
+            )  # fmt: skip
+            birth = max(0.0, death + float(net))
+            colony.descent.append(birth_death(birth, death, dt))
+            colony.change.append(-math.expm1(-self._mutation[k] * birth * dt))
+        rate = border_rate(law.invasion[0], size, law.invasion[1], law.invasion[2])
+        colony.leave = -math.expm1(-rate * dt)
+
+    def _grow(self, colony: Colony) -> None:
+        for cells, (alpha, beta) in zip(colony.cells, colony.descent, strict=True):
+            draws = self.rng.random(len(cells))
+            quiet = (draws >= alpha) & (draws < alpha + (1.0 - alpha) * (1.0 - beta))
+            born: list[CancerCell] = []
+            for i in _turn(~quiet, self._every_cell["grow"]):
+                cell = cells[i]
+                n = cell.grow(float(draws[i]))
+                if not isinstance(n, int) or n < 0:
+                    self.nonsense(cell, "grow", n, "0, 1, 2 ... cells")
+                if n == 0:
+                    self._remove(cell)
+                    _drop(cells, i)
+                elif n > 1:
+                    born += self._daughters(cell, n - 1)
+            cells += born
+
+    def _change(self, colony: Colony) -> None:
+        kinds = range(len(colony.cells))
+        changed: list[CancerCell] = []
+        for cells, chance in zip(colony.cells, colony.change, strict=True):
+            draws = self.rng.random(len(cells))
+            for i in _turn(draws < chance, self._every_cell["change"]):
+                cell = cells[i]
+                after = self._valid(cell, "change", cell.change(float(draws[i])), kinds)
+                if after != cell.phenotype:
+                    cell.phenotype = after
+                    changed.append(cell)
+                    self.ledger.move(cell, cell.stage, cell.stage)
+                    _drop(cells, i)
+        for cell in changed:
+            colony.cells[cell.phenotype].append(cell)
+
+    def _shed(self, cells: list[CancerCell], stage: Stage) -> None:
+        """Cells of one phenotype leave, singly or in clusters.
+
+        Of n cells floor(n share / size) clusters of each class stand ready.
+        """
+        if not cells:
+            return
+        n, law, leave = len(cells), self.law, cells[0].colony.leave
+        sizes = law.cluster_cells.tolist()
+        ready = [int(n * share / size) for share, size in zip(law.cluster_share, sizes, strict=True)]
+        ready[0] = n - sum(m * size for m, size in zip(ready[1:], sizes[1:], strict=True))
+        if len(sizes) > 1:  # anyone may be in a cluster
+            cells[:] = [cells[i] for i in self.rng.permutation(n)]
+        end = n
+        for c in reversed(range(len(sizes))):
+            size, start = sizes[c], end - ready[c] * sizes[c]
+            draws = self.rng.random(ready[c])
+            for unit in _turn(draws < leave, self._every_cell["leave"]):
+                lead = start + unit * size
+                goes = cells[lead].leave(float(draws[unit]))
+                if self._valid(cells[lead], "leave", goes, (False, True)):
+                    self._cross(cells[lead : lead + size], c, stage)
+                    for i in reversed(range(lead, lead + size)):
+                        _drop(cells, i)
+            end = start
+
+    def _cross(self, members: list[CancerCell], cluster: int, stage: Stage) -> None:
+        """A unit leaves its colony and meets the invasion gate; one agent stands for a cluster."""
+        unit, book = members[0], self.ledger.book
+        for member in members[1:]:
+            self._remove(member)
+        unit.cells, unit.cluster = len(members), cluster
+        book(Tally.LEFT, stage, unit.organ, unit.cells)
+        if self._valid(unit, "invade", unit.invade(), (Stage.INVASION, None)) is None:
+            book(Tally.DIED, stage, unit.organ, unit.cells)
+            self._remove(unit)
+        else:
+            self._enter(unit, Stage.INVASION)
+            self._wait(unit)
+
+    # 3 units found colonies
+
+    def _found(self, unit: CancerCell) -> None:
+        """A unit's cells become a colony."""
+        founders, k = unit.cells, unit.phenotype
+        colony = Colony(
+            number=len(self.colonies),
+            organ=unit.organ,
+            parent=unit.colony.number,
+            route=-1 if unit.route is None else int(unit.route),
+            founders=founders,
+            vascularised=math.isinf(self.law.angiogenesis[2]),
+            cells=[[] for _ in self.phenotypes],
+            days=[self.ledger.day, *[math.nan] * 4],
+        )
+        self._enter(unit, colony.stage_at(founders))
+        unit.colony, unit.cells, unit.cluster = colony, 1, 0
+        colony.cells[k] = [unit, *self._daughters(unit, founders - 1)]
+        self.colonies.append(colony)
+        self.alive.append(colony)
+        self.ledger.reach(colony, founders, self.course.detection_cells[colony.organ])
+
+
+def _turn(happens: Array, to_all: bool) -> Iterable[int]:
+    """Indices of the cells whose turn it is, last first (so that they can be taken out)."""
+    if to_all:
+        return reversed(range(len(happens)))
+    return np.flatnonzero(happens)[::-1].tolist()  # type: ignore[no-any-return]
+
+
+def _drop(cells: list[CancerCell], i: int) -> None:
+    """Take one out of a list whose order is of no matter."""
+    cells[i] = cells[-1]
+    cells.pop()
+
+
+def _take(cells: list[CancerCell], happens: Array) -> list[CancerCell]:
+    """Take out those to whom something happens."""
+    taken = []
+    for i in _turn(happens, to_all=False):
+        taken.append(cells[i])
+        _drop(cells, i)
+    return taken

@@ -1,0 +1,116 @@
+"""The books of the cell engine: tallies, recorded days, clinical events, transitions."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
+
+if TYPE_CHECKING:
+    from metasim.engines.cells.cell import CancerCell, Colony
+
+Ints = NDArray[np.int64]
+Row = tuple[int, float, Stage | None, Stage | None, int, int, int]
+
+
+class Ledger:
+    """What happened to one patient's cells.
+
+    Args:
+        n_organs: number of organs.
+        history: keep every transition of every cell, each pass through a bed included.
+    """
+
+    def __init__(self, n_organs: int, history: bool) -> None:
+        self.day = 0.0
+        self.n_organs = n_organs
+        self.tally = np.zeros((len(Stage), n_organs, len(Tally)), np.int64)
+        self.recorded_days: list[float] = []
+        self.counts: list[Ints] = []
+        self.tallies: list[Ints] = []
+        self.events: list[tuple[float, int, int]] = []
+        self.seen: set[int] = set()
+        self.rows: list[Row] = []
+        self.history = history
+        self.note_pass: Callable[[CancerCell, int], None] | None = self._pass if history else None
+
+    def book(self, column: Tally, stage: Stage, organ: int, cells: int) -> None:
+        """Add cells to a column of the stage table."""
+        self.tally[stage - 1, organ, column] += cells
+
+    def note(self, event: Event, organ: int) -> None:
+        """A clinical event of this day; organ -1: none."""
+        self.events.append((self.day, int(event), organ))
+
+    def move(self, cell: "CancerCell", before: Stage | None, after: Stage | None) -> None:
+        """A transition of a cell; before None: born, after None: dead or removed."""
+        if self.history:
+            row = (cell.unique_id, self.day, before, after, cell.organ, cell.phenotype, cell.parent)
+            self.rows.append(row)
+
+    def _pass(self, cell: "CancerCell", bed: int) -> None:
+        flow = Stage.CIRCULATION
+        row = (cell.unique_id, self.day, flow, flow, bed, cell.phenotype, cell.parent)
+        self.rows.append(row)
+
+    def history_of(self, cell: int) -> list[tuple[float, Stage | None, Stage | None, int]]:
+        """Transitions of one cell."""
+        return [row[1:5] for row in self.rows if row[0] == cell]
+
+    def reach(self, colony: "Colony", size: int, detection_cells: float) -> None:
+        """Note the first day that a metastasis reached each size; the first seen is a relapse."""
+        reached = (size >= MICRO_CELLS, size > MACRO_CELLS, size >= detection_cells)
+        for i, here in enumerate(reached, start=1):
+            if here and math.isnan(colony.days[i]):
+                colony.days[i] = self.day
+                if i == 3 and colony.organ not in self.seen:
+                    self.seen.add(colony.organ)
+                    self.note(Event.RELAPSE, colony.organ)
+
+    def record(self, colonies: Iterable["Colony"], census: Ints) -> None:
+        """A recorded day: metastases by class and cells by organ; the tally starts anew."""
+        counts = np.zeros((self.n_organs, 4), np.int64)
+        for colony in colonies:
+            size = colony.size
+            counts[colony.organ, 3] += size
+            if colony.number > 0:
+                kind = 0 if size < MICRO_CELLS else 1 if size <= MACRO_CELLS else 2
+                counts[colony.organ, kind] += 1
+        self.tally[:, :, Tally.CELLS] = census
+        self.recorded_days.append(self.day)
+        self.counts.append(counts)
+        self.tallies.append(self.tally.copy())
+        self.tally[:] = 0
+
+    def transitions(self, organs: tuple[str, ...], phenotypes: tuple[str, ...]) -> Any:
+        """Every transition as a pyarrow table (cells.parquet).
+
+        `from_stage` is null where the cell is born, `to_stage` where it dies or is removed; a row
+        from circulation to circulation is a pass through the bed of that organ.
+        """
+        import pyarrow as pa
+
+        columns = list(zip(*self.rows, strict=True)) if self.rows else [()] * 7
+
+        def named(values: Iterable[int | None], names: Iterable[str]) -> Any:
+            return pa.DictionaryArray.from_arrays(
+                pa.array(list(values), pa.int32()), pa.array(list(names), pa.string())
+            )
+
+        def stage(values: Iterable[Any]) -> Any:
+            return named((s and s - 1 for s in values), (s.label for s in Stage))
+
+        return pa.table(
+            {
+                "cell": pa.array(columns[0], pa.int64()),
+                "day": pa.array(columns[1], pa.float64()),
+                "from_stage": stage(columns[2]),
+                "to_stage": stage(columns[3]),
+                "organ": named(columns[4], organs),
+                "phenotype": named(columns[5], phenotypes),
+                "parent": pa.array(columns[6], pa.int64()),
+            }
+        )

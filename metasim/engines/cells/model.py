@@ -1,0 +1,249 @@
+"""The cell engine's model: the step law of MODEL section 5 for one patient, cell by cell.
+
+A step, in this order (rates are evaluated at its start and held):
+
+1. units (cells or clusters) that have left their colony take at most one stage;
+2. each colony grows, changes phenotype, may switch on angiogenesis, and sheds units over its border
+   (these move from the next step on);
+3. units that colonized found colonies, which grow from the next step on;
+4. clinical events are read off: sizes reached, diagnosis, relapse; then treatment that is due;
+5. death by burden; recording.
+
+4 and 5 are also done on day 0.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import mesa
+import numpy as np
+
+from metasim.engines.cells.cascade import PLACES, Array, Cascade
+from metasim.engines.cells.cell import CancerCell
+from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.errors import LimitError, OptionError
+from metasim.law.course import START_DIAGNOSIS, Course
+from metasim.law.rates import Law
+from metasim.terms import Event, Stage, Tally
+
+MAX_CELLS = 200_000
+
+
+class CascadeModel(Cascade):
+    """One patient; every cell, or circulating cluster, is an agent of `model.agents`.
+
+    `step()` until `running` is False; `datacollector` has the cells by stage and by organ of every
+    step, `record()` what the colony engine would hand back.
+
+    Args:
+        law: one patient's arrays (`Law.patient`).
+        course: one patient's course (`Course.patient`).
+        organs: names of the organs, in index order.
+        phenotypes: names of the phenotypes, in index order.
+        rng: random generator, or a seed for one.
+        cell_class: the cells; `CancerCell` or a subclass.
+        history: keep every transition of every cell (`transitions`).
+        everything: record counts and stage tallies on the recorded days.
+        max_cells: more agents than this end the run.
+        collect: fill `datacollector` every step.
+
+    Raises:
+        OptionError: `cell_class` is no subclass of `CancerCell`.
+        LimitError: more than `max_cells` agents; also raised by `step`.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        course: Course,
+        organs: Sequence[str],
+        phenotypes: Sequence[str],
+        rng: np.random.Generator | int = 1,
+        cell_class: type[CancerCell] = CancerCell,
+        history: bool = False,
+        everything: bool = True,
+        max_cells: int = MAX_CELLS,
+        collect: bool = True,
+    ) -> None:
+        if not (isinstance(cell_class, type) and issubclass(cell_class, CancerCell)):
+            raise OptionError(f"cell_class: {cell_class!r} is not a subclass of CancerCell")
+        super().__init__(law, course, organs, phenotypes, rng, cell_class, history, max_cells)
+        self.everything = everything
+        self.diagnosis_day = self.death_day = math.nan
+        self.death_cause = DEATH_NONE
+        self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
+        self._to_operate = list(range(len(course.surgery)))
+        self.collect = collect
+        self.datacollector = mesa.DataCollector(
+            {
+                "day": "day",
+                **{stage.label: [self._cells_of, [stage - 1]] for stage in Stage},
+                **{name: [self._cells_in, [o]] for o, name in enumerate(self.organs)},
+            }
+        )
+        self._close_day()
+
+    @property
+    def day(self) -> float:
+        """Day of the patient."""
+        return self.ledger.day
+
+    def step(self) -> None:
+        """One step of `course.dt_days`, in the order of this module's first lines."""
+        if not self.running:
+            return
+        self.ledger.day = self.steps * self.course.dt_days
+        if self._every_cell["step"]:
+            for cell in list(self.agents):
+                cell.step()
+        colonizing = self._move_units()
+        for colony in self.alive:
+            self._live(colony)
+        self._close_colonies()
+        for unit in colonizing:
+            self._found(unit)
+        self._close_day()
+
+    def census(self) -> Array:
+        """Living cells by stage (row stage - 1) and organ, (7, O)."""
+        cells = np.zeros((len(Stage), len(self.organs)), np.int64)
+        for colony in self.alive:
+            size = colony.size
+            cells[colony.stage_at(size) - 1, colony.organ] += size
+        for place, by_organ in zip(PLACES, self.waiting, strict=True):
+            for organ, units in enumerate(by_organ):
+                cells[place.stage - 1, organ] += sum(unit.cells for unit in units)
+        return cells
+
+    def record(self) -> PatientRecord:
+        """What happened so far, as the colony engine would hand it back."""
+        colonies, ledger = self.colonies, self.ledger
+        n_organs = len(self.organs)
+        return PatientRecord(
+            origin=np.array([(c.parent, c.organ, c.route, c.founders) for c in colonies], np.int64),
+            cells=np.array([[len(k) for k in c.cells] for c in colonies], np.int64),
+            days=np.array([c.days for c in colonies]),
+            recorded_days=np.array(ledger.recorded_days),
+            counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 4),
+            tallies=np.array(ledger.tallies, np.int64).reshape(-1, len(Stage), n_organs, len(Tally)),
+            events=np.array(ledger.events, np.float64).reshape(-1, 3),
+            diagnosis_day=self.diagnosis_day,
+            death_day=self.death_day,
+            death_cause=self.death_cause,
+            end_day=self.day,
+            transitions=self.transitions() if ledger.history else None,
+        )
+
+    def transitions(self) -> Any:
+        """The cells.parquet of this patient, see `Ledger.transitions`."""
+        return self.ledger.transitions(self.organs, self.phenotypes)
+
+    # 4 clinical events and treatment, 5 death and recording
+
+    def _close_day(self) -> None:
+        self._diagnose()
+        self._treat()
+        self._die()
+        over = self.steps >= self.last_step or self.death_cause != DEATH_NONE
+        due = self.day >= len(self.ledger.recorded_days) * self.course.record_every_days
+        if self.everything and (over or due):
+            self.ledger.record(self.alive, self.census())
+        if self.collect:
+            self._cells = self.census()
+            self.datacollector.collect(self)
+        self.running = not over
+
+    def _diagnose(self) -> None:
+        primary, course = self.colonies[0], self.course
+        if math.isnan(self.diagnosis_day) and primary.size >= course.diagnosis_cells[0]:
+            self.diagnosis_day = self.day
+            self.ledger.note(Event.DIAGNOSIS, course.primary_organ)
+            if course.from_diagnosis:
+                self.last_step = self.steps + course.follow_steps
+
+    def _treat(self) -> None:
+        for t in list(self._to_operate):
+            organ, start, due, residual = self.course.surgery[t]
+            if start == START_DIAGNOSIS:
+                due += self.diagnosis_day
+            if self.day >= due:
+                self._to_operate.remove(t)
+                self.ledger.note(Event.SURGERY, int(organ))
+                self._operate(int(organ), residual)
+
+    def _operate(self, organ: int, residual: float) -> None:
+        """Each cell of the organ's colonies, and each unit there as a whole, may stay."""
+        groups = [(c.stage_at(c.size), c.cells) for c in self.alive if c.organ == organ]
+        groups += [(p.stage, [units[organ]]) for p, units in zip(PLACES, self.waiting, strict=True)]
+        for stage, lists in groups:
+            for cells in lists:
+                for cell in self._take_out(cells, self.rng.random(len(cells)) >= residual):
+                    self.ledger.book(Tally.REMOVED, stage, organ, cell.cells)
+        self._close_colonies()
+
+    def _die(self) -> None:
+        burden = np.zeros(len(self.organs))
+        for colony in self.alive:
+            burden[colony.organ] += colony.size
+        lethal = np.flatnonzero([*burden, burden.sum()] >= self.course.lethal_cells)
+        if len(lethal):
+            cause = int(lethal[0])
+            self.death_cause = cause if cause < len(burden) else DEATH_TOTAL
+            self.death_day = self.day
+            self.ledger.note(Event.DEATH, max(self.death_cause, -1))
+
+    def _cells_of(self, stage: int) -> int:
+        return int(self._cells[stage].sum())
+
+    def _cells_in(self, organ: int) -> int:
+        return int(self._cells[:, organ].sum())
+
+
+def simulate(
+    law: Law,
+    course: Course,
+    rng: np.random.Generator,
+    rng_doomed: np.random.Generator | None,
+    everything: bool,
+    *,
+    cell_class: type[CancerCell] = CancerCell,
+    history: bool = False,
+    max_cells: int = MAX_CELLS,
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> PatientRecord:
+    """One patient drawn from the step law, cell by cell; the twin of `colonies.simulate`.
+
+    Args:
+        law: one patient's arrays (`Law.patient`).
+        course: one patient's course (`Course.patient`).
+        rng: draws everything.
+        rng_doomed: not used; the colony engine has a second stream.
+        everything: record counts and stage tallies on the recorded days.
+        cell_class: the cells; `CancerCell` or a subclass.
+        history: hand back every transition of every cell, as `PatientRecord.transitions`.
+        max_cells: more agents than this end the run.
+        names: of organs and phenotypes; their numbers if not given.
+
+    Raises:
+        LimitError: more than `max_cells` agents; its `record` holds what was recorded until then.
+        MetasimError: a method of `cell_class` returned what it must not.
+    """
+    organs, phenotypes = names or [[str(i) for i in range(n)] for n in law.rho.shape]
+    model = None
+    try:
+        model = CascadeModel(
+            law, course, organs, phenotypes, rng, cell_class, history, everything, max_cells, False
+        )
+        model.run_model()
+        return model.record()
+    except LimitError as error:
+        error.record = None if model is None else model.record()  # type: ignore[attr-defined]
+        raise
+    finally:
+        release(model)
+
+
+def release(model: mesa.Model | None) -> None:
+    """Let go of a model that is done: Mesa 3.3 counts ids in a table that keeps it alive."""
+    getattr(mesa.Agent, "_ids", {}).pop(model, None)

@@ -1,0 +1,326 @@
+"""The colony engine: the step law of MODEL section 5 for groups of identical cells, with numba.
+
+A step, in this order (rates are evaluated at its start and held):
+
+1. units (cells or clusters) that have left their colony take at most one stage;
+2. each colony grows by the exact birth-death law, changes phenotype, may switch on angiogenesis,
+   and sheds units over its border (these move from the next step on);
+3. units that colonized found colonies, which grow from the next step on;
+4. clinical events are read off: sizes reached, diagnosis, relapse; then treatment that is due;
+5. death by burden; recording.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from metasim.engines.colonies import units as u
+from metasim.engines.colonies.draws import binomial
+from metasim.engines.colonies.growing import (
+    MOST_CELLS,
+    border_rate,
+    grow_colony,
+    growing_of,
+    operate,
+    reach,
+    shed,
+    shedding_of,
+    stage_of,
+)
+from metasim.engines.colonies.kernel import compiled, kernel
+from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.errors import LimitError
+from metasim.law.course import START_DIAGNOSIS, Course
+from metasim.law.rates import Law
+from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
+
+__all__ = ["compiled", "simulate"]
+
+_OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
+_DIAGNOSIS, _SURGERY, _RELAPSE, _DEATH = (int(event) for event in Event)
+_N_STAGES, _N_TALLIES = len(Stage), len(Tally)
+
+
+@kernel
+def _note(events, n, day, kind, organ):
+    events[n, 0] = day
+    events[n, 1] = kind
+    events[n, 2] = organ
+    return n + 1
+
+
+@kernel
+def _count_colonies(origin, sizes, alive, n_alive, counts, tally):
+    """Metastases by class and cells of an organ, and the cells of the stages."""
+    for a in range(n_alive):
+        i = alive[a]
+        organ, size = origin[i, 1], sizes[i]
+        counts[organ, 3] += size
+        tally[stage_of(i, size), organ, u.CELLS] += size
+        if i > 0:
+            counts[organ, 0 if size < MICRO_CELLS else 1 if size <= MACRO_CELLS else 2] += 1
+
+
+@kernel
+def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
+    dt = course.dt_days
+    n_organs, n_kinds = growing.rho.shape
+    n_classes = len(moves.cluster_cells)
+    at_once = math.isinf(growing.switch_per_day)
+    switch = -math.expm1(-growing.switch_per_day * dt)
+
+    # colonies, row 0 the primary
+    origin = np.zeros((64, 4), np.int64)
+    cells = np.zeros((64, n_kinds), np.int64)
+    sizes = np.zeros(64, np.int64)
+    days = np.full((64, 5), np.nan)
+    vessels = np.zeros(64, np.bool_)
+    alive = np.zeros(64, np.int64)
+    for k in range(n_kinds):
+        cells[0, k] = course.initial_cells[k]
+        sizes[0] += cells[0, k]
+    origin[0, 1] = course.primary_organ
+    origin[0, 2] = -1
+    origin[0, 3] = sizes[0]
+    days[0, 0] = 0.0
+    vessels[0] = at_once or sizes[0] > growing.onset_cells
+    n_colonies, n_alive = 1, 1
+
+    # units on their way: place, organ, phenotype, cluster class, parent, route
+    units = np.zeros((64, 6), np.int64)
+    clocks = np.zeros(64)
+    n_units = 0
+    pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
+    landed = np.zeros((n_organs, n_kinds, n_classes), np.int64)
+    gaps = np.zeros(2)
+    gaps[0] = rng.standard_exponential()
+    gaps[1] = rng.standard_exponential()
+    leaving = np.zeros((n_classes, 2), np.int64)
+    births = np.zeros(n_kinds)
+    burden = np.zeros(n_organs + 1)
+
+    last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
+    longest = last_step + (course.follow_steps if course.from_diagnosis else 0)
+    n_records = int(longest * dt / course.record_every_days) + 3 if everything else 0
+    n_records = min(n_records, longest + 1)
+    recorded_days = np.zeros(n_records)
+    counts = np.zeros((n_records, n_organs, 4), np.int64)
+    tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
+    tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
+    recorded = 0
+    events = np.zeros((2 + len(course.surgery) + n_organs, 3))
+    n_events = 0
+    operated = np.zeros(len(course.surgery), np.bool_)
+    seen = np.zeros(n_organs, np.bool_)
+    diagnosis_day, death_day, death_cause = np.nan, np.nan, DEATH_NONE
+    status = _OK
+    day = 0.0
+    step = 0
+    while True:
+        if step > 0:
+            day = step * dt
+            # 1 units take at most one stage
+            u.move_destined(rng, moves, dt, units, clocks, n_units, tally)
+            if everything:
+                u.move_doomed(rng_doomed, moves, dt, pools, landed, tally)
+            moved, standing = n_units, n_alive
+
+            # 2 colonies grow, change and shed
+            n_alive = 0
+            for a in range(standing):
+                i = alive[a]
+                organ, size = origin[i, 1], sizes[i]
+                stage = stage_of(i, size)
+                now = grow_colony(rng, growing, dt, organ, cells[i], size, vessels[i], births)
+                if now < 0:
+                    status = _TOO_MANY_CELLS
+                    break
+                tally[stage, organ, u.NET_GROWTH] += now - size
+                if not vessels[i] and size >= growing.onset_cells:
+                    vessels[i] = rng.random() < switch
+                if shedding.per_day > 0.0 and now > 0:
+                    rate = border_rate(
+                        shedding.per_day, size, shedding.reference_cells, shedding.border_exponent
+                    )
+                    leave = -math.expm1(-rate * dt)
+                    for k in range(n_kinds):
+                        if cells[i, k] == 0:
+                            continue
+                        out = shed(rng, shedding, leave, organ, k, cells[i], gaps, leaving)
+                        if out == 0:
+                            continue
+                        now -= out
+                        tally[stage, organ, u.LEFT] += out
+                        for c in range(n_classes):
+                            destined, doomed = leaving[c, 0], leaving[c, 1]
+                            in_unit = moves.cluster_cells[c]
+                            tally[u.INVASION, organ, u.ENTERED] += destined * in_unit
+                            if everything:
+                                passing = moves.invading[organ, k, c]
+                                invaded = binomial(rng_doomed, doomed, passing)
+                                pools[u.INVADED, organ, k, c] += invaded
+                                tally[u.INVASION, organ, u.ENTERED] += invaded * in_unit
+                                tally[stage, organ, u.DIED] += (doomed - invaded) * in_unit
+                            if n_units + destined > course.max_colonies:
+                                status = _TOO_MANY_COLONIES
+                                break
+                            for _ in range(destined):
+                                if n_units == len(units):
+                                    units, clocks = u.doubled(units), u.doubled(clocks)
+                                units[n_units, 0] = u.INVADED
+                                units[n_units, 1] = organ
+                                units[n_units, 2] = k
+                                units[n_units, 3] = c
+                                units[n_units, 4] = i
+                                clocks[n_units] = rng.standard_exponential()
+                                n_units += 1
+                sizes[i] = now
+                if now == 0:
+                    days[i, 4] = day
+                    continue
+                alive[n_alive] = i
+                n_alive += 1
+                if i > 0:
+                    stage_now = stage_of(i, now)
+                    if stage_now != stage:
+                        tally[stage, organ, u.LEFT] += now
+                        tally[stage_now, organ, u.ENTERED] += now
+                    if reach(day, now, days[i], course.detection_cells[organ]) and not seen[organ]:
+                        seen[organ] = True
+                        n_events = _note(events, n_events, day, _RELAPSE, organ)
+            if status != _OK:
+                break
+
+            # 3 units that colonized found colonies
+            kept = 0
+            for j in range(n_units):
+                if j >= moved or units[j, 0] != u.COLONIZING:
+                    if kept < j:
+                        units[kept, :] = units[j, :]
+                        clocks[kept] = clocks[j]
+                    kept += 1
+                    continue
+                if n_colonies == course.max_colonies:
+                    status = _TOO_MANY_COLONIES
+                    break
+                if n_colonies == len(origin):
+                    origin, cells, days = u.doubled(origin), u.doubled(cells), u.doubled(days)
+                    sizes, vessels, alive = u.doubled(sizes), u.doubled(vessels), u.doubled(alive)
+                i = n_colonies
+                organ, founders = units[j, 1], moves.cluster_cells[units[j, 3]]
+                origin[i, 0] = units[j, 4]
+                origin[i, 1] = organ
+                origin[i, 2] = units[j, 5]
+                origin[i, 3] = founders
+                for k in range(n_kinds):
+                    cells[i, k] = founders if k == units[j, 2] else 0
+                sizes[i] = founders
+                for event in range(5):
+                    days[i, event] = np.nan
+                days[i, 0] = day
+                vessels[i] = at_once
+                tally[stage_of(i, founders), organ, u.ENTERED] += founders
+                alive[n_alive] = i
+                n_colonies += 1
+                n_alive += 1
+                if reach(day, founders, days[i], course.detection_cells[organ]) and not seen[organ]:
+                    seen[organ] = True
+                    n_events = _note(events, n_events, day, _RELAPSE, organ)
+            if status != _OK:
+                break
+            n_units = kept
+
+        # 4 diagnosis, then treatment that is due
+        if math.isnan(diagnosis_day) and sizes[0] >= course.diagnosis_cells[0]:
+            diagnosis_day = day
+            n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
+            if course.from_diagnosis:
+                last_step = step + course.follow_steps
+        for t in range(len(course.surgery)):
+            due = course.surgery[t, 2]
+            if course.surgery[t, 1] == START_DIAGNOSIS:
+                due += diagnosis_day
+            if not operated[t] and day >= due:
+                operated[t] = True
+                organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
+                n_events = _note(events, n_events, day, _SURGERY, organ)
+                n_alive = operate(
+                    rng, organ, residual, origin, cells, sizes, days, alive, n_alive, day, tally
+                )
+                n_units = u.operate_units(
+                    rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally
+                )
+
+        # 5 death by burden; recording
+        for organ in range(n_organs + 1):
+            burden[organ] = 0.0
+        for a in range(n_alive):
+            i = alive[a]
+            burden[origin[i, 1]] += sizes[i]
+            burden[n_organs] += sizes[i]
+        for organ in range(n_organs + 1):
+            if death_cause == DEATH_NONE and burden[organ] >= course.lethal_cells[organ]:
+                death_cause = organ if organ < n_organs else DEATH_TOTAL
+        if death_cause != DEATH_NONE:
+            death_day = day
+            n_events = _note(events, n_events, day, _DEATH, max(death_cause, -1))
+        over = step >= last_step or death_cause != DEATH_NONE
+        if everything and (over or day >= recorded * course.record_every_days):
+            _count_colonies(origin, sizes, alive, n_alive, counts[recorded], tally)
+            u.count_units(moves, units, n_units, pools, tally)
+            tallies[recorded] = tally
+            tally[:] = 0
+            recorded_days[recorded] = day
+            recorded += 1
+        if over:
+            break
+        step += 1
+    return (
+        status,
+        origin[:n_colonies],
+        cells[:n_colonies],
+        days[:n_colonies],
+        recorded_days[:recorded],
+        counts[:recorded],
+        tallies[:recorded],
+        events[:n_events],
+        diagnosis_day,
+        death_day,
+        death_cause,
+        day,
+    )
+
+
+def simulate(
+    law: Law,
+    course: Course,
+    rng: np.random.Generator,
+    rng_doomed: np.random.Generator,
+    everything: bool,
+) -> PatientRecord:
+    """One patient drawn from the step law.
+
+    Args:
+        law: one patient's arrays (`Law.patient`).
+        course: one patient's course (`Course.patient`).
+        rng: draws everything that metastases depend on; the same whatever is recorded.
+        rng_doomed: draws the units that found nothing; used only with `everything`.
+        everything: record counts and stage tallies on the recorded days.
+
+    Raises:
+        LimitError: more colonies than `course.max_colonies`, or a colony above 1e15 cells.
+    """
+    parts: tuple[Any, ...] = (growing_of(law), shedding_of(law), u.moves_of(law))
+    status, *rest, day = _simulate(*parts, course, rng, rng_doomed, everything)
+    if status == _TOO_MANY_COLONIES:
+        raise LimitError(
+            f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found one, "
+            f"in one patient; raise run.max_colonies, or lower the odds or the invasion rate"
+        )
+    if status == _TOO_MANY_CELLS:
+        raise LimitError(
+            f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or the "
+            f"clinic a lethal burden"
+        )
+    return PatientRecord(*rest, day)

@@ -1,0 +1,48 @@
+"""`kernel`: numba's compiler with a cache that no edit of the source can leave stale.
+
+Numba checks only the file of the compiled function itself, not of the functions it calls. The
+cache folder therefore carries a hash of every source that is compiled into the engine. It lies in
+the user's cache folder: a read-only installation compiles once too.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+from metasim import terms
+from metasim.law import growth
+
+_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)])
+
+
+def _cache_folder() -> Path:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in _SOURCES:
+        digest.update(source.read_bytes())
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "metasim" / f"kernels-{digest.hexdigest()[:16]}"
+
+
+CACHE = _cache_folder()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function with numba, cached on disk (in memory only where that is impossible)."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:  # no folder of the cache can be written
+        return numba.njit(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def compiled() -> bool:
+    """Whether the engine has been compiled on this machine before."""
+    return any(CACHE.rglob("*.nbi"))

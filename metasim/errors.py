@@ -1,0 +1,62 @@
+"""One tree of errors a user can read: every message says what is wrong, where, and the way on."""
+
+from dataclasses import dataclass
+
+
+class MetasimError(Exception):
+    """Base of all errors that are the user's to mend. The CLI prints it and exits with 2."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake of a scenario file.
+
+    Attributes:
+        key: dotted path of the key, ``soil.bone.niche``; empty for the file as a whole.
+        message: what is wrong and what is allowed, one sentence, with the value.
+        hint: the nearest valid name or the way on; empty if there is none.
+    """
+
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.key}: " if self.key else ""
+        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ScenarioError(MetasimError):
+    """A scenario that cannot be run, with all its mistakes at once.
+
+    Attributes:
+        source: the file (or ``--set``, ``replace``) the mistakes were found in.
+        mistakes: all of them.
+    """
+
+    def __init__(self, source: str, mistakes: list[Mistake]) -> None:
+        self.source = source
+        self.mistakes = mistakes
+        super().__init__(source, mistakes)
+
+    def __str__(self) -> str:
+        lines = [str(mistake) for mistake in self.mistakes]
+        if len(lines) == 1:
+            return f"{self.source}: {lines[0]}"
+        return f"{self.source}: {len(lines)} mistakes\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class ResultsError(MetasimError):
+    """A results folder that cannot be read, written or plotted."""
+
+
+class LimitError(MetasimError):
+    """A run that outgrew a stated limit (cells, colonies); says which, when, and the way on."""
+
+
+class OptionError(MetasimError):
+    """A command-line option or function argument that is not allowed."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; the message says how far it came and how to go on."""

@@ -1,0 +1,101 @@
+"""Exact oracles (MODEL section 9): what the engines must reproduce. lambda = b - d throughout."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, special
+
+from metasim.law.growth import birth_death
+
+Array = NDArray[np.float64]
+
+
+def growth_mean(n: float, birth: float, death: float, days: float) -> float:
+    """Mean size of n cells after some days: n e^(lambda t) (oracle 1)."""
+    return n * math.exp((birth - death) * days)
+
+
+def growth_variance(n: float, birth: float, death: float, days: float) -> float:
+    """Variance of that size: n (b+d)/lambda e^(lambda t) (e^(lambda t) - 1) (oracle 1)."""
+    net = birth - death
+    if net == 0.0:
+        return n * 2.0 * birth * days
+    e = math.exp(net * days)
+    return n * (birth + death) / net * e * (e - 1.0)
+
+
+def extinction(birth: float, death: float, days: float) -> float:
+    """Probability that one cell has no descendants after some days: alpha(t) (oracle 2)."""
+    return birth_death(birth, death, days)[0]
+
+
+def extinction_ever(birth: float, death: float) -> float:
+    """Probability that one cell's line ever dies out: min(1, d/b) (oracle 2)."""
+    return min(1.0, death / birth) if birth > 0 else 1.0
+
+
+def reaches(cells: float, birth: float, death: float) -> float:
+    """Probability that one cell's line reaches a size before it dies out (oracle 3)."""
+    ratio = death / birth
+    if ratio == 1.0:
+        return 1.0 / cells
+    return (1.0 - ratio) / (1.0 - ratio**cells)
+
+
+def metastases_alive(
+    rate: float, n0: float, growth: float, birth: float, death: float, days: float
+) -> float:
+    """Poisson mean of metastases alive at a day (oracle 4).
+
+    Founders arrive at rate * n(s), n(s) = n0 e^(growth s), and grow at rates birth, death.
+    """
+    net = birth - death
+
+    def founded_and_alive(s: float) -> float:
+        alive = net / (birth - death * math.exp(-net * (days - s)))
+        return rate * n0 * math.exp(growth * s) * alive
+
+    return float(integrate.quad(founded_and_alive, 0.0, days, limit=200)[0])
+
+
+def relapse_free(
+    rate: float, cells: float, growth: float, birth: float, death: float, size: float, days: float
+) -> float:
+    """Probability of no relapse by `days` after removal of a primary of `cells` (oracle 5).
+
+    A relapse is a metastasis of at least `size` cells (large); the primary grew at `growth`.
+    """
+    net = birth - death
+    r = growth / net
+    x0 = net / birth * size * math.exp(-net * days)
+    # e^(gt) (b/(lambda M))^r gamma(r, x0) = x0^-r gamma(r, x0), which stays finite for late days
+    return math.exp(-rate * cells / birth * float(special.hyp1f1(r, r + 1.0, -x0)) / r)
+
+
+def never_relapse(rate: float, cells: float, growth: float, birth: float, death: float) -> float:
+    """Probability that no metastasis outlives the removal of the primary (oracle 5)."""
+    return math.exp(-rate * cells / growth * (1.0 - death / birth))
+
+
+def iwata_colonies(growth: float, emission: float, exponent: float, days: float) -> float:
+    """Colonies founded by day t if each grows as e^(a t) and emits m x^alpha (oracle 6).
+
+    Metastases and primary start from one cell and all emit. Source: Iwata et al. 2000, as
+    restated in MODEL section 9.
+
+    Returns:
+        N(t) = m (e^((a alpha + m) t) - 1) / (a alpha + m).
+    """
+    total = growth * exponent + emission
+    return emission * math.expm1(total * days) / total
+
+
+def resistant_at(cells: float, mutation: float, birth: float, death: float) -> float:
+    """Probability of a resistant cell at a size, neutral mutants (oracle 7).
+
+    Source: after Iwasa, Nowak & Michor 2006, Genetics 172:2557.
+    """
+    if death == 0.0:
+        return -math.expm1(-mutation * cells)
+    return -math.expm1(-mutation * cells * birth / death * math.log(birth / (birth - death)))

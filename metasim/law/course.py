@@ -1,0 +1,115 @@
+"""The clinical course and the clock as frozen arrays: when to look, when to act, when to end."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.law.parameters import Parameters
+from metasim.scenario.schema import Scenario
+from metasim.terms import DAYS_PER_YEAR
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+START_DAY, START_DIAGNOSIS = 0, 1
+
+
+class Course(NamedTuple):
+    """What happens around the cells; P patients (or 1), O organs, K phenotypes, T treatments."""
+
+    dt_days: float
+    follow_steps: int  # steps from the start, or from diagnosis
+    from_diagnosis: bool
+    undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
+    record_every_days: float
+    max_colonies: int
+    primary_organ: int
+    initial_cells: Ints  # (P, K) cells of the primary on day 0
+    diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
+    detection_cells: Array  # (P, O) size of a metastasis that imaging sees
+    lethal_cells: Array  # (P, O + 1) lethal burden of each organ, then of all; inf: none
+    distant: NDArray[np.bool_]  # (O,)
+    surgery: Array  # (T, 4) organ, START_DAY or START_DIAGNOSIS, days after it, residual fraction
+
+    def patient(self, k: int) -> "Course":
+        """The k-th patient of the chunk, without the patient axis."""
+
+        def cut(array: NDArray) -> NDArray:  # type: ignore[type-arg]
+            return array[k if len(array) > 1 else 0]
+
+        return self._replace(
+            initial_cells=cut(self.initial_cells),
+            diagnosis_cells=cut(self.diagnosis_cells),
+            detection_cells=cut(self.detection_cells),
+            lethal_cells=cut(self.lethal_cells),
+        )
+
+    @property
+    def max_steps(self) -> int:
+        """Steps of the longest possible patient."""
+        return self.follow_steps + (self.undiagnosed_steps if self.from_diagnosis else 0)
+
+
+def steps_in(days: float, dt_days: float) -> int:
+    """Steps that cover a time: the smallest n with n * dt >= days."""
+    return max(1, math.ceil(days / dt_days - 1e-9))
+
+
+def sphere_cells(diameter_mm: Array, cells_per_cm3: Array) -> Array:
+    """Cells of a spherical tumour of a diameter in mm."""
+    return np.asarray(np.pi / 6.0 * (diameter_mm / 10.0) ** 3 * cells_per_cm3)
+
+
+def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Course:
+    """The course arrays of a scenario; arguments as for `metasim.law.rates.law_of`."""
+    get = Parameters(scenario, drawn or {})
+    run = scenario.run
+    organs = list(scenario.soil)
+    lethal = get.stack(
+        [*(f"soil.{o}.lethal_cells" for o in organs), "clinic.lethal_cells"],
+        [math.inf] * (len(organs) + 1),
+    )
+    return Course(
+        dt_days=run.dt_days,
+        follow_steps=steps_in(run.years * DAYS_PER_YEAR, run.dt_days),
+        from_diagnosis=run.follow_from == "diagnosis",
+        undiagnosed_steps=steps_in(run.undiagnosed_years * DAYS_PER_YEAR, run.dt_days),
+        record_every_days=run.record_every_days,
+        max_colonies=run.max_colonies,
+        primary_organ=organs.index(scenario.primary.organ),
+        initial_cells=_initial_cells(get),
+        diagnosis_cells=sphere_cells(
+            get.number("clinic.diagnosis_diameter_mm", math.inf),
+            get.number("clinic.cells_per_cm3"),
+        )[:, None],
+        detection_cells=get.stack([f"soil.{o}.detection_cells" for o in organs]),
+        lethal_cells=lethal,
+        distant=np.array([scenario.soil[o].site == "distant" for o in organs]),
+        surgery=np.array(
+            [
+                (
+                    organs.index(t.organ),
+                    START_DIAGNOSIS if t.start == "diagnosis" else START_DAY,
+                    t.delay_days + (0.0 if t.start == "diagnosis" else float(t.start)),
+                    t.residual_fraction,
+                )
+                for t in scenario.treatment
+            ],
+            dtype=np.float64,
+        ).reshape(len(scenario.treatment), 4),
+    )
+
+
+def _initial_cells(get: Parameters) -> Ints:
+    """(P, K): the primary's cells shared out by initial fractions, whole cells, none lost."""
+    cells = get.number("primary.initial_cells")
+    names = list(get.scenario.seed.phenotypes)
+    if not names:
+        return np.rint(cells).astype(np.int64)[:, None]
+    share = get.stack([f"seed.phenotypes.{name}.initial_fraction" for name in names])
+    share = np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
+    ends = np.rint(np.rint(cells)[:, None] * share).astype(np.int64)
+    return np.diff(ends, axis=1, prepend=0)

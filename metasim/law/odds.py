@@ -1,0 +1,64 @@
+"""Soil sets odds (MODEL section 3): from soil levels and the seed's traits to gate probabilities.
+
+Shapes: P patients (or 1), O organs, K phenotypes, F soil factors (order of `metasim.terms.Factor`),
+G gates (order of `metasim.terms.Gate`).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def pair_factor(ligands: Array, receptors: Array) -> Array:
+    """Chemotaxis or adhesion: sum over pairs of ligand level in the organ * receptor on the cell.
+
+    Args:
+        ligands: (P, O, pairs) levels in [0, 1].
+        receptors: (P, K, pairs) levels in [0, 1].
+
+    Returns:
+        (P, O, K), >= 0.
+    """
+    return np.asarray((ligands[:, :, None, :] * receptors[:, None, :, :]).sum(axis=-1))
+
+
+def opposed_factor(level: Array, trait: Array) -> Array:
+    """A barrier that a trait of the cell overcomes: soil level * (1 - trait).
+
+    Args:
+        level: (P, O) in [0, 1].
+        trait: (P, K) in [0, 1].
+
+    Returns:
+        (P, O, K) in [0, 1].
+    """
+    return np.asarray(level[:, :, None] * (1.0 - trait[:, None, :]))
+
+
+def answered_factor(level: Array, trait: Array) -> Array:
+    """A stimulus that a trait of the cell answers: soil level * trait; shapes as opposed_factor."""
+    return np.asarray(level[:, :, None] * trait[:, None, :])
+
+
+def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) -> Array:
+    """odds_g(o,k) = base_g * multiplier_g(o) * exp(sum_f weight_gf * x_f(o,k)).
+
+    Args:
+        base: (P, G) odds where every factor is 0.
+        multiplier: (P, G, O), 1 is neutral.
+        weights: (P, G, F) change of log-odds per unit of factor.
+        factors: (P, F, O, K), >= 0.
+
+    Returns:
+        (P, G, O, K) odds; capped at 1e300 so that probabilities stay finite.
+    """
+    exponent = (weights[:, :, :, None, None] * factors[:, None, :, :, :]).sum(axis=2)
+    scale = (base[:, :, None] * multiplier)[..., None]
+    # exp(600) ~ 4e260: past it the probability is 1 to the last bit anyway
+    return np.asarray(np.minimum(scale * np.exp(np.clip(exponent, -600.0, 600.0)), 1e300))
+
+
+def probability(odds: Array) -> Array:
+    """odds / (1 + odds), elementwise; monotone in the odds."""
+    return np.asarray(odds / (1.0 + odds))

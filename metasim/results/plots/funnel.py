@@ -1,0 +1,81 @@
+"""How many cells get how far: attrition through the seven stages."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+
+from metasim.results.plots.style import (
+    MUTED,
+    STYLE,
+    cohort,
+    head,
+    new_axes,
+    nothing,
+    power_of_ten,
+)
+from metasim.results.store import Results
+from metasim.terms import Stage
+
+_BAR = "#0072B2"
+
+
+@rc_context(STYLE)
+def funnel(results: Results, ax: Axes | None = None) -> Axes:
+    """Cells per patient that entered each of the seven stages, on a log scale.
+
+    Args:
+        results: a finished run, recorded at level everything.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    patients = len(results.patients)
+    entered = cells_per_stage(results.stages) / patients
+    ax = new_axes(ax, 8.5, 4.6)
+    title = "How many cells get how far"
+    if not entered.any():
+        return nothing(ax, title, f"{cohort(results, patients)}: no cell entered any stage")
+    floor = 10.0 ** min(-1, np.floor(np.log10(entered[entered > 0].min())))
+    ax.set_xscale("log")
+    for stage, count in zip(Stage, entered, strict=True):
+        if count:
+            ax.barh(stage, count - floor, left=floor, height=0.6, color=_BAR, alpha=0.85)
+        text = power_of_ten(count) if count else "none"
+        ax.annotate(text, (max(count, floor), stage), (6, 0), textcoords="offset points",
+                    va="center",)  # fmt: skip
+    for stage, before, after in zip(list(Stage)[1:], entered, entered[1:], strict=False):
+        ax.annotate(_passage(before, after), (1.02, stage - 0.5), xycoords=ax.get_yaxis_transform(),
+                    va="center", color=MUTED, annotation_clip=False)  # fmt: skip
+    ax.set_xlim(floor, entered.max() * 300)
+    ax.set_yticks(list(Stage), [f"{stage}  {stage.label.replace('_', ' ')}" for stage in Stage])
+    ax.set_ylim(7.6, 0.4)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("cells entering the stage (per patient)")
+    ax.set_ylabel("stage")
+    detail = "Primary growth: cells that were ever part of a primary tumour. "
+    detail += "At the right: from stage to stage"
+    head(ax, title, f"{cohort(results, patients)}. {detail}")
+    return ax
+
+
+def cells_per_stage(stages: pd.DataFrame) -> np.ndarray:
+    """Cells that entered each stage, all patients and organs together, shape (7,).
+
+    Nothing enters primary growth from outside: there it is the cells that ever were, which is
+    those that left or were removed and those still there on the patient's last recorded day.
+    """
+    by_stage = stages.groupby("stage", observed=True)[["entered", "left", "removed"]]
+    sums = by_stage.sum().astype(float).reindex([stage.label for stage in Stage], fill_value=0.0)
+    entered = sums["entered"].to_numpy(copy=True)
+    last = stages["day"] == stages.groupby("patient")["day"].transform("max")
+    primary = Stage.PRIMARY_GROWTH.label
+    there = stages.loc[last & (stages["stage"] == primary), "cells"].sum()
+    entered[0] = sums.loc[primary, ["left", "removed"]].sum() + float(there)
+    return entered
+
+
+def _passage(before: float, after: float) -> str:
+    if not before or not after:
+        return ""
+    if after > before:
+        return f"grown {power_of_ten(after / before)}-fold"
+    return f"1 in {power_of_ten(before / after)}"

@@ -1,0 +1,165 @@
+"""What all figures share: type, colours, axes, labels that do not overlap."""
+
+import textwrap
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from metasim.results.store import Results
+
+STYLE: Final[Any] = {
+    "font.size": 11,
+    "axes.labelsize": 12,
+    "axes.titlesize": 14,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.facecolor": "white",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+    "lines.linewidth": 2.0,
+    "pdf.fonttype": 42,
+}
+"""Settings of every figure; font sizes in points."""
+
+INK: Final = "#222222"
+MUTED: Final = "#666666"
+FAINT: Final = "#BBBBBB"
+
+# Okabe and Ito's colours for all kinds of colour vision, without the yellow (invisible on white).
+_PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+
+
+def colour(results: Results, organ: str) -> str:
+    """Colour of an organ, by its place in the scenario, the same in every figure."""
+    return _PALETTE[results.organs.index(organ) % len(_PALETTE)]
+
+
+def dashes(results: Results, organ: str) -> Any:
+    """Line style of an organ: tells apart those that have to share a colour."""
+    return _DASHES[results.organs.index(organ) // len(_PALETTE) % len(_DASHES)]
+
+
+def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """`ax`, or the axes of a new figure of that size in inches, not known to pyplot."""
+    if ax is None:
+        ax = Figure(figsize=(width, height), layout="constrained").add_subplot()
+    ax.tick_params(labelsize=STYLE["font.size"])
+    return ax
+
+
+def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
+    """A bold title, and under it what exactly is shown; both wrapped to the width of the axes.
+
+    To be called last, when all that takes room beside the axes is there. `above`: distance from
+    the axes in points.
+    """
+    ax.figure.get_figure(root=True).draw_without_rendering()
+    inches = ax.get_window_extent().width / ax.figure.get_figure(root=True).dpi
+    lines = textwrap.wrap(detail, max(20, int(inches / 0.083)))
+    title = textwrap.fill(title, max(15, int(inches / 0.135)))
+    ax.set_title(title, pad=above + 3 + 15.5 * len(lines))
+    ax.annotate(
+        "\n".join(lines),
+        (0, 1),
+        (0, above),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="bottom",
+        color=MUTED,
+        linespacing=1.15,
+    )
+
+
+def nothing(ax: Axes, title: str, message: str) -> Axes:
+    """Axes that say why there is nothing to show."""
+    ax.set_axis_off()
+    ax.set_title(title)
+    ax.text(
+        0.5,
+        0.5,
+        textwrap.fill(message, 60),
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=MUTED,
+        fontsize=12,
+    )
+    return ax
+
+
+def name(results: Results, organ: str) -> str:
+    """An organ's label, in lines of 22 letters, marked where its metastases count as local."""
+    local = results.scenario["soil"][organ].get("site") == "primary"
+    return textwrap.fill(results.label(organ) + (" (local)" if local else ""), 22)
+
+
+def cohort(results: Results, patients: int) -> str:
+    """Beginning of a figure's detail line: the run's title and how many patients it shows."""
+    return run_title(results) + count(patients, "patient", "patients")
+
+
+def run_title(results: Results) -> str:
+    """The run's title as the first sentence of a detail line, cut off if it is very long."""
+    title = textwrap.shorten(results.title, 90, placeholder=" ...")
+    return f"{title}. " if title else ""
+
+
+def count(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def spread(wanted: NDArray[np.float64], gap: float, low: float, high: float) -> NDArray[np.float64]:
+    """Positions close to `wanted`, in the same order and at least `gap` apart.
+
+    The least-squares solution, found by pooling neighbours that are too close; where they do not
+    all fit between `low` and `high`, the gap shrinks.
+
+    Args:
+        wanted: where labels would like to be, shape (n,).
+        gap: distance between neighbours.
+        low: lowest position.
+        high: highest position.
+
+    Returns:
+        Positions in the order of `wanted`.
+    """
+    size = len(wanted)
+    if size > 1:
+        gap = min(gap, (high - low) / (size - 1))
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(size)
+    pools: list[tuple[float, int]] = []  # mean of the wanted positions less the steps, members
+    for target in wanted[order] - steps:
+        mean, members = float(target), 1
+        while pools and pools[-1][0] > mean:
+            before, others = pools.pop()
+            mean = (mean * members + before * others) / (members + others)
+            members += others
+        pools.append((mean, members))
+    placed = np.repeat([mean for mean, _ in pools], [members for _, members in pools])
+    result = np.empty(size)
+    result[order] = np.clip(placed, low, high - gap * (size - 1)) + steps
+    return result
+
+
+def power_of_ten(value: float) -> str:
+    """A number for a label: plain up to 9,999, then as mantissa and power of ten."""
+    if value < 9_950:
+        return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
+    exponent = int(np.floor(np.log10(value)))
+    mantissa = round(value / 10**exponent, 1)
+    if mantissa == 10:
+        mantissa, exponent = 1.0, exponent + 1
+    return rf"${mantissa:g}\times 10^{{{exponent}}}$"

@@ -1,0 +1,156 @@
+"""The table the project is for: how often, how many, how soon, organ by organ."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from metasim.errors import OptionError
+from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
+from metasim.results.store import Results
+from metasim.results.tally import ANY_DISTANT, CLASSES
+from metasim.terms import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+Counted = Literal["auto", "detected", "macro", "micro", "founded"]
+
+PLURALS: Final = {
+    "founded": "metastases of any size (ever founded)",
+    "micro": "metastases of at least 200 cells",
+    "macro": "macrometastases (above 2 mm)",
+    "detected": "metastases seen by imaging",
+}
+_ENOUGH_SHARE: Final = 0.01
+
+
+def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
+    """Metastases organ by organ.
+
+    Shares carry Wilson's interval; means per patient the Poisson interval widened by the observed
+    dispersion; times are median and quartiles over the patients with at least one. Patients count
+    from diagnosis if the scenario follows them from there (those never diagnosed are left out),
+    else from day 0.
+
+    Args:
+        results: a finished run, of any recording level.
+        counted: which metastases: that were ever founded, or ever reached a class. "auto" takes
+            the highest class that at least 1 % of the patients reached in some organ.
+
+    Returns:
+        A row per organ, local metastases (in the primary's organ) last, then one over all distant
+        organs. Columns: organ, label, site, share_with, share_low, share_high,
+        metastases_per_patient, metastases_low, metastases_high, first_median_months,
+        first_q1_months, first_q3_months, counted. `attrs` holds counted, since ("diagnosis" or
+        "start"), patients (counted) and left_out (never diagnosed).
+
+    Raises:
+        OptionError: `counted` is none of the classes.
+    """
+    import pandas as pd
+
+    if counted not in ("auto", *CLASSES):
+        raise OptionError(f"counted = {counted!r}; choose from auto, {', '.join(CLASSES)}")
+    tally = results.tally.to_pandas()
+    chosen = _highest_class(tally) if counted == "auto" else counted
+    soils = results.scenario["soil"]
+    sites = {organ: soils[organ].get("site", "distant") for organ in results.organs}
+    local_last = sorted(results.organs, key=lambda organ: sites[organ] == "primary")
+    rows = []
+    for organ in [*local_last, ANY_DISTANT]:
+        part = tally[(tally["organ"] == organ) & (tally["counted"] == chosen)]
+        label = organ if organ == ANY_DISTANT else results.label(organ)
+        rows.append(
+            {
+                "organ": organ,
+                "label": label,
+                "site": sites.get(organ, "distant"),
+                **_row(part),
+                "counted": chosen,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    patients = int(part["patients"].sum())
+    run = results.scenario["run"]
+    frame.attrs = {
+        "counted": chosen,
+        "since": run.get("follow_from", "start"),
+        "patients": patients,
+        "left_out": int(run["patients"]) - patients,
+    }
+    return frame
+
+
+def render(summary: "pd.DataFrame") -> "Table":
+    """The summary as a table for the terminal, saying what is counted and since when."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    about = summary.attrs
+    since = "diagnosis" if about["since"] == "diagnosis" else "the start"
+    title = f"{about['patients']:,} patients: {PLURALS[about['counted']]}"
+    if about["left_out"]:
+        title += f"; {about['left_out']:,} never diagnosed are left out"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("organ")
+    table.add_column("patients with ≥1", justify="right")
+    table.add_column("metastases per patient", justify="right")
+    table.add_column(f"first (median, months since {since})", justify="right")
+    last_organ = len(summary) - 2
+    for number, row in enumerate(summary.to_dict("records")):
+        label = row["label"] + (" (local)" if row["site"] == "primary" else "")
+        low, high = _percent(row["share_low"]), _percent(row["share_high"])
+        share = f"{_percent(row['share_with'])} % ({low}-{high})"
+        low, high = short(row["metastases_low"]), short(row["metastases_high"])
+        mean = f"{short(row['metastases_per_patient'])} ({low}-{high})"
+        table.add_row(label, share, mean, _months(row), end_section=number == last_organ)
+    return table
+
+
+def _highest_class(tally: "pd.DataFrame") -> str:
+    reached = tally[tally["metastases"] > 0].groupby(["counted", "organ"])["patients"].sum()
+    patients = tally.groupby(["counted", "organ"])["patients"].sum()
+    shares = (reached / patients).groupby(level="counted").max()
+    enough = shares.index[shares >= _ENOUGH_SHARE]
+    return next((name for name in reversed(CLASSES) if name in enough), "founded")
+
+
+def _row(part: "pd.DataFrame") -> dict[str, float]:
+    number, weight = part["metastases"].to_numpy(), part["patients"].to_numpy()
+    n, having = weight.sum(), weight[number > 0].sum()
+    total, squares = (number * weight).sum(), (number.astype(float) ** 2 * weight).sum()
+    share_low, share_high = wilson_interval(having, n)
+    low, high = mean_interval(total, squares, n)
+    first = part["first_day"].to_numpy()[number > 0] / DAYS_PER_MONTH
+    median, q1, q3 = weighted_quantiles(first, weight[number > 0], [0.5, 0.25, 0.75])
+    return {
+        "share_with": having / n if n else np.nan,
+        "share_low": float(share_low),
+        "share_high": float(share_high),
+        "metastases_per_patient": total / n if n else np.nan,
+        "metastases_low": float(low),
+        "metastases_high": float(high),
+        "first_median_months": float(median),
+        "first_q1_months": float(q1),
+        "first_q3_months": float(q3),
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def short(value: float) -> str:
+    """A positive number with about two digits."""
+    digits = 0 if value >= 10 else 1 if value >= 1 else 2
+    return f"{value:,.{digits}f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _months(row: Mapping[Any, Any]) -> str:
+    if np.isnan(row["first_median_months"]):
+        return "-"
+    return "{first_median_months:.0f} ({first_q1_months:.0f} to {first_q3_months:.0f})".format(
+        **row
+    )

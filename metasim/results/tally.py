@@ -1,0 +1,109 @@
+"""Sufficient statistics of the summary: small, mergeable, the same at every recording level.
+
+A tally has one row per organ, class, number of metastases and day of the first of them, and says
+how many patients share these. Tallies of chunks add up to the tally of the cohort, so that a
+million patients are summarised without a table of their metastases.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metasim.results.tables import SUMMARY
+
+CLASSES: Final = ("founded", "micro", "macro", "detected")
+"""What can be counted: metastases that were ever founded, or ever reached the class."""
+
+ANY_DISTANT: Final = "any distant organ"
+"""Name of the row over all distant organs (not a valid organ key, so it cannot clash)."""
+
+_KEYS: Final = ["organ", "counted", "metastases", "first_day"]
+
+
+def origin_days(patients: pa.Table, scenario: Mapping[str, Any]) -> np.ndarray:
+    """Day from which each patient is followed: diagnosis, or day 0.
+
+    Returns:
+        Days, one per row of `patients`; nan for patients who are never diagnosed in a scenario
+        that follows patients from diagnosis.
+    """
+    if scenario["run"].get("follow_from", "start") == "diagnosis":
+        return days(patients, "diagnosis_day")
+    return np.zeros(patients.num_rows)
+
+
+def days(table: pa.Table, column: str) -> np.ndarray:
+    """A column of days as floats, nan where null."""
+    return np.asarray(pc.cast(table[column], pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def organ_codes(table: pa.Table, organs: list[str]) -> np.ndarray:
+    """Position in `organs` of each row's organ, shape (rows,)."""
+    names = pc.cast(table["organ"], pa.string())
+    return np.asarray(pc.index_in(names, value_set=pa.array(organs)), dtype=np.int64)
+
+
+def tally(metastases: pa.Table, patients: pa.Table, scenario: Mapping[str, Any]) -> pa.Table:
+    """Count metastases of one chunk of patients.
+
+    Args:
+        metastases: all metastases of these patients.
+        patients: the patients, those without metastases included.
+        scenario: the explicit scenario.
+
+    Returns:
+        Rows of `SUMMARY`; days count from each patient's origin. Patients without an origin
+        (never diagnosed) are left out.
+    """
+    organs = list(scenario["soil"])
+    distant = np.array(
+        [soil.get("site", "distant") == "distant" for soil in scenario["soil"].values()]
+    )
+    origin = origin_days(patients, scenario)
+    kept = ~np.isnan(origin)
+    origin, known = origin[kept], patients["patient"].to_numpy()[kept]
+    order = np.argsort(known, kind="stable")
+    origin, known, size = origin[order], known[order], len(known)
+
+    owner = metastases["patient"].to_numpy()
+    row = np.searchsorted(known, owner)
+    mine = np.isin(owner, known)
+    organ = organ_codes(metastases, organs)
+    parts = []
+    for counted in CLASSES:
+        day = days(metastases, f"{counted}_day")
+        reached = mine & ~np.isnan(day)
+        when = day[reached] - origin[row[reached]]
+        flat = organ[reached] * size + row[reached]
+        number = np.bincount(flat, minlength=len(organs) * size).reshape(len(organs), size)
+        first = np.full((len(organs), size), np.inf)
+        np.minimum.at(first.reshape(-1), flat, when)
+        number = np.vstack([number, number[distant].sum(axis=0)])
+        first = np.vstack([first, first[distant].min(axis=0, initial=np.inf)])
+        for name, counts, firsts in zip([*organs, ANY_DISTANT], number, first, strict=True):
+            pairs, shared = np.unique(np.stack([counts, firsts]), axis=1, return_counts=True)
+            parts.append(_rows(name, counted, pairs, shared))
+    return merge(parts)
+
+
+def _rows(organ: str, counted: str, pairs: np.ndarray, shared: np.ndarray) -> pa.Table:
+    first = pa.array(pairs[1], mask=~np.isfinite(pairs[1]))
+    columns = [
+        pa.array([organ] * len(shared), pa.string()),
+        pa.array([counted] * len(shared), pa.string()),
+        pa.array(pairs[0].astype(np.int64)),
+        first,
+        pa.array(shared.astype(np.int64)),
+    ]
+    return pa.table(columns, names=SUMMARY.names).cast(SUMMARY)
+
+
+def merge(tallies: Iterable[pa.Table]) -> pa.Table:
+    """Add up tallies; rows in a fixed order, so that chunking leaves no trace."""
+    whole = pa.concat_tables([SUMMARY.empty_table(), *tallies])
+    summed = whole.group_by(_KEYS, use_threads=False).aggregate([("patients", "sum")])
+    summed = summed.rename_columns({"patients_sum": "patients"}).select(SUMMARY.names)
+    return summed.sort_by([(key, "ascending") for key in _KEYS])

@@ -1,0 +1,1 @@
+"""HOW MANY: random streams, one patient, a cohort; engines draw, results keep."""

@@ -1,0 +1,172 @@
+"""From the records of a chunk of patients to the tables of a results folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.results import tables
+from metasim.terms import Event, Route, Stage, Tally
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names behind the indices of a record."""
+
+    organs: tuple[str, ...]
+    phenotypes: tuple[str, ...]
+    distant: Array  # (O,) bool
+
+
+def chunk_tables(
+    records: Sequence[PatientRecord],
+    first_patient: int,
+    drawn: Mapping[str, Array],
+    names: Names,
+    level: str,
+) -> dict[str, pa.Table]:
+    """Tables of consecutive patients: those of the recording level, patients and metastases.
+
+    Args:
+        records: one per patient.
+        first_patient: number of the first of them.
+        drawn: key path -> (P,) drawn parameters, a column each of the patients table.
+        names: names behind the indices.
+        level: one of `metasim.terms.RECORD_LEVELS`.
+    """
+    patients = first_patient + np.arange(len(records))
+    build = {
+        "patients": lambda: _patients(records, patients, drawn, names),
+        "events": lambda: _events(records, patients, names),
+        "metastases": lambda: _metastases(records, patients, names),
+        "counts": lambda: _counts(records, patients, names),
+        "stages": lambda: _stages(records, patients, names),
+    }
+    wanted = {"patients", "metastases", *tables.TABLES_AT[level]}
+    return {table: make() for table, make in build.items() if table in wanted}
+
+
+def _day(values: Array) -> pa.Array:
+    values = np.asarray(values, dtype=np.float64)
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _named(indices: Array, names: Sequence[str]) -> pa.Array:
+    """Names by index; negative: null."""
+    indices = np.asarray(indices, dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices, mask=indices < 0), pa.array(list(names), pa.string())
+    )
+
+
+def _table(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    """A table of a schema, further columns behind it."""
+    extra = [name for name in columns if name not in schema.names]
+    arrays = [pa.array(columns[name]) for name in (*schema.names, *extra)]
+    fields = [*schema, *(pa.field(name, arrays[-len(extra) + i].type)
+                         for i, name in enumerate(extra))]  # fmt: skip
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def _first_distant(record: PatientRecord, distant: Array) -> tuple[float, int]:
+    """Day and organ of the first distant metastasis that imaging saw; NaN and -1: none."""
+    detected = np.where(distant[record.origin[:, 1]], record.days[:, 3], np.nan)[1:]
+    if len(detected) == 0 or np.isnan(detected).all():
+        return np.nan, -1
+    row = int(np.nanargmin(detected))
+    return float(detected[row]), int(record.origin[row + 1, 1])
+
+
+def _patients(
+    records: Sequence[PatientRecord], patients: Array, drawn: Mapping[str, Array], names: Names
+) -> pa.Table:
+    first = [_first_distant(r, names.distant) for r in records]
+    cause = np.array([r.death_cause for r in records])
+    total = len(names.organs)  # the name behind the organs: the total burden
+    cause = np.where(cause == DEATH_TOTAL, total, np.where(cause == DEATH_NONE, -1, cause))
+    columns = {
+        "patient": patients,
+        "diagnosis_day": _day([r.diagnosis_day for r in records]),  # type: ignore[arg-type]
+        "first_distant_day": _day([day for day, _ in first]),  # type: ignore[arg-type]
+        "first_distant_organ": _named(np.array([organ for _, organ in first]), names.organs),
+        "death_day": _day([r.death_day for r in records]),  # type: ignore[arg-type]
+        "death_cause": _named(cause, (*names.organs, "total_burden")),
+        "end_day": _day([r.end_day for r in records]),  # type: ignore[arg-type]
+        "primary_cells": np.array([r.cells[0].sum() for r in records], dtype=np.int64),
+        **drawn,
+    }
+    return _table(columns, tables.PATIENTS)
+
+
+def _events(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
+    rows = np.concatenate([r.events for r in records])
+    columns = {
+        "patient": np.repeat(patients, [len(r.events) for r in records]),
+        "day": _day(rows[:, 0]),
+        "event": _named(rows[:, 1], [event.label for event in Event]),
+        "organ": _named(rows[:, 2], names.organs),
+    }
+    return _table(columns, tables.EVENTS)
+
+
+def _metastases(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
+    origin = np.concatenate([r.origin[1:] for r in records])
+    days = np.concatenate([r.days[1:] for r in records])
+    cells = np.concatenate([r.cells[1:] for r in records])
+    length = [len(r.origin) - 1 for r in records]
+    columns = {
+        "patient": np.repeat(patients, length),
+        "metastasis": np.concatenate([np.arange(1, n + 1) for n in length]),
+        "parent": origin[:, 0],
+        "organ": _named(origin[:, 1], names.organs),
+        "route": _named(origin[:, 2], [route.label for route in Route]),
+        "founded_day": _day(days[:, 0]),
+        "founders": origin[:, 3],
+        "micro_day": _day(days[:, 1]),
+        "macro_day": _day(days[:, 2]),
+        "detected_day": _day(days[:, 3]),
+        "extinct_day": _day(days[:, 4]),
+        "cells": cells.sum(axis=1),
+    }
+    if len(names.phenotypes) > 1:
+        for k, name in enumerate(names.phenotypes):
+            columns[f"cells_{name}"] = cells[:, k]
+    return _table(columns, tables.METASTASES)
+
+
+def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
+    counts = np.concatenate([r.counts for r in records])  # (patient-days, O, 4)
+    n_days, n_organs, _ = counts.shape
+    length = [len(r.recorded_days) * n_organs for r in records]
+    columns = {
+        "patient": np.repeat(patients, length),
+        "day": np.repeat(np.concatenate([r.recorded_days for r in records]), n_organs),
+        "organ": _named(np.tile(np.arange(n_organs), n_days), names.organs),
+        "metastases_isolated": counts[..., 0].ravel(),
+        "metastases_micro": counts[..., 1].ravel(),
+        "metastases_macro": counts[..., 2].ravel(),
+        "cells": counts[..., 3].ravel(),
+    }
+    return _table(columns, tables.COUNTS)
+
+
+def _stages(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
+    tallies = np.concatenate([r.tallies for r in records])  # (patient-days, 7, O, 6)
+    where, stage, organ = np.nonzero(tallies.any(axis=-1))
+    patient = np.repeat(patients, [len(r.recorded_days) for r in records])
+    day = np.concatenate([r.recorded_days for r in records])
+    rows = tallies[where, stage, organ]
+    columns = {
+        "patient": patient[where],
+        "day": day[where],
+        "organ": _named(organ, names.organs),
+        "stage": _named(stage, [stage.label for stage in Stage]),
+        **{tally.name.lower(): rows[:, tally] for tally in Tally},
+    }
+    return _table(columns, tables.STAGES)

@@ -1,0 +1,1 @@
+"""What is asked: the scenario, its catalogue, and the reading of both from TOML files."""

@@ -1,0 +1,130 @@
+"""Scenario files: finding them by name, reading them, following their chain of `extends`."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from metasim.errors import Mistake, ScenarioError
+from metasim.scenario import catalogue
+from metasim.scenario.keys import nearest, shown
+
+MAX_BYTES = 1_000_000
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+
+
+class File(NamedTuple):
+    """A file that was read.
+
+    Attributes:
+        name: how messages and origins call it.
+        path: where it lies.
+        table: what it holds.
+    """
+
+    name: str
+    path: Path
+    table: dict[str, Any]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with metasim: a catalogue entry or a shipped scenario."""
+        return {catalogue.FOLDER, catalogue.shipped_folder()} & {*self.path.resolve().parents} != set()
+
+
+def locate(source: str | Path) -> Path:
+    """The file behind a path, or the name of a shipped or catalogue scenario.
+
+    Raises:
+        ScenarioError: there is no such name.
+    """
+    if isinstance(source, str) and _NAME.fullmatch(source):
+        for kind in ("shipped", "scenarios"):
+            if found := catalogue.path_of(kind, source):
+                return found
+        if not Path(source).is_file():
+            known = [*catalogue.names("shipped"), *catalogue.names("scenarios")]
+            message = "no scenario of this name is shipped; a file is given by its path, with .toml"
+            raise ScenarioError(source, [Mistake("", message, nearest(source, known))])
+    return Path(source)
+
+
+def read(path: Path, name: str) -> File:
+    """Read one file.
+
+    Raises:
+        ScenarioError: it is missing, unreadable, too large, not UTF-8 or not TOML.
+    """
+
+    def refuse(message: str, hint: str = "") -> ScenarioError:
+        return ScenarioError(name, [Mistake("", message, hint)])
+
+    try:
+        if path.is_dir():
+            raise refuse("is a folder, not a scenario file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise refuse(f"is {size / 1e6:.1f} MB large; a scenario file has at most 1 MB")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)  # a pipe or device has no size
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise refuse("there is no such file", nearest(path.name, beside)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise refuse(f"cannot be read: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise refuse("is larger than 1 MB; a scenario file has at most 1 MB")
+    try:
+        return File(name, path, tomllib.loads(data.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise refuse(f"is not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise refuse(f"is not TOML: {reason}") from None
+
+
+def chain(source: str | Path) -> list[File]:
+    """The file and all that it extends, the one that extends nothing first.
+
+    Raises:
+        ScenarioError: a file cannot be read, or the chain loops.
+    """
+    files = [read(locate(source), str(source))]
+    while (parent := files[0].table.get("extends")) is not None:
+        names = " -> ".join(file.name for file in reversed(files))
+        if not isinstance(parent, str):
+            message = f"must be a catalogue entry or a file, not {shown(parent)}"
+            raise ScenarioError(files[0].name, [Mistake("extends", message)])
+        path = _parent(files[0].path, parent)
+        if path is None:
+            known = [*catalogue.names("scenarios"), *catalogue.names("shipped"),
+                     *(p.name for p in files[0].path.parent.glob("*.toml"))]  # fmt: skip
+            message = f'"{parent}" is neither in the catalogue nor a file beside this one'
+            if len(files) > 1:
+                message += f" (chain: {names} -> {parent})"
+            raise ScenarioError(str(source), [Mistake("extends", message, nearest(parent, known))])
+        if any(path.samefile(file.path) for file in files):
+            message = f"the files extend each other in a loop: {names} -> {parent}"
+            raise ScenarioError(str(source), [Mistake("extends", message)])
+        files.insert(0, read(path, _label(path)))
+    return files
+
+
+def _parent(child: Path, name: str) -> Path | None:
+    """The file that `child` extends: a catalogue or shipped scenario, or a file beside it."""
+    for kind in ("scenarios", "shipped"):
+        if found := catalogue.path_of(kind, name):
+            return found
+    try:
+        candidates = (child.parent / name, child.parent / f"{name}.toml")
+        return next((path for path in candidates if path.is_file()), None)
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+
+
+def _label(path: Path) -> str:
+    if catalogue.FOLDER in path.parents:
+        return f"catalogue {path.relative_to(catalogue.FOLDER).with_suffix('').as_posix()}"
+    return path.name

@@ -1,0 +1,211 @@
+"""What the schema says about a key path: type, unit, allowed values, names that stand beside it."""
+
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from metasim.scenario.schema import Scenario
+
+_WORDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the schema.
+
+    Attributes:
+        type: its type, without annotations and without None.
+        description: what it means.
+        unit: unit of a number, empty if it is dimensionless.
+        optional: it may be unset.
+        limits: allowed range of a number, by "ge", "gt", "le", "lt".
+        pattern: regular expression of a text.
+    """
+
+    type: Any
+    description: str = ""
+    unit: str = ""
+    optional: bool = False
+    limits: dict[str, float] = field(default_factory=dict)
+    pattern: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds a plain number."""
+        return self.type in (int, float)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds a table of further keys."""
+        return get_origin(self.type) is dict or _is_model(self.type)
+
+    def child(self, name: str | int) -> "Key | None":
+        """The key of that name below this one, or None if there is no such key."""
+        if _is_model(self.type):
+            if name not in self.type.model_fields:
+                return None
+            hint = _hints(self.type)[str(name)]
+            return _key(hint, self.type.model_fields[name].description or "")
+        if get_origin(self.type) is dict:
+            names = self.names
+            return None if names and name not in names else _key(get_args(self.type)[1])
+        if get_origin(self.type) in (tuple, list) and isinstance(name, int):
+            return _key(get_args(self.type)[0])
+        return None
+
+    @property
+    def names(self) -> list[str]:
+        """Names that are allowed below it; empty if any name is, or none."""
+        if _is_model(self.type):
+            return list(self.type.model_fields)
+        if get_origin(self.type) is dict and get_origin(get_args(self.type)[0]) is Literal:
+            return list(get_args(get_args(self.type)[0]))
+        return []
+
+    def allowed(self) -> str:
+        """What it may hold, in words: "a number from 0 to 1"."""
+        return _allowed(self) + (' (or "none")' if self.optional else "")
+
+
+@cache
+def _hints(model: type[BaseModel]) -> dict[str, Any]:
+    return get_type_hints(model, include_extras=True)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _key(hint: Any, description: str = "") -> Key:
+    unit, limits, pattern, optional = "", {}, "", False
+    while get_origin(hint) in (Annotated, types.UnionType, Union):
+        if get_origin(hint) is not Annotated:
+            parts = [part for part in get_args(hint) if part is not type(None)]
+            optional = optional or len(parts) < len(get_args(hint))
+            if len(parts) > 1:
+                hint = Union[tuple(parts)]  # noqa: UP007 - built at run time
+                break
+            hint = parts[0]
+            continue
+        hint, *extras = get_args(hint)
+        for info in extras:
+            if isinstance(info, FieldInfo):
+                extra = info.json_schema_extra
+                unit = str(extra.get("unit", "")) if isinstance(extra, dict) else unit
+                for item in info.metadata:
+                    limits |= {w: getattr(item, w) for w in _WORDS if hasattr(item, w)}
+                    pattern = getattr(item, "pattern", None) or pattern
+    return Key(hint, description, unit, optional, limits, pattern)
+
+
+def _allowed(key: Key) -> str:
+    kind = get_origin(key.type)
+    if key.is_table:
+        return "a table"
+    if key.type in (int, float):
+        word = "a whole number" if key.type is int else "a number"
+        return word + _range(key.limits) + (f" ({key.unit})" if key.unit else "")
+    if kind is Literal:
+        return " or ".join(f'"{name}"' for name in get_args(key.type))
+    if kind is Union:
+        return " or ".join(_allowed(_key(part)) for part in get_args(key.type))
+    if kind is tuple and not _is_model(_key(get_args(key.type)[0]).type):
+        return f"a list of {len(get_args(key.type))} numbers"
+    if kind is list:
+        return "a list of numbers" + _range(_key(get_args(key.type)[0]).limits)
+    if kind is tuple:
+        return "a list of tables"
+    return "a name (a letter, then letters, digits, _ or -)" if key.pattern else "text"
+
+
+def _range(limits: dict[str, float]) -> str:
+    if {"ge", "le"} <= limits.keys():
+        return f" from {limits['ge']:g} to {limits['le']:g}"
+    return " and".join(f" {_WORDS[word]} {limit:g}" for word, limit in limits.items())
+
+
+def find(path: Path) -> Key | None:
+    """The key at a path, or None if the schema knows no such key."""
+    key: Key | None = Key(Scenario)
+    for name in path:
+        if key is None:
+            return None
+        key = key.child(name)
+    return key
+
+
+Path = tuple[str | int, ...]
+"""A key path as its parts; what stands under ``patients`` is one part, itself a dotted path."""
+
+
+def split(path: str) -> Path:
+    """A dotted path as its parts."""
+    head, _, tail = path.partition(".")
+    if head == "patients" and tail:
+        return (head, tail)
+    return tuple(int(part) if part.isdecimal() else part for part in path.split("."))
+
+
+def join(path: Path) -> str:
+    """The parts of a path as a dotted path."""
+    return ".".join(str(part) for part in path)
+
+
+def leaves(
+    tree: object, path: Path = (), *, into_lists: bool = True
+) -> Iterator[tuple[Path, Any]]:
+    """Path and value of every value of a nested dict.
+
+    An empty table, a distribution under `patients` and a list of plain values are one value each;
+    a list of tables is one if `into_lists` is false.
+    """
+    items: Iterable[tuple[Any, Any]]
+    drawn = len(path) > 1 and path[0] == "patients"
+    if isinstance(tree, dict) and (tree or not path) and not drawn:
+        items = tree.items()
+    elif into_lists and is_list_of_tables(tree):
+        assert isinstance(tree, list | tuple)
+        items = enumerate(tree)
+    else:
+        yield path, tree
+        return
+    for name, value in items:
+        yield from leaves(value, (*path, name), into_lists=into_lists)
+
+
+def is_list_of_tables(value: object) -> bool:
+    """Whether a value is a list that holds tables, such as `[[treatment]]`."""
+    return isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint: the name that is closest, or all of them if they are few and none is close."""
+    known = list(names)
+    close = get_close_matches(name.lower(), [n.lower() for n in known], n=1)
+    if close:
+        return f'did you mean "{next(n for n in known if n.lower() == close[0])}"?'
+    return f"known: {', '.join(known)}" if 0 < len(known) <= 16 else ""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: as in TOML, cut if it is long."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        items = ("[...]" if isinstance(item, list) else shown(item) for item in value[:10])
+        text = f"[{', '.join(items)}]"
+    elif isinstance(value, str):
+        text = f'"{value[:60]}"'
+    elif isinstance(value, int) and value.bit_length() > 10_000:
+        text = f"a number of {value.bit_length()} bits"  # Python refuses to print it
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else text[:56] + " ..."

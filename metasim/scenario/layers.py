@@ -1,0 +1,147 @@
+"""Layers of a scenario: plain values with their origins, and how later layers win over earlier."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from metasim.errors import Mistake
+from metasim.scenario.keys import Path, find, is_list_of_tables, join, leaves, nearest, shown, split
+from metasim.scenario.origin import STATUSES, Origin
+
+REMOVED: Final = "none"
+"""A value that takes away what earlier layers say of a key."""
+
+_ANNOTATION = {"value", "status", "source", "note"}
+_MAX_DEPTH = 12
+
+
+@dataclass
+class Layer:
+    """One layer of values.
+
+    Attributes:
+        name: the file, catalogue entry or option it comes from.
+        values: path -> value; distributions under ("patients", dotted path).
+        origins: dotted path -> origin.
+        replaces: top-level tables that it replaces as a whole.
+        mistakes: what is wrong with the annotations.
+    """
+
+    name: str
+    values: dict[Path, Any] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    replaces: tuple[str, ...] = ()
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def layer(
+    name: str, table: Mapping[str, Any], status: str, replaces: tuple[str, ...] = ()
+) -> Layer:
+    """The layer of a table as TOML gives it, its annotated values unwrapped.
+
+    Args:
+        name: the file, catalogue entry or option.
+        table: nested tables.
+        status: status of values that are not annotated.
+        replaces: top-level tables that it replaces as a whole.
+    """
+    out = Layer(name, replaces=replaces)
+    plain = _unwrap(table, (), Origin(name, status), out)
+    out.values = dict(leaves(plain, into_lists=False))
+    return out
+
+
+def _unwrap(value: Any, path: Path, origin: Origin, out: Layer) -> Any:
+    """The plain value at a path, its origins booked."""
+    if len(path) > _MAX_DEPTH:
+        return None  # far below any key of the schema: refused there
+    if isinstance(value, dict) and "value" in value and value.keys() <= _ANNOTATION:
+        origin = _annotation(value, path, origin, out)
+        value = value["value"]
+    if path == ("patients",) and isinstance(value, dict):
+        flat = _flat_patients(value)
+        return {key: _unwrap(item, ("patients", key), origin, out) for key, item in flat.items()}
+    if isinstance(value, dict) and not (len(path) == 2 and path[0] == "patients"):
+        return {key: _unwrap(item, (*path, key), origin, out) for key, item in value.items()}
+    if is_list_of_tables(value):
+        return [_unwrap(item, (*path, i), origin, out) for i, item in enumerate(value)]
+    out.origins[join(path)] = origin
+    return value
+
+
+def _flat_patients(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted path -> distribution, from quoted paths and from nested tables alike."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        path = f"{prefix}{name}"
+        key = find(split(path))
+        if isinstance(value, dict) and key and key.is_table and path.count(".") < _MAX_DEPTH:
+            flat |= _flat_patients(value, f"{path}.")
+        else:
+            flat[path] = value
+    return flat
+
+
+def _annotation(value: dict[str, Any], path: Path, origin: Origin, out: Layer) -> Origin:
+    status, source, note = (value.get(k, d) for k, d in
+                            (("status", origin.status), ("source", ""), ("note", "")))  # fmt: skip
+
+    def wrong(message: str, hint: str = "") -> None:
+        out.mistakes.append(Mistake(join(path), message, hint))
+
+    if status not in STATUSES:
+        wrong(f"status is {shown(status)}; allowed are {', '.join(STATUSES)}",
+              nearest(str(status)[:60], STATUSES))  # fmt: skip
+    elif not isinstance(source, str) or not isinstance(note, str):
+        wrong("source and note must be text")
+    elif status in ("measured", "derived") and not source:
+        wrong(f'status is "{status}" but no source is given')
+    elif status == "assumed" and source:
+        wrong(f'status is "assumed", so it has no source ("{source[:60]}")')
+    else:
+        return Origin(origin.layer, status, source, note)
+    return origin
+
+
+def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """One tree of values, and dotted path -> origin, from layers of which later ones win.
+
+    A fixed value takes away a distribution that an earlier layer gives the same key.
+    """
+    tree: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for part in layers:
+        for table in part.replaces:
+            tree.pop(table, None)
+            _forget(table, tree, origins)
+        for path, value in part.values.items():
+            if path[0] != "patients" and value != {}:
+                _forget(join(path), tree, origins)
+        for path, value in part.values.items():
+            _put(tree, path, value)
+        origins |= part.origins
+    kept = {join(path) for path, _ in leaves(tree)}
+    return tree, {path: origin for path, origin in origins.items() if path in kept}
+
+
+def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None:
+    """Take away the distributions of a key or table."""
+    drawn = tree.get("patients")
+    for key in list(drawn) if isinstance(drawn, dict) else []:
+        if key == path or key.startswith(f"{path}."):
+            del drawn[key]
+            origins.pop(f"patients.{key}", None)
+
+
+def _put(tree: dict[str, Any], path: Path, value: Any) -> None:
+    *tables, name = path
+    for part in tables:
+        below = tree.get(part)
+        if not isinstance(below, dict):
+            below = {}
+            tree[part] = below
+        tree = below
+    if value == REMOVED:
+        tree.pop(name, None)
+    elif value != {} or not isinstance(tree.get(name), dict):
+        tree[name] = value

@@ -1,0 +1,113 @@
+"""The vocabulary: names that every layer shares. Imports nothing of metasim.
+
+The thresholds between the classes of a metastasis follow the AJCC staging of isolated tumour
+cells (< 200 cells), micrometastasis (<= 2 mm) and macrometastasis (> 2 mm; 4.2e6 cells at
+1e9 cells/cm3).
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+
+class Stage(IntEnum):
+    """The seven stages of the metastatic cascade, in order."""
+
+    PRIMARY_GROWTH = 1
+    INVASION = 2
+    CIRCULATION = 3
+    ARREST = 4
+    EXTRAVASATION = 5
+    MICROMETASTASIS = 6
+    MACROMETASTASIS = 7
+
+    @property
+    def label(self) -> str:
+        """Name for tables and axes: ``primary_growth`` ... ``macrometastasis``."""
+        return self.name.lower()
+
+
+class Gate(StrEnum):
+    """The five gates at which seed and soil decide whether a cell advances."""
+
+    INVASION = "invasion"
+    INTRAVASATION = "intravasation"
+    ARREST = "arrest"
+    EXTRAVASATION = "extravasation"
+    COLONIZATION = "colonization"
+
+
+class Factor(StrEnum):
+    """The eight soil factors x_f(organ, phenotype) >= 0 that shift the log-odds of a gate."""
+
+    CHEMOTAXIS = "chemotaxis"
+    ADHESION = "adhesion"
+    BASEMENT_MEMBRANE = "basement_membrane"
+    ENDOTHELIAL_BARRIER = "endothelial_barrier"
+    HYPOXIA = "hypoxia"
+    OXIDANTS = "oxidants"
+    IMMUNE_SURVEILLANCE = "immune_surveillance"
+    NICHE = "niche"
+
+
+class Route(IntEnum):
+    """The vessel by which a cell left its parent colony's organ."""
+
+    BLOOD = 0
+    LYMPH = 1
+
+    @property
+    def label(self) -> str:
+        """``blood`` or ``lymph``."""
+        return self.name.lower()
+
+
+class GrowthLaw(IntEnum):
+    """Growth laws of a colony; the names are those of the scenario key ``growth.law``."""
+
+    EXPONENTIAL = 0
+    LOGISTIC = 1
+    GOMPERTZ = 2
+    POWER = 3
+
+
+class Event(IntEnum):
+    """Clinical events of events.parquet."""
+
+    DIAGNOSIS = 0
+    SURGERY = 1
+    RELAPSE = 2
+    DEATH = 3
+
+    @property
+    def label(self) -> str:
+        """``diagnosis``, ``surgery``, ``relapse`` or ``death``."""
+        return self.name.lower()
+
+
+class Tally(IntEnum):
+    """Columns of the stage tables; every count is of cells.
+
+    Conservation, per organ and stage between two recorded days:
+    ``cells = cells_before + entered + net_growth - left - removed``; ``died`` is the part of
+    ``left`` that failed a gate or was destroyed in transit instead of going on.
+    """
+
+    CELLS = 0
+    ENTERED = 1
+    LEFT = 2
+    DIED = 3
+    REMOVED = 4
+    NET_GROWTH = 5
+
+
+MICRO_CELLS: Final = 200
+"""A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
+
+MACRO_CELLS: Final = 4_200_000
+"""A colony above this many cells (2 mm in diameter) is a macrometastasis."""
+
+DAYS_PER_YEAR: Final = 365.25
+DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12
+
+RECORD_LEVELS: Final = ("summary", "patients", "metastases", "everything")
+"""What a run writes; each level holds the tables of the one before it."""

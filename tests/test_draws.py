@@ -1,0 +1,127 @@
+"""The random draws for groups against the distributions that they stand for."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from metasim.engines.colonies import draws
+from metasim.engines.colonies.kernel import kernel
+from metasim.law import closed_forms, growth
+from tests.significance import caught, counts_p, holds, mean_p, variance_p
+
+
+@kernel
+def many_binomial(rng, n, p, size):
+    out = np.zeros(size, np.int64)
+    for i in range(size):
+        out[i] = draws.binomial(rng, n, p)
+    return out
+
+
+@kernel
+def many_grow(rng, n, birth, death, dt, size):
+    out = np.zeros(size, np.int64)
+    for i in range(size):
+        out[i] = draws.grow(rng, n, birth, death, dt)
+    return out
+
+
+@kernel
+def many_successes(rng, trials, p, size):
+    gaps = np.zeros(1)
+    gaps[0] = rng.standard_exponential()
+    out = np.zeros(size, np.int64)
+    for i in range(size):
+        out[i] = draws.successes(rng, gaps, 0, trials, p)
+    return out
+
+
+@pytest.fixture
+def rng():
+    return np.random.Generator(np.random.PCG64(20))
+
+
+def binned_p(sample, cdf, quantile, bins=40):
+    """Chi-square p-value of a sample of counts against a discrete distribution."""
+    edges = np.unique([quantile(q) for q in np.linspace(0, 1, bins + 1)[1:-1]])
+    cumulative = np.concatenate([[0.0], cdf(edges), [1.0]])
+    observed = np.bincount(np.searchsorted(edges, sample), minlength=len(edges) + 1)
+    return counts_p(observed, np.diff(cumulative))
+
+
+@pytest.mark.parametrize(
+    ("n", "p"),
+    [(10, 0.3), (1000, 1e-3), (400_000, 0.4), (2_000_000, 0.3), (10**13, 2e-8), (10**13, 0.7)],
+)
+def test_binomial(rng, n, p):
+    law = stats.binom(n, p)
+    assert holds(binned_p(many_binomial(rng, n, p, 200_000), law.cdf, law.ppf))
+    biased = many_binomial(rng, n, p * (1 + 0.1 / math.sqrt(n * p)), 200_000)
+    assert caught(binned_p(biased, law.cdf, law.ppf))
+
+
+@pytest.mark.parametrize(("trials", "p"), [(3, 0.4), (1000, 1e-3), (10**13, 1e-13), (50, 1.0)])
+def test_successes_by_gaps_are_binomial(rng, trials, p):
+    sample = many_successes(rng, trials, p, 100_000)
+    law = stats.binom(trials, p)
+    if p == 1.0:
+        assert (sample == trials).all()
+        return
+    values = np.arange(sample.max() + 1)
+    pmf = np.append(law.pmf(values), law.sf(values[-1]))
+    observed = np.append(np.bincount(sample), 0)
+    assert holds(counts_p(observed, pmf))
+    assert caught(counts_p(observed, stats.binom(trials, 0.95 * p).pmf(np.arange(len(pmf)))))
+    # successive counts are independent
+    assert abs(np.corrcoef(sample[:-1], sample[1:])[0, 1]) < 5 / math.sqrt(len(sample))
+
+
+@pytest.mark.parametrize(("birth", "death"), [(0.05, 0.03), (0.03, 0.05), (0.04, 0.04), (0.05, 0)])
+def test_one_cell_becomes_a_zero_inflated_geometric(rng, birth, death):
+    sample = many_grow(rng, 1, birth, death, 7.0, 200_000)
+    alpha, beta = growth.birth_death(birth, death, 7.0)
+    values = np.arange(sample.max() + 1)
+    pmf = np.where(values == 0, alpha, (1 - alpha) * (1 - beta) * beta ** (values - 1.0))
+    assert holds(counts_p(np.bincount(sample), pmf))
+    wrong = many_grow(rng, 1, birth * 1.05, death, 7.0, 200_000)
+    wrong = np.bincount(wrong, minlength=len(values))[: len(values)]
+    assert caught(counts_p(wrong, pmf))
+
+
+@pytest.mark.parametrize("n", [2, 300, 90_000, 110_000, 10**7, 10**13])
+@pytest.mark.parametrize(("birth", "death"), [(0.05, 0.03), (0.03, 0.035)])
+def test_growth_has_the_exact_moments(rng, n, birth, death):
+    sample = many_grow(rng, n, birth, death, 7.0, 50_000)
+    assert sample.min() >= 0
+    mean = closed_forms.growth_mean(n, birth, death, 7.0)
+    variance = closed_forms.growth_variance(n, birth, death, 7.0)
+    assert holds(mean_p(sample, mean, math.sqrt(variance)))
+    assert holds(variance_p(sample - mean, variance))
+    assert caught(variance_p(sample - mean, 1.1 * variance))
+
+
+def test_large_and_small_groups_agree_across_the_switch_of_method(rng, monkeypatch):
+    """Just above LARGE the normal with skewness must look like the exact draw."""
+    n, birth, death, dt = 150_000, 0.5, 0.45, 3.0
+    alpha, beta = growth.birth_death(birth, death, dt)
+    mean, variance, cumulant = growth.moments(alpha, beta)
+    fast = many_grow(rng, n, birth, death, dt, 400_000)
+    lines = rng.binomial(n, 1 - alpha, 400_000)
+    exact = lines + rng.negative_binomial(lines, 1 - beta)
+    assert n > draws.LARGE and n * variance > draws.LARGE
+    assert holds(stats.ks_2samp(fast, exact).pvalue)
+    expected_skew = cumulant / variance**1.5 / math.sqrt(n)
+    z = (fast - n * mean) / math.sqrt(n * variance)
+    assert abs((z**3).mean() - expected_skew) < 5 * math.sqrt(15 / len(z))
+    shifted = fast + int(0.05 * math.sqrt(n * variance))
+    assert caught(stats.ks_2samp(shifted, exact).pvalue)
+
+
+@pytest.mark.parametrize("dt", [1e-12, 1e-3, 7.0, 1e4])
+def test_birth_death_stays_a_probability(dt):
+    for birth, death in [(0.05, 0.03), (0.03, 0.05), (0.04, 0.04), (0.0, 0.1), (0.1, 0.0), (0, 0)]:
+        alpha, beta = growth.birth_death(birth, death, dt)
+        assert 0 <= alpha <= 1
+        assert 0 <= beta <= 1

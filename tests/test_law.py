@@ -1,0 +1,225 @@
+"""The law's pure functions: odds, the walk, fates, closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate
+
+from metasim.law import closed_forms, fate, growth, odds, vessels
+from metasim.terms import Factor, Gate, GrowthLaw
+
+levels = st.floats(0, 1)
+
+
+def test_odds_follow_the_formula():
+    base, multiplier = np.array([[0.5]]), np.array([[[2.0, 1.0]]])
+    weights = np.array([[[1.5, -2.0]]])
+    factors = np.array([[[[0.2], [0.0]], [[0.5], [1.0]]]])
+    got = odds.gate_odds(base, multiplier, weights, factors)
+    assert got[0, 0, :, 0] == pytest.approx(
+        [0.5 * 2 * math.exp(1.5 * 0.2 - 2 * 0.5), 0.5 * math.exp(-2.0)]
+    )
+    assert odds.probability(np.array([0.0, 1.0, 3.0, 1e300])) == pytest.approx([0, 0.5, 0.75, 1])
+
+
+@given(levels, levels, st.floats(0, 1), st.floats(-5, 5))
+def test_a_factor_moves_the_odds_by_its_sign(low, high, trait, weight):
+    low, high = sorted((low, high))
+    level = np.array([[low, high]])
+    factor = odds.answered_factor(level, np.array([[trait]]))[:, None]
+    got = odds.gate_odds(
+        np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor
+    )[0, 0, :, 0]
+    assert (got[1] >= got[0]) == (weight * (high - low) * trait >= 0) or got[1] == got[0]
+
+
+def brute_walk(hop, arrest, death, start, organs, passes=4000):
+    """Arrest distribution by following the probability from bed to bed."""
+    where = np.zeros(2 * organs)
+    where[start] = 1.0
+    arrested = np.zeros(organs)
+    for _ in range(passes):
+        met = where @ hop
+        alive = met * (1 - death)
+        a = np.tile(arrest, 2)
+        arrested += (alive * a).reshape(2, organs).sum(axis=0)
+        where = alive * (1 - a)
+    return arrested
+
+
+VESSELS = {
+    "blood": {
+        "lung": {"arteries": 1.0},
+        "arteries": {"breast": 0.1, "liver": 0.2, "gut": 0.7},
+        "breast": {"veins": 1.0},
+        "gut": {"liver": 1.0},
+        "liver": {"veins": 1.0},
+        "node": {"veins": 1.0},
+        "veins": {"lung": 1.0},
+    },
+    "lymph": {"breast": {"node": 1.0}, "node": {"veins": 1.0}},
+}
+ORGANS = ["breast", "node", "lung", "liver", "gut"]
+
+
+def test_hops_lead_through_junctions_and_the_portal_vein():
+    hop = vessels.hop_matrix(ORGANS, VESSELS)
+    blood = {name: i for i, name in enumerate(ORGANS)}
+    lymph = {name: i + len(ORGANS) for i, name in enumerate(ORGANS)}
+    assert hop[blood["lung"], blood["gut"]] == pytest.approx(0.7)
+    assert hop[blood["gut"], blood["liver"]] == 1.0
+    assert hop[blood["breast"], blood["lung"]] == 1.0
+    assert hop[lymph["breast"], lymph["node"]] == 1.0
+    assert hop[lymph["node"], blood["lung"]] == 1.0
+    assert hop[lymph["liver"]].sum() == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(1e-3, 0.9), min_size=5, max_size=5), st.floats(0.01, 0.9))
+def test_walk_is_the_absorbing_markov_chain(arrest, death):
+    hop = vessels.hop_matrix(ORGANS, VESSELS)
+    walk = vessels.walk_matrix(
+        hop[None], np.array(arrest)[None, :, None, None], np.array([[death]])
+    )
+    for start in (0, 2, 5):
+        expected = brute_walk(hop, np.array(arrest), death, start, 5)
+        assert walk[0, start, 0, 0] == pytest.approx(expected, rel=1e-9, abs=1e-14)
+    swapped = {**VESSELS, "blood": {**VESSELS["blood"], "arteries": {"gut": 0.1, "liver": 0.9}}}
+    wrong = vessels.hop_matrix(ORGANS, swapped)
+    assert brute_walk(wrong, np.array(arrest), death, 2, 5) != pytest.approx(
+        walk[0, 2, 0, 0], rel=1e-9
+    )
+
+
+def some_fates(colonization=0.3, washout=0.5):
+    rng = np.random.default_rng(3)
+    shape = (1, 5, 1)
+    gates = fate.Gates(*(rng.uniform(0.1, 0.9, shape) for _ in range(3)), np.full(shape, colonization))
+    one = np.ones(1)
+    exit_ = fate.exits(
+        one, washout * one, one, np.full((1, 5), 0.7), np.full((1, 5), 0.2), 0.3 * one
+    )
+    hop = vessels.hop_matrix(ORGANS, VESSELS)[None]
+    walk = vessels.walk_matrix(hop, rng.uniform(0.05, 0.5, (1, 5, 1, 2)), np.array([[0.3, 0.1]]))
+    by_route = np.stack([walk[:, :5], walk[:, 5:]], axis=-2)
+    lymph = np.array([0.4, 0.5, 0, 0, 0])
+    destination = by_route * np.stack([1 - lymph, lymph], axis=-1)[None, :, None, None, :, None]
+    return gates, exit_, destination
+
+
+def brute_success(gates, exit_, destination, rounds=500):
+    """Success probabilities by iterating the cascade until nothing changes."""
+    active = np.zeros((1, 5, 1))
+    arrested = np.zeros((1, 5, 1, 2))
+    to_organ = destination.sum(axis=-2)
+    for _ in range(rounds):
+        dormant = exit_.reawakening * active
+        active = exit_.colonization * gates.colonization + (1 - exit_.colonization) * dormant
+        entering = (to_organ * np.moveaxis(arrested, 1, -1)[:, None]).sum(-1)
+        crossing = exit_.extravasation * (gates.extravasation * active)[..., None]
+        arrested = crossing + (1 - exit_.extravasation) * entering
+    return active, arrested, entering
+
+
+def test_success_solves_the_cascade():
+    gates, exit_, destination = some_fates()
+    chance = fate.success(gates, exit_, destination)
+    active, arrested, entering = brute_success(gates, exit_, destination)
+    assert chance.active == pytest.approx(active)
+    assert chance.arrested == pytest.approx(arrested)
+    assert chance.entering == pytest.approx(entering)
+
+
+def test_destined_and_doomed_together_are_the_plain_law():
+    """The h-transform: P(move) = P(success) P(move | destined) + P(failure) P(move | doomed)."""
+    gates, exit_, destination = some_fates()
+    chance = fate.success(gates, exit_, destination)
+    yes = fate.destined(gates, exit_, destination, chance)
+    no = fate.doomed(gates, exit_, destination, chance)
+    plain = {
+        "invading": gates.invasion[..., None],
+        "intravasating": gates.intravasation[..., None],
+        "crossing": exit_.extravasation * gates.extravasation[..., None],
+        "washing": 1 - exit_.extravasation,
+        "sleeping": 1 - exit_.colonization,
+        "waking": exit_.reawakening,
+    }
+    leaving, invaded, entering, arrested, active, dormant = chance
+    landing = np.diff(yes.landing, axis=-1, prepend=0).reshape(1, 5, 1, 2, 2, 5).sum(-2)
+    mixed = {
+        "invading": leaving + (1 - leaving) * no.invading,
+        "intravasating": invaded + (1 - invaded) * no.intravasating,
+        "crossing": arrested * yes.crossing + (1 - arrested) * no.crossing,
+        "washing": arrested * (1 - yes.crossing) + (1 - arrested) * no.washing,
+        "sleeping": active * (1 - yes.founding) + (1 - active) * no.sleeping,
+        "waking": dormant + (1 - dormant) * no.waking,
+    }
+    for name, expected in plain.items():
+        assert mixed[name] == pytest.approx(np.broadcast_to(expected, mixed[name].shape)), name
+    mixed_landing = entering[..., None] * landing + (1 - entering)[..., None] * no.landing
+    assert mixed_landing == pytest.approx(destination.sum(-2))
+
+
+def test_certain_success_leaves_nobody_doomed():
+    gates, exit_, destination = some_fates()
+    ones = np.ones((1, 5, 1))
+    gates = fate.Gates(ones, ones, ones, ones)
+    exit_ = fate.exits(*(np.ones(1), np.zeros(1), np.ones(1)), *(np.zeros((1, 5)),) * 2, np.zeros(1))
+    destination = destination / destination.sum(axis=(-2, -1), keepdims=True)
+    chance = fate.success(gates, exit_, destination)
+    assert chance.leaving == pytest.approx(1.0)
+    no = fate.doomed(gates, exit_, destination, chance)
+    assert all(np.isfinite(part).all() for part in no)
+
+
+@pytest.mark.parametrize("law", list(GrowthLaw))
+def test_growth_laws(law):
+    def g(cells, **other):
+        values = {"capacity": 1e9, "power_exponent": 0.7, "vascularised": True, **other}
+        return growth.net_growth(law, cells, 0.02, avascular_cells=1e6, **values)
+
+    expected = {
+        GrowthLaw.EXPONENTIAL: 0.02,
+        GrowthLaw.LOGISTIC: 0.02 * (1 - 1e-3),
+        GrowthLaw.GOMPERTZ: 0.02 * math.log(1e3),
+        GrowthLaw.POWER: 0.02 * 1e6**-0.3,
+    }
+    assert g(1e6) == pytest.approx(expected[law])
+    assert g(1e6, vascularised=False) == 0.0
+    assert g(10.0, vascularised=False) == pytest.approx(g(10.0), rel=1e-4)
+
+
+def test_closed_forms_agree_with_integration():
+    b, d, n0, g, rate, days = 0.06, 0.04, 1e6, 0.01, 1e-8, 300.0
+    # oracle 1 from the moment equations
+    assert closed_forms.growth_variance(5, b, d, days) == pytest.approx(
+        integrate.quad(
+            lambda s: 5 * (b + d) * math.exp((b - d) * s) * math.exp(2 * (b - d) * (days - s)),
+            0,
+            days,
+        )[0]
+    )
+    # oracle 4 goes over into oracle 5's "never" once the primary is gone: survivors of all founders
+    grown = n0 * math.exp(g * days)
+    ever = rate * (grown - n0) / g * (1 - d / b)
+    assert -math.log(closed_forms.never_relapse(rate, grown, g, b, d)) == pytest.approx(
+        ever * grown / (grown - n0)
+    )
+    late = closed_forms.relapse_free(rate, grown, g, b, d, 1e6, 1e5)
+    assert late == pytest.approx(closed_forms.never_relapse(rate, grown, g, b, d), rel=1e-6)
+    # oracle 6 solves N' = m e^(a alpha t) + m (N * e^(a alpha .))'
+    a, m, alpha = 0.05, 0.02, 0.6
+    t = np.linspace(0, 60, 6001)
+    n = np.array([closed_forms.iwata_colonies(a, m, alpha, x) for x in t])
+    emission = m * np.exp(a * alpha * t)
+    step = t[1] - t[0]
+    rate_n = np.gradient(n, step)
+    renewal = emission + np.convolve(rate_n, emission)[: len(t)] * step
+    assert renewal[3000] == pytest.approx(rate_n[3000], rel=5e-3)
+
+
+def test_every_gate_and_factor_has_its_place_in_the_vocabulary():
+    assert len(Gate) == 5 and len(Factor) == 8
