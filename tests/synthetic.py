@@ -89,10 +89,10 @@ def make_tables(
     count: int = 1000,
     organs: dict[str, tuple] = ORGANS,
     per_patient: float = 40.0,
-    rng_seed: int = 1,
+    diagnosed: bool = True,
 ) -> dict[str, pa.Table]:
     """Tables of patients [first, first + count); the same for the same arguments."""
-    rng = np.random.default_rng([rng_seed, first])
+    rng = np.random.default_rng([1, first])
     names = np.array(list(organs))
     site = np.array([value[2] for value in organs.values()])
     weight = np.array([value[0] for value in organs.values()])
@@ -100,7 +100,7 @@ def make_tables(
     pace = np.exp(-3.6) / 30.44 * rng.lognormal(0, 0.6, count)
     diagnosis = -np.log(1 - np.log(rng.lognormal(21.9, 0.8, count)) / LN_CAPACITY) / pace
     diagnosis = np.round(diagnosis / 7) * 7
-    diagnosis[diagnosis > 20 * DAYS_PER_YEAR] = np.nan
+    diagnosis[(diagnosis > 20 * DAYS_PER_YEAR) | (not diagnosed)] = np.nan
     undiagnosed = np.isnan(diagnosis)
     end = np.where(undiagnosed, 40, np.nan_to_num(diagnosis) / DAYS_PER_YEAR + YEARS)
     end = np.round(end * DAYS_PER_YEAR / 7) * 7
@@ -256,8 +256,9 @@ def make_results(
     per_patient: float = 40.0,
     record: str = "everything",
     follow_from: str = "diagnosis",
+    diagnosed: bool = True,
 ) -> Results:
     """Results in memory."""
     writer = MemoryWriter(scenario_toml(patients, organs, follow_from), record=record)
-    writer.write_chunk(0, make_tables(0, patients, organs, per_patient))
+    writer.write_chunk(0, make_tables(0, patients, organs, per_patient, diagnosed))
     return writer.finish({"metasim": "0", "rng_seed": 1})

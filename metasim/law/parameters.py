@@ -41,12 +41,13 @@ class Parameters:
 
     def stack(self, paths: Sequence[str], defaults: Sequence[float | str] = ()) -> Array:
         """Values of several key paths side by side, shape (1 or P, len(paths))."""
-        pairs = zip(paths, defaults or [0.0] * len(paths), strict=True)
-        columns = [self.number(path, default) for path, default in pairs]
+        defaults = defaults or [0.0] * len(paths)
+        columns = [self.number(*pair) for pair in zip(paths, defaults, strict=True)]
         rows = max((len(column) for column in columns), default=1)
-        return np.stack([np.broadcast_to(c, rows) for c in columns], axis=-1).reshape(
-            rows, len(paths)
-        )
+        table = np.empty((rows, len(paths)))
+        for i, column in enumerate(columns):
+            table[:, i] = column
+        return table
 
 
 def _member(part: object, key: str) -> object:

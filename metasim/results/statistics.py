@@ -20,13 +20,13 @@ def wilson_interval(
 
     Args:
         successes: patients with the property, any shape.
-        trials: patients in all, broadcast against `successes`; 0 gives the interval (0, 1).
+        trials: patients in all, at least 1, broadcast against `successes`.
         level: coverage.
 
     Returns:
         Low and high end, within [0, 1].
     """
-    x, n = np.asarray(successes, float), np.maximum(np.asarray(trials, float), 1e-300)
+    x, n = np.asarray(successes, float), np.asarray(trials, float)
     z = _z(level)
     share = x / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -46,14 +46,13 @@ def mean_interval(
     Args:
         total: sum of the counts over patients, any shape.
         total_of_squares: sum of their squares.
-        n: number of patients; 0 gives (0, inf).
+        n: number of patients, at least 1.
         level: coverage.
 
     Returns:
         Low and high end.
     """
-    x, squares = np.asarray(total, float), np.asarray(total_of_squares, float)
-    size = np.maximum(np.asarray(n, float), 1e-300)
+    x, squares, size = (np.asarray(value, float) for value in (total, total_of_squares, n))
     mean = x / size
     variance = np.maximum(squares - x * mean, 0) / np.maximum(size - 1, 1)
     dispersion = np.maximum(1, np.divide(variance, mean, out=np.ones_like(x), where=mean > 0))
@@ -92,12 +91,13 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
         level: coverage.
     """
     times, causes = np.asarray(time, float), np.asarray(cause)
-    moments, where = np.unique(times, return_inverse=True)
+    moments = np.unique(np.append(times, 0.0))
+    where = np.searchsorted(moments, times)
     here, other, all_ends = (
         np.bincount(where[mask], minlength=len(moments)).astype(float)
         for mask in (causes == 1, causes == 2, causes >= 0)
     )
-    at_risk = len(times) - np.concatenate([[0], np.cumsum(all_ends)[:-1]])
+    at_risk = np.maximum(1, len(times) - np.concatenate([[0], np.cumsum(all_ends)[:-1]]))
     ends = here + other
     before = np.concatenate([[1.0], np.cumprod(1 - ends / at_risk)[:-1]])
     share = np.cumsum(before * here / at_risk)
@@ -116,8 +116,6 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
     step = _z(level) * np.sqrt(variance) / (safe * np.log(safe))
     low = np.where(inside, safe ** np.exp(-step), share)
     high = np.where(inside, safe ** np.exp(step), share)
-    if moments.size and moments[0] > 0:
-        moments, share, low, high = (np.insert(a, 0, 0.0) for a in (moments, share, low, high))
     return Incidence(moments, share, low, high)
 
 

@@ -24,6 +24,17 @@ PLURALS: Final = {
     "detected": "metastases seen by imaging",
 }
 _ENOUGH_SHARE: Final = 0.01
+_NUMBERS: Final = (
+    "share_with",
+    "share_low",
+    "share_high",
+    "metastases_per_patient",
+    "metastases_low",
+    "metastases_high",
+    "first_median_months",
+    "first_q1_months",
+    "first_q3_months",
+)
 
 
 def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
@@ -101,10 +112,12 @@ def render(summary: "pd.DataFrame") -> "Table":
     last_organ = len(summary) - 2
     for number, row in enumerate(summary.to_dict("records")):
         label = row["label"] + (" (local)" if row["site"] == "primary" else "")
-        low, high = _percent(row["share_low"]), _percent(row["share_high"])
-        share = f"{_percent(row['share_with'])} % ({low}-{high})"
-        low, high = short(row["metastases_low"]), short(row["metastases_high"])
-        mean = f"{short(row['metastases_per_patient'])} ({low}-{high})"
+        share = mean = "-"
+        if about["patients"]:
+            low, high = _percent(row["share_low"]), _percent(row["share_high"])
+            share = f"{_percent(row['share_with'])} % ({low}-{high})"
+            low, high = short(row["metastases_low"]), short(row["metastases_high"])
+            mean = f"{short(row['metastases_per_patient'])} ({low}-{high})"
         table.add_row(label, share, mean, _months(row), end_section=number == last_organ)
     return table
 
@@ -120,22 +133,18 @@ def _highest_class(tally: "pd.DataFrame") -> str:
 def _row(part: "pd.DataFrame") -> dict[str, float]:
     number, weight = part["metastases"].to_numpy(), part["patients"].to_numpy()
     n, having = weight.sum(), weight[number > 0].sum()
+    if not n:  # nobody was diagnosed
+        return dict.fromkeys(_NUMBERS, np.nan)
     total, squares = (number * weight).sum(), (number.astype(float) ** 2 * weight).sum()
-    share_low, share_high = wilson_interval(having, n)
-    low, high = mean_interval(total, squares, n)
     first = part["first_day"].to_numpy()[number > 0] / DAYS_PER_MONTH
-    median, q1, q3 = weighted_quantiles(first, weight[number > 0], [0.5, 0.25, 0.75])
-    return {
-        "share_with": having / n if n else np.nan,
-        "share_low": float(share_low),
-        "share_high": float(share_high),
-        "metastases_per_patient": total / n if n else np.nan,
-        "metastases_low": float(low),
-        "metastases_high": float(high),
-        "first_median_months": float(median),
-        "first_q1_months": float(q1),
-        "first_q3_months": float(q3),
-    }
+    values = [
+        having / n,
+        *wilson_interval(having, n),
+        total / n,
+        *mean_interval(total, squares, n),
+        *weighted_quantiles(first, weight[number > 0], [0.5, 0.25, 0.75]),
+    ]
+    return dict(zip(_NUMBERS, map(float, values), strict=True))
 
 
 def _percent(share: float) -> str:

@@ -72,7 +72,8 @@ def tally(metastases: pa.Table, patients: pa.Table, scenario: Mapping[str, Any])
     row = np.searchsorted(known, owner)
     mine = np.isin(owner, known)
     organ = organ_codes(metastases, organs)
-    parts = []
+    groups = [*organs, ANY_DISTANT]
+    numbers, firsts = [], []
     for counted in CLASSES:
         day = days(metastases, f"{counted}_day")
         reached = mine & ~np.isnan(day)
@@ -81,24 +82,17 @@ def tally(metastases: pa.Table, patients: pa.Table, scenario: Mapping[str, Any])
         number = np.bincount(flat, minlength=len(organs) * size).reshape(len(organs), size)
         first = np.full((len(organs), size), np.inf)
         np.minimum.at(first.reshape(-1), flat, when)
-        number = np.vstack([number, number[distant].sum(axis=0)])
-        first = np.vstack([first, first[distant].min(axis=0, initial=np.inf)])
-        for name, counts, firsts in zip([*organs, ANY_DISTANT], number, first, strict=True):
-            pairs, shared = np.unique(np.stack([counts, firsts]), axis=1, return_counts=True)
-            parts.append(_rows(name, counted, pairs, shared))
-    return merge(parts)
-
-
-def _rows(organ: str, counted: str, pairs: np.ndarray, shared: np.ndarray) -> pa.Table:
-    first = pa.array(pairs[1], mask=~np.isfinite(pairs[1]))
+        numbers += [number, number[distant].sum(axis=0, keepdims=True)]
+        firsts += [first, first[distant].min(axis=0, keepdims=True, initial=np.inf)]
+    counts, earliest = np.concatenate(numbers).ravel(), np.concatenate(firsts).ravel()
     columns = [
-        pa.array([organ] * len(shared), pa.string()),
-        pa.array([counted] * len(shared), pa.string()),
-        pa.array(pairs[0].astype(np.int64)),
-        first,
-        pa.array(shared.astype(np.int64)),
+        pa.array(groups).take(np.tile(np.repeat(np.arange(len(groups)), size), len(CLASSES))),
+        pa.array(CLASSES).take(np.repeat(np.arange(len(CLASSES)), len(groups) * size)),
+        pa.array(counts),
+        pa.array(earliest, mask=np.isinf(earliest)),
+        pa.array(np.ones(len(counts), dtype=np.int64)),
     ]
-    return pa.table(columns, names=SUMMARY.names).cast(SUMMARY)
+    return merge([pa.table(columns, schema=SUMMARY)])
 
 
 def merge(tallies: Iterable[pa.Table]) -> pa.Table:

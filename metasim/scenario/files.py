@@ -29,7 +29,9 @@ class File(NamedTuple):
     @property
     def is_ours(self) -> bool:
         """Whether it comes with metasim: a catalogue entry or a shipped scenario."""
-        return {catalogue.FOLDER, catalogue.shipped_folder()} & {*self.path.resolve().parents} != set()
+        return {catalogue.FOLDER, catalogue.shipped_folder()} & {
+            *self.path.resolve().parents
+        } != set()
 
 
 def locate(source: str | Path) -> Path:
@@ -51,6 +53,10 @@ def locate(source: str | Path) -> Path:
 
 def read(path: Path, name: str) -> File:
     """Read one file.
+
+    Args:
+        path: where it lies.
+        name: what errors call it.
 
     Raises:
         ScenarioError: it is missing, unreadable, too large, not UTF-8 or not TOML.
@@ -76,7 +82,7 @@ def read(path: Path, name: str) -> File:
     if len(data) > MAX_BYTES:
         raise refuse("is larger than 1 MB; a scenario file has at most 1 MB")
     try:
-        return File(name, path, tomllib.loads(data.decode("utf-8")))
+        return File(_label(path), path, tomllib.loads(data.decode("utf-8")))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise refuse(f"is not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}") from None

@@ -12,6 +12,9 @@ from pydantic.fields import FieldInfo
 
 from metasim.scenario.schema import Scenario
 
+Path = tuple[str | int, ...]
+"""A key path as its parts; what stands under ``patients`` is one part, itself a dotted path."""
+
 _WORDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
 
@@ -68,6 +71,12 @@ class Key:
             return list(get_args(get_args(self.type)[0]))
         return []
 
+    @property
+    def choices(self) -> list[str]:
+        """Texts that are allowed; empty if it is not a choice between texts."""
+        parts = get_args(self.type) if get_origin(self.type) is Union else (self.type,)
+        return [name for part in parts if get_origin(part) is Literal for name in get_args(part)]
+
     def allowed(self) -> str:
         """What it may hold, in words: "a number from 0 to 1"."""
         return _allowed(self) + (' (or "none")' if self.optional else "")
@@ -83,7 +92,8 @@ def _is_model(kind: Any) -> bool:
 
 
 def _key(hint: Any, description: str = "") -> Key:
-    unit, limits, pattern, optional = "", {}, "", False
+    unit, pattern, optional = "", "", False
+    limits: dict[str, float] = {}
     while get_origin(hint) in (Annotated, types.UnionType, Union):
         if get_origin(hint) is not Annotated:
             parts = [part for part in get_args(hint) if part is not type(None)]
@@ -126,8 +136,12 @@ def _allowed(key: Key) -> str:
 
 def _range(limits: dict[str, float]) -> str:
     if {"ge", "le"} <= limits.keys():
-        return f" from {limits['ge']:g} to {limits['le']:g}"
-    return " and".join(f" {_WORDS[word]} {limit:g}" for word, limit in limits.items())
+        return f" from {_plain(limits['ge'])} to {_plain(limits['le'])}"
+    return " and".join(f" {_WORDS[word]} {_plain(limit)}" for word, limit in limits.items())
+
+
+def _plain(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
 
 
 def find(path: Path) -> Key | None:
@@ -138,10 +152,6 @@ def find(path: Path) -> Key | None:
             return None
         key = key.child(name)
     return key
-
-
-Path = tuple[str | int, ...]
-"""A key path as its parts; what stands under ``patients`` is one part, itself a dotted path."""
 
 
 def split(path: str) -> Path:
@@ -157,9 +167,7 @@ def join(path: Path) -> str:
     return ".".join(str(part) for part in path)
 
 
-def leaves(
-    tree: object, path: Path = (), *, into_lists: bool = True
-) -> Iterator[tuple[Path, Any]]:
+def leaves(tree: object, path: Path = (), *, into_lists: bool = True) -> Iterator[tuple[Path, Any]]:
     """Path and value of every value of a nested dict.
 
     An empty table, a distribution under `patients` and a list of plain values are one value each;

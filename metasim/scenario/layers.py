@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from metasim.errors import Mistake
 from metasim.scenario.keys import Path, find, is_list_of_tables, join, leaves, nearest, shown, split
@@ -118,7 +118,7 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
             if path[0] != "patients" and value != {}:
                 _forget(join(path), tree, origins)
         for path, value in part.values.items():
-            _put(tree, path, value)
+            _put(cast(dict[str | int, Any], tree), path, value)
         origins |= part.origins
     kept = {join(path) for path, _ in leaves(tree)}
     return tree, {path: origin for path, origin in origins.items() if path in kept}
@@ -127,13 +127,15 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
 def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None:
     """Take away the distributions of a key or table."""
     drawn = tree.get("patients")
-    for key in list(drawn) if isinstance(drawn, dict) else []:
+    if not isinstance(drawn, dict):
+        return
+    for key in list(drawn):
         if key == path or key.startswith(f"{path}."):
             del drawn[key]
             origins.pop(f"patients.{key}", None)
 
 
-def _put(tree: dict[str, Any], path: Path, value: Any) -> None:
+def _put(tree: dict[str | int, Any], path: Path, value: Any) -> None:
     *tables, name = path
     for part in tables:
         below = tree.get(part)
@@ -143,5 +145,7 @@ def _put(tree: dict[str, Any], path: Path, value: Any) -> None:
         tree = below
     if value == REMOVED:
         tree.pop(name, None)
-    elif value != {} or not isinstance(tree.get(name), dict):
+    elif value != {}:
         tree[name] = value
+    elif not isinstance(tree.get(name), dict):
+        tree[name] = {}

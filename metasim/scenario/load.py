@@ -5,25 +5,25 @@ file's own keys the organ graph and then the seed subtype that it names; last, v
 beside the file (`--set`, `replace`).
 """
 
+import dataclasses
+import pathlib
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from metasim.errors import Mistake, OptionError, ScenarioError
 from metasim.scenario import catalogue
 from metasim.scenario.checks import check
 from metasim.scenario.files import File, chain, read
-from metasim.scenario.keys import leaves, nearest, shown
+from metasim.scenario.keys import Path, nearest, shown, split
 from metasim.scenario.layers import REMOVED, Layer, layer, merge
-from metasim.scenario.messages import culprit, translate
-from metasim.scenario.origin import Origin
+from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
 
 
-def load(source: str | Path, overrides: Mapping[str, object] | None = None) -> Scenario:
+def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = None) -> Scenario:
     """Read a scenario.
 
     Args:
@@ -34,18 +34,17 @@ def load(source: str | Path, overrides: Mapping[str, object] | None = None) -> S
     Raises:
         ScenarioError: with all mistakes at once.
     """
-    layers: list[Layer] = []
-    for file in chain(source):
-        layers += _layers_of(file)
+    files = chain(source)
+    layers = [own for file in files for own in _layers_of(file)]
     layers += _layers_of_changes("--set", overrides or {})
-    return _build(str(source), layers)
+    return _build(str(source), files[-1].name, layers)
 
 
 def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
     """`scenario` with other values; see `Scenario.replace`."""
-    base = layer("", scenario.model_dump(exclude_none=True), "user")
+    base = layer("", _plain(scenario), "user")
     base.origins = scenario._origins
-    return _build("replace", [base, *_layers_of_changes("replace", changes)])
+    return _build("replace", "replace", [base, *_layers_of_changes("replace", changes)])
 
 
 def parse_override(text: str) -> tuple[str, object]:
@@ -69,8 +68,9 @@ def parse_override(text: str) -> tuple[str, object]:
 
 def _layers_of(file: File) -> list[Layer]:
     table = {key: value for key, value in file.table.items() if key not in ("extends", "explicit")}
-    own = layer(file.name, table, "assumed" if file.is_ours else "user")
     explicit = file.table.get("explicit", False)
+    status = "saved" if explicit is True else "assumed" if file.is_ours else "user"
+    own = layer(file.name, table, status)
     if explicit is not True and explicit is not False:
         own.mistakes.append(Mistake("explicit", f"must be true or false, not {shown(explicit)}"))
     if explicit is True:
@@ -128,24 +128,60 @@ def _plain(value: object) -> Any:
     return value.item() if hasattr(value, "item") else value  # a number of numpy's
 
 
-def _build(source: str, layers: list[Layer]) -> Scenario:
-    """Merge, validate and check; every mistake is found in one go."""
+def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
+    """Merge, validate and check; every mistake is found in one go.
+
+    Args:
+        source: what errors name as their place.
+        leaf: the layer that `source` stands for; mistakes of other layers say whose they are.
+        layers: root first.
+    """
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
-    scenario = _validated(tree, origins, mistakes)
+    scenario, wrong = validate(tree)
+    mistakes += [(_layer_of(layers, path), mistake) for path, mistake in wrong]
     usable = layers
-    for _ in range(3):  # past a bad value the rest can still be checked, with what it hides
-        if scenario is not None:
+    while scenario is None and wrong:  # without the bad values, the rest can still be checked
+        usable = _without(usable, [path for path, _ in wrong])
+        before = wrong
+        scenario, wrong = validate(merge(usable)[0])
+        if wrong == before:
             break
-        usable = _without_bad_values(usable)
-        tree, below = merge(usable)
-        scenario = _validated(tree, below, [])
     if scenario is not None:
         known = {mistake.key for _, mistake in mistakes}
         found = [mistake for mistake in check(scenario) if mistake.key not in known]
-        mistakes += [(_layer_of(mistake.key, origins), mistake) for mistake in found]
+        mistakes += [(_layer_of(layers, split(mistake.key)), mistake) for mistake in found]
     if mistakes or scenario is None:
-        leaf = layers[-1].name if layers else source
-        raise ScenarioError(source, [_placed(m, name, source, leaf) for name, m in mistakes])
+        raise ScenarioError(source, [
+            mistake if name in ("", leaf)
+            else Mistake(mistake.key, f"{mistake.message} (in {name})", mistake.hint)
+            for name, mistake in mistakes
+        ])  # fmt: skip
     scenario._origins = origins
     return scenario
+
+
+def _sets(own: Layer, path: Path) -> list[Path]:
+    """The values of a layer that stand at, below or above a path."""
+    length = len(path)
+    return [
+        key for key, value in own.values.items()
+        if key[:length] == path or (path[: len(key)] == key and value != {})
+    ]  # fmt: skip
+
+
+def _layer_of(layers: list[Layer], path: Path) -> str:
+    """Name of the last layer that says something of a path; empty: none does."""
+    return next((own.name for own in reversed(layers) if _sets(own, path)), "")
+
+
+def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:
+    """The layers without the values at those paths, each taken from the last that gives it."""
+    out = [dataclasses.replace(own, values=dict(own.values)) for own in layers]
+    for path in paths:
+        for own in reversed(out):
+            if found := _sets(own, path):
+                for key in found:
+                    del own.values[key]
+                break
+    return out

@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 DEFAULT: Final = "default"
 """The layer of a value that no file gives."""
 
-STATUSES: Final = ("measured", "derived", "calibrated", "assumed", "user")
+STATUSES: Final = ("measured", "derived", "calibrated", "assumed", "user", "saved")
 """measured: published; derived: computed from published numbers; calibrated: fitted so that
 results match published ones; assumed: neither; user: given in a user's file, or on the command
-line, with no more said about it."""
+line, with no more said about it; saved: read from an explicit file, whose comments say more."""
 
 
 class Origin(NamedTuple):

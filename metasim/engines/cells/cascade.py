@@ -1,23 +1,14 @@
 """The biology of a step, cell by cell: units move, colonies live and shed, units found colonies."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-import mesa
 import numpy as np
-from numpy.typing import NDArray
 
 from metasim.engines.cells.cell import CancerCell, Colony
-from metasim.engines.cells.ledger import Ledger
-from metasim.errors import LimitError, MetasimError
-from metasim.law.course import Course
+from metasim.engines.cells.population import Population, drop, take, turns
 from metasim.law.growth import birth_death, border_rate, net_growth
-from metasim.law.rates import Law
-from metasim.terms import Gate, Route, Stage, Tally
-
-Array = NDArray[Any]
+from metasim.terms import Stage, Tally
 
 
 class Place(NamedTuple):
@@ -37,49 +28,17 @@ PLACES = (
 )
 
 
-class Cascade(mesa.Model):
-    """The cells of one patient and what they do; `CascadeModel` adds the clinic and the record.
+class Cascade(Population):
+    """What the cells do in a step.
 
     Attributes:
-        colonies: all colonies ever, the primary first.
-        alive: those with living cells.
         waiting: units on their way, by place (`PLACES`) and organ.
-        n_agents: living agents.
     """
 
-    def __init__(
-        self,
-        law: Law,
-        course: Course,
-        organs: Sequence[str],
-        phenotypes: Sequence[str],
-        rng: np.random.Generator | int,
-        cell_class: type[CancerCell],
-        history: bool,
-        max_cells: int,
-    ) -> None:
-        super().__init__(rng=rng)
-        self.law, self.course = law, course
-        self.organs, self.phenotypes = tuple(organs), tuple(phenotypes)
-        self.max_cells = max_cells
-        self.ledger = Ledger(len(organs), history)
-        self.n_agents = 0
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        law, organs = self.law, self.organs
         self.waiting: list[list[list[CancerCell]]] = [[[] for _ in organs] for _ in PLACES]
-        self._every_cell = {
-            name: getattr(cell_class, name) is not getattr(CancerCell, name)
-            for name in ("step", "grow", "change", "leave")
-        }
-        self.gates = {
-            Gate.INVASION: law.gate_invasion,
-            Gate.INTRAVASATION: law.gate_intravasation,
-            Gate.EXTRAVASATION: law.gate_extravasation,
-            Gate.COLONIZATION: law.gate_colonization,
-        }
-        self.moving: list[float] = law.moving.tolist()
-        total = law.mutation.sum(axis=1, keepdims=True)
-        self._mutation: list[float] = total[:, 0].tolist()
-        to = np.cumsum(law.mutation, axis=1)[:, :-1] / np.where(total > 0, total, 1.0)
-        self.becomes: list[list[float]] = to.tolist()
         rates = (
             law.moving[0],
             law.moving[1] + law.moving[2],
@@ -87,107 +46,7 @@ class Cascade(mesa.Model):
             law.reawakening + law.dormant_death[0],
         )
         rate = np.stack([np.broadcast_to(r, len(organs)) for r in rates])
-        self._exit = -np.expm1(-rate * course.dt_days)
-        self.uniform: Callable[[], float] = self._uniforms().__next__
-        self.passes_of = cache(self._passes_of)
-        self.colonies = [self._primary(cell_class)]
-        self.alive = list(self.colonies)
-
-    def _uniforms(self) -> Iterator[float]:
-        while True:  # in blocks: ten times as fast as one by one
-            yield from self.rng.random(256).tolist()
-
-    def _passes_of(self, phenotype: int, cluster: int) -> list[list[float]]:
-        """By state: running sums of P(arrested at s') over s', then of P(carried on from s')."""
-        arrest = np.tile(self.law.gate_arrest[:, phenotype, cluster], len(Route))
-        alive = self.law.hop * (1.0 - self.law.death_per_pass[cluster])
-        table = np.concatenate([alive * arrest, alive * (1.0 - arrest)], axis=1).cumsum(axis=1)
-        # a sum of 1 that rounding left short must not destroy
-        sure = np.isclose(table[:, -1:], 1.0, rtol=0.0, atol=1e-12)
-        return np.where(sure & (table == table[:, -1:]), 2.0, table).tolist()
-
-    def _primary(self, cell_class: type[CancerCell]) -> Colony:
-        course = self.course
-        planted = course.initial_cells.tolist()
-        at_once = math.isinf(self.law.angiogenesis[2])
-        primary = Colony(
-            number=0,
-            organ=course.primary_organ,
-            parent=0,
-            route=-1,
-            founders=sum(planted),
-            vascularised=at_once or sum(planted) > self.law.angiogenesis[1],
-            cells=[[] for _ in planted],
-            days=[0.0, *[math.nan] * 4],
-        )
-        self.make_room(sum(planted))
-        for k, n in enumerate(planted):
-            for _ in range(n):
-                cell = cell_class(self, primary, Stage.PRIMARY_GROWTH, k)
-                primary.cells[k].append(cell)
-                self.ledger.move(cell, None, cell.stage)
-        return primary
-
-    # agents come and go
-
-    def make_room(self, n: int) -> None:
-        """Count n more agents; LimitError if that is more than `max_cells`."""
-        self.n_agents += n
-        if self.n_agents > self.max_cells:
-            self.running = False
-            raise LimitError(
-                f"day {self.ledger.day:g}: {self.n_agents} cells are more than run.max_cells = "
-                f"{self.max_cells}, every one an agent; raise it, or use the colony engine "
-                f'(run.engine = "colonies"), whose cost does not grow with the number of cells'
-            )
-
-    def _daughters(self, cell: CancerCell, n: int) -> list[CancerCell]:
-        self.make_room(n)
-        born = []
-        for _ in range(n):
-            daughter = cell.divide()
-            self.ledger.move(daughter, None, daughter.stage)
-            born.append(daughter)
-        return born
-
-    def _remove(self, cell: CancerCell) -> None:
-        self.ledger.move(cell, cell.stage, None)
-        cell.remove()
-        self.n_agents -= 1
-
-    def _take_out(self, cells: list[CancerCell], which: Array) -> list[CancerCell]:
-        """Remove cells from the patient; hands them back."""
-        taken = _take(cells, which)
-        for cell in taken:
-            self._remove(cell)
-        return taken
-
-    def _close_colonies(self) -> None:
-        """Colonies without cells are extinct from this day on."""
-        for colony in self.alive:
-            if colony.size == 0:
-                colony.days[4] = self.ledger.day
-        self.alive = [colony for colony in self.alive if colony.size > 0]
-
-    def _enter(self, cell: CancerCell, stage: Stage) -> None:
-        self.ledger.move(cell, cell.stage, stage)
-        cell.stage = stage
-        self.ledger.book(Tally.ENTERED, stage, cell.organ, cell.cells)
-
-    def _valid(self, cell: CancerCell, method: str, value: Any, allowed: Sequence[Any]) -> Any:
-        """What a cell's method returned, if it is allowed."""
-        try:
-            return allowed[allowed.index(value)]
-        except (ValueError, TypeError):
-            some = ", ".join(getattr(v, "name", str(v)) for v in allowed)
-            self.nonsense(cell, method, value, f"one of {some}")
-
-    def nonsense(self, cell: CancerCell, method: str, value: Any, allowed: str) -> NoReturn:
-        """A cell's method returned what it must not."""
-        raise MetasimError(
-            f"day {self.ledger.day:g}: {type(cell).__name__}.{method} returned {value!r}; "
-            f"allowed: {allowed}"
-        )
+        self._exit = -np.expm1(-rate * self.course.dt_days)
 
     # 1 units move
 
@@ -198,7 +57,7 @@ class Cascade(mesa.Model):
             for organ, units in enumerate(by_organ):
                 if units:
                     goes = self.rng.random(len(units)) < self._exit[place, organ]
-                    moving.append((PLACES[place], _take(units, goes)))
+                    moving.append((PLACES[place], take(units, goes)))
         return [unit for place, units in moving for unit in units if self._advance(unit, place)]
 
     def _advance(self, unit: CancerCell, place: Place) -> bool:
@@ -227,6 +86,7 @@ class Cascade(mesa.Model):
         """The whole walk, within the step."""
         organ, book = unit.organ, self.ledger.book
         self._enter(unit, Stage.CIRCULATION)
+        self.ledger.carried[organ] += unit.cells
         arrested_in = unit.circulate()
         book(Tally.LEFT, Stage.CIRCULATION, organ, unit.cells)
         if arrested_in is None:
@@ -289,14 +149,14 @@ class Cascade(mesa.Model):
             draws = self.rng.random(len(cells))
             quiet = (draws >= alpha) & (draws < alpha + (1.0 - alpha) * (1.0 - beta))
             born: list[CancerCell] = []
-            for i in _turn(~quiet, self._every_cell["grow"]):
+            for i in turns(~quiet, self._every_cell["grow"]):
                 cell = cells[i]
                 n = cell.grow(float(draws[i]))
                 if not isinstance(n, int) or n < 0:
                     self.nonsense(cell, "grow", n, "0, 1, 2 ... cells")
                 if n == 0:
                     self._remove(cell)
-                    _drop(cells, i)
+                    drop(cells, i)
                 elif n > 1:
                     born += self._daughters(cell, n - 1)
             cells += born
@@ -306,14 +166,14 @@ class Cascade(mesa.Model):
         changed: list[CancerCell] = []
         for cells, chance in zip(colony.cells, colony.change, strict=True):
             draws = self.rng.random(len(cells))
-            for i in _turn(draws < chance, self._every_cell["change"]):
+            for i in turns(draws < chance, self._every_cell["change"]):
                 cell = cells[i]
                 after = self._valid(cell, "change", cell.change(float(draws[i])), kinds)
                 if after != cell.phenotype:
                     cell.phenotype = after
                     changed.append(cell)
                     self.ledger.move(cell, cell.stage, cell.stage)
-                    _drop(cells, i)
+                    drop(cells, i)
         for cell in changed:
             colony.cells[cell.phenotype].append(cell)
 
@@ -326,7 +186,8 @@ class Cascade(mesa.Model):
             return
         n, law, leave = len(cells), self.law, cells[0].colony.leave
         sizes = law.cluster_cells.tolist()
-        ready = [int(n * share / size) for share, size in zip(law.cluster_share, sizes, strict=True)]
+        shares = law.cluster_share.tolist()
+        ready = [int(n * share / size) for share, size in zip(shares, sizes, strict=True)]
         ready[0] = n - sum(m * size for m, size in zip(ready[1:], sizes[1:], strict=True))
         if len(sizes) > 1:  # anyone may be in a cluster
             cells[:] = [cells[i] for i in self.rng.permutation(n)]
@@ -334,13 +195,13 @@ class Cascade(mesa.Model):
         for c in reversed(range(len(sizes))):
             size, start = sizes[c], end - ready[c] * sizes[c]
             draws = self.rng.random(ready[c])
-            for unit in _turn(draws < leave, self._every_cell["leave"]):
+            for unit in turns(draws < leave, self._every_cell["leave"]):
                 lead = start + unit * size
                 goes = cells[lead].leave(float(draws[unit]))
                 if self._valid(cells[lead], "leave", goes, (False, True)):
                     self._cross(cells[lead : lead + size], c, stage)
                     for i in reversed(range(lead, lead + size)):
-                        _drop(cells, i)
+                        drop(cells, i)
             end = start
 
     def _cross(self, members: list[CancerCell], cluster: int, stage: Stage) -> None:
@@ -378,25 +239,3 @@ class Cascade(mesa.Model):
         self.colonies.append(colony)
         self.alive.append(colony)
         self.ledger.reach(colony, founders, self.course.detection_cells[colony.organ])
-
-
-def _turn(happens: Array, to_all: bool) -> Iterable[int]:
-    """Indices of the cells whose turn it is, last first (so that they can be taken out)."""
-    if to_all:
-        return reversed(range(len(happens)))
-    return np.flatnonzero(happens)[::-1].tolist()  # type: ignore[no-any-return]
-
-
-def _drop(cells: list[CancerCell], i: int) -> None:
-    """Take one out of a list whose order is of no matter."""
-    cells[i] = cells[-1]
-    cells.pop()
-
-
-def _take(cells: list[CancerCell], happens: Array) -> list[CancerCell]:
-    """Take out those to whom something happens."""
-    taken = []
-    for i in _turn(happens, to_all=False):
-        taken.append(cells[i])
-        _drop(cells, i)
-    return taken

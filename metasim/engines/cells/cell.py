@@ -10,7 +10,7 @@ import mesa
 from metasim.terms import MACRO_CELLS, Gate, Route, Stage
 
 if TYPE_CHECKING:
-    from metasim.engines.cells.cascade import Cascade
+    from metasim.engines.cells.population import Population
 
 
 @dataclass(slots=True, eq=False)
@@ -47,16 +47,17 @@ class Colony:
         return Stage.MACROMETASTASIS if size > MACRO_CELLS else Stage.MICROMETASTASIS
 
 
-class CancerCell(mesa.Agent):
+class CancerCell(mesa.Agent):  # type: ignore[misc]
     """One cell, or one circulating cluster (`cells` > 1).
 
     A method decides, the model does the rest: it calls a method when the step law says that
     it is this cell's turn, moves the cell to the stage that is returned (None: the cell dies) and
     keeps the books. Override any of them; `super()` is the law. Draw chance with `self.draw()`.
 
-    `grow`, `change` and `leave` get their random number from the model, which draws them for a whole
-    colony at once and asks only the cells to which something happens (every cell, once a subclass
-    overrides the method). `step`, if a subclass has it, is called for every cell before each step.
+    `grow`, `change` and `leave` get their random number from the model, which draws them for a
+    whole colony at once and asks only the cells to which something happens (every cell, once a
+    subclass overrides the method). `step`, if a subclass has it, is called for every cell before
+    each step.
 
     Attributes:
         stage: where the cell is in the cascade.
@@ -73,11 +74,11 @@ class CancerCell(mesa.Agent):
     __slots__ = (
         "cells", "cluster", "colony", "dormant", "organ", "parent", "phenotype", "route", "stage",
     )  # fmt: skip
-    model: "Cascade"
+    model: "Population"
 
     def __init__(
         self,
-        model: "Cascade",
+        model: "Population",
         colony: Colony,
         stage: Stage,
         phenotype: int,

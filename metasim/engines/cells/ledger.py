@@ -33,9 +33,16 @@ class Ledger:
         self.tallies: list[Ints] = []
         self.events: list[tuple[float, int, int]] = []
         self.seen: set[int] = set()
+        self.carried = np.zeros(n_organs, np.int64)
+        """Cells that entered the flow in this step, by the organ that they left."""
         self.rows: list[Row] = []
         self.history = history
         self.note_pass: Callable[[CancerCell, int], None] | None = self._pass if history else None
+
+    def begin(self, day: float) -> None:
+        """A step ends on a day."""
+        self.day = day
+        self.carried[:] = 0
 
     def book(self, column: Tally, stage: Stage, organ: int, cells: int) -> None:
         """Add cells to a column of the stage table."""

@@ -19,8 +19,9 @@ from typing import Any
 import mesa
 import numpy as np
 
-from metasim.engines.cells.cascade import PLACES, Array, Cascade
+from metasim.engines.cells.cascade import PLACES, Cascade
 from metasim.engines.cells.cell import CancerCell
+from metasim.engines.cells.population import Array
 from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError, OptionError
 from metasim.law.course import START_DIAGNOSIS, Course
@@ -93,7 +94,7 @@ class CascadeModel(Cascade):
         """One step of `course.dt_days`, in the order of this module's first lines."""
         if not self.running:
             return
-        self.ledger.day = self.steps * self.course.dt_days
+        self.ledger.begin(self.steps * self.course.dt_days)
         if self._every_cell["step"]:
             for cell in list(self.agents):
                 cell.step()
@@ -126,7 +127,7 @@ class CascadeModel(Cascade):
             days=np.array([c.days for c in colonies]),
             recorded_days=np.array(ledger.recorded_days),
             counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 4),
-            tallies=np.array(ledger.tallies, np.int64).reshape(-1, len(Stage), n_organs, len(Tally)),
+            tallies=np.array(ledger.tallies, np.int64).reshape(-1, 7, n_organs, len(Tally)),
             events=np.array(ledger.events, np.float64).reshape(-1, 3),
             diagnosis_day=self.diagnosis_day,
             death_day=self.death_day,

@@ -19,14 +19,10 @@ from metasim.engines.colonies import units as u
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import (
     MOST_CELLS,
-    border_rate,
-    grow_colony,
     growing_of,
     operate,
-    reach,
-    shed,
-    shedding_of,
     stage_of,
+    step_colonies,
 )
 from metasim.engines.colonies.kernel import compiled, kernel
 from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
@@ -63,12 +59,11 @@ def _count_colonies(origin, sizes, alive, n_alive, counts, tally):
 
 
 @kernel
-def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
+def _simulate(growing, moves, course, rng, rng_doomed, everything):
     dt = course.dt_days
-    n_organs, n_kinds = growing.rho.shape
+    n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
     at_once = math.isinf(growing.switch_per_day)
-    switch = -math.expm1(-growing.switch_per_day * dt)
 
     # colonies, row 0 the primary
     origin = np.zeros((64, 4), np.int64)
@@ -96,8 +91,10 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
     gaps = np.zeros(2)
     gaps[0] = rng.standard_exponential()
     gaps[1] = rng.standard_exponential()
-    leaving = np.zeros((n_classes, 2), np.int64)
+    leaving = np.zeros((n_organs, n_kinds, n_classes, _N_STAGES), np.int64)
+    departed = np.zeros((64, 4), np.int64)
     births = np.zeros(n_kinds)
+    arrived = np.zeros(n_kinds, np.int64)
     burden = np.zeros(n_organs + 1)
 
     last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
@@ -112,7 +109,6 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
     events = np.zeros((2 + len(course.surgery) + n_organs, 3))
     n_events = 0
     operated = np.zeros(len(course.surgery), np.bool_)
-    seen = np.zeros(n_organs, np.bool_)
     diagnosis_day, death_day, death_cause = np.nan, np.nan, DEATH_NONE
     status = _OK
     day = 0.0
@@ -121,75 +117,32 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
         if step > 0:
             day = step * dt
             # 1 units take at most one stage
-            u.move_destined(rng, moves, dt, units, clocks, n_units, tally)
+            if n_units > 0:
+                u.move_destined(rng, moves, dt, units, clocks, n_units, tally)
             if everything:
                 u.move_doomed(rng_doomed, moves, dt, pools, landed, tally)
-            moved, standing = n_units, n_alive
+            moved = n_units
 
             # 2 colonies grow, change and shed
-            n_alive = 0
-            for a in range(standing):
-                i = alive[a]
-                organ, size = origin[i, 1], sizes[i]
-                stage = stage_of(i, size)
-                now = grow_colony(rng, growing, dt, organ, cells[i], size, vessels[i], births)
-                if now < 0:
-                    status = _TOO_MANY_CELLS
-                    break
-                tally[stage, organ, u.NET_GROWTH] += now - size
-                if not vessels[i] and size >= growing.onset_cells:
-                    vessels[i] = rng.random() < switch
-                if shedding.per_day > 0.0 and now > 0:
-                    rate = border_rate(
-                        shedding.per_day, size, shedding.reference_cells, shedding.border_exponent
-                    )
-                    leave = -math.expm1(-rate * dt)
-                    for k in range(n_kinds):
-                        if cells[i, k] == 0:
-                            continue
-                        out = shed(rng, shedding, leave, organ, k, cells[i], gaps, leaving)
-                        if out == 0:
-                            continue
-                        now -= out
-                        tally[stage, organ, u.LEFT] += out
-                        for c in range(n_classes):
-                            destined, doomed = leaving[c, 0], leaving[c, 1]
-                            in_unit = moves.cluster_cells[c]
-                            tally[u.INVASION, organ, u.ENTERED] += destined * in_unit
-                            if everything:
-                                passing = moves.invading[organ, k, c]
-                                invaded = binomial(rng_doomed, doomed, passing)
-                                pools[u.INVADED, organ, k, c] += invaded
-                                tally[u.INVASION, organ, u.ENTERED] += invaded * in_unit
-                                tally[stage, organ, u.DIED] += (doomed - invaded) * in_unit
-                            if n_units + destined > course.max_colonies:
-                                status = _TOO_MANY_COLONIES
-                                break
-                            for _ in range(destined):
-                                if n_units == len(units):
-                                    units, clocks = u.doubled(units), u.doubled(clocks)
-                                units[n_units, 0] = u.INVADED
-                                units[n_units, 1] = organ
-                                units[n_units, 2] = k
-                                units[n_units, 3] = c
-                                units[n_units, 4] = i
-                                clocks[n_units] = rng.standard_exponential()
-                                n_units += 1
-                sizes[i] = now
-                if now == 0:
-                    days[i, 4] = day
-                    continue
-                alive[n_alive] = i
-                n_alive += 1
-                if i > 0:
-                    stage_now = stage_of(i, now)
-                    if stage_now != stage:
-                        tally[stage, organ, u.LEFT] += now
-                        tally[stage_now, organ, u.ENTERED] += now
-                    if reach(day, now, days[i], course.detection_cells[organ]) and not seen[organ]:
-                        seen[organ] = True
-                        n_events = _note(events, n_events, day, _RELAPSE, organ)
-            if status != _OK:
+            n_alive, n_departed, departed, bounded = step_colonies(
+                rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
+                tally, course.detection_cells, births, arrived, leaving, departed,
+            )  # fmt: skip
+            if not bounded:
+                status = _TOO_MANY_CELLS
+                break
+            if everything:
+                u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
+            while n_units + n_departed > len(units):
+                units, clocks = u.doubled(units), u.doubled(clocks)
+            for j in range(n_departed):
+                units[n_units, 0] = u.INVADED
+                for column in range(4):
+                    units[n_units, 1 + column] = departed[j, column]
+                clocks[n_units] = rng.standard_exponential()
+                n_units += 1
+            if n_units > course.max_colonies:
+                status = _TOO_MANY_COLONIES
                 break
 
             # 3 units that colonized found colonies
@@ -224,9 +177,10 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
                 alive[n_alive] = i
                 n_colonies += 1
                 n_alive += 1
-                if reach(day, founders, days[i], course.detection_cells[organ]) and not seen[organ]:
-                    seen[organ] = True
-                    n_events = _note(events, n_events, day, _RELAPSE, organ)
+                if founders >= MICRO_CELLS:
+                    days[i, 1] = day
+                if founders >= course.detection_cells[organ]:
+                    days[i, 3] = day
             if status != _OK:
                 break
             n_units = kept
@@ -276,6 +230,14 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
         if over:
             break
         step += 1
+    for organ in range(n_organs):
+        first = np.inf
+        for i in range(1, n_colonies):
+            if origin[i, 1] == organ and days[i, 3] < first:
+                first = days[i, 3]
+        if first < np.inf:
+            n_events = _note(events, n_events, first, _RELAPSE, organ)
+    events = events[:n_events]
     return (
         status,
         origin[:n_colonies],
@@ -284,7 +246,7 @@ def _simulate(growing, shedding, moves, course, rng, rng_doomed, everything):
         recorded_days[:recorded],
         counts[:recorded],
         tallies[:recorded],
-        events[:n_events],
+        events[np.argsort(events[:, 0], kind="mergesort")],
         diagnosis_day,
         death_day,
         death_cause,
@@ -311,7 +273,7 @@ def simulate(
     Raises:
         LimitError: more colonies than `course.max_colonies`, or a colony above 1e15 cells.
     """
-    parts: tuple[Any, ...] = (growing_of(law), shedding_of(law), u.moves_of(law))
+    parts: tuple[Any, ...] = (growing_of(law), u.moves_of(law))
     status, *rest, day = _simulate(*parts, course, rng, rng_doomed, everything)
     if status == _TOO_MANY_COLONIES:
         raise LimitError(

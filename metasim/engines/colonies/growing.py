@@ -1,85 +1,77 @@
-"""One colony over one step: growth, change of phenotype, shedding."""
+"""Colonies over one step: growth, change of phenotype, angiogenesis, shedding.
+
+`step_colonies` is where the time goes. It takes plain arrays, and calls only functions of numbers
+per colony: reaching an array through a named tuple costs more than drawing a random number.
+"""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from metasim.engines.colonies.draws import binomial, grow, successes
-from metasim.engines.colonies.kernel import kernel
-from metasim.engines.colonies.units import MACRO, MICRO, PRIMARY, REMOVED
+from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
+from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.units import ENTERED, INVASION, LEFT, MACRO, MICRO, NET_GROWTH
+from metasim.engines.colonies.units import PRIMARY, REMOVED
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
 from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
-_FEW = 16.0  # expected draws below which gaps are quicker than a binomial
+_FEW = 10.0  # expected draws below which gaps are quicker than a binomial
 
-net_growth = kernel(growth.net_growth)
-border_rate = kernel(growth.border_rate)
+net_growth = inlined(growth.net_growth)
+border_rate = inlined(growth.border_rate)
 
 
 class Growing(NamedTuple):
-    """What makes colonies grow; rates per day."""
+    """What makes colonies grow and shed; rates per day."""
 
     law: int  # metasim.terms.GrowthLaw
     power_exponent: float
-    rho: Array  # (O, K)
-    death: Array  # (O, K)
-    capacity: Array  # (O,)
     avascular_cells: float
     onset_cells: float
     switch_per_day: float
-    mutation: Array  # (K, K)
-
-
-class Shedding(NamedTuple):
-    """What makes colonies shed."""
-
-    per_day: float
+    shedding_per_day: float
     reference_cells: float
     border_exponent: float
+    rates: Array  # (O, K, 3) rho, turnover, capacity
+    mutation: Array  # (K, K)
+    destined: Array  # (O, K, C) probability that a leaving unit will found a colony
     cluster_cells: Ints  # (C,)
     cluster_share: Array  # (C,)
-    destined: Array  # (O, K, C) probability that a leaving unit will found a colony
 
 
 def growing_of(law: Law) -> Growing:
-    """The part of one patient's law that makes colonies grow."""
+    """The part of one patient's law that makes colonies grow and shed."""
+    capacity = np.broadcast_to(law.capacity[:, None], law.rho.shape)
     return Growing(
         int(law.growth_law[0]),
         float(law.power_exponent[0]),
-        law.rho,
-        law.death,
-        law.capacity,
         *(float(x) for x in law.angiogenesis),
-        law.mutation,
-    )
-
-
-def shedding_of(law: Law) -> Shedding:
-    """The part of one patient's law that makes colonies shed."""
-    return Shedding(
         *(float(x) for x in law.invasion),
+        np.stack([law.rho, law.death, capacity], axis=-1),
+        law.mutation,
+        law.destined.leaving,
         law.cluster_cells,
         law.cluster_share,
-        law.destined.leaving,
     )
 
 
-@kernel
-def mutate(rng, mutation, births, cells, dt):
-    """Phenotype transitions: along any living line at rate u * b."""
-    n = len(cells)
-    arrived = np.zeros(n, np.int64)
+@inlined
+def mutate(rng, mutation, births, cells, i, arrived, dt):
+    """Phenotype transitions of colony i: along any living line at rate u * b."""
+    n = cells.shape[1]
+    for k in range(n):
+        arrived[k] = 0
     for k in range(n):
         total = 0.0
         for q in range(n):
             total += mutation[k, q]
-        if total <= 0.0 or cells[k] == 0:
+        if total <= 0.0 or cells[i, k] == 0:
             continue
-        changing = binomial(rng, cells[k], -math.expm1(-total * births[k] * dt))
-        cells[k] -= changing
+        changing = binomial(rng, cells[i, k], -math.expm1(-total * births[k] * dt))
+        cells[i, k] -= changing
         rest = total
         for q in range(n):
             u = mutation[k, q]
@@ -88,79 +80,12 @@ def mutate(rng, mutation, births, cells, dt):
                 arrived[q] += here
                 changing -= here
                 rest = max(rest - u, 1e-300)
-        cells[k] += changing  # left over by rounding of the shares
+        cells[i, k] += changing  # left over by rounding of the shares
     for k in range(n):
-        cells[k] += arrived[k]
+        cells[i, k] += arrived[k]
 
 
-@kernel
-def grow_colony(rng, growing, dt, organ, cells, size, vascularised, births):
-    """Growth and change of one colony; returns its new size, -1 if it outgrows MOST_CELLS."""
-    total = 0
-    for k in range(len(cells)):
-        if cells[k] == 0:
-            continue
-        death = growing.death[organ, k]
-        net = net_growth(
-            growing.law,
-            float(size),
-            growing.rho[organ, k],
-            growing.capacity[organ],
-            growing.power_exponent,
-            vascularised,
-            growing.avascular_cells,
-        )
-        births[k] = max(0.0, death + net)
-        log_growth = (births[k] - death) * dt
-        if log_growth > 1.0 or cells[k] > 1e14:
-            if cells[k] * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
-                return -1
-        cells[k] = grow(rng, cells[k], births[k], death, dt)
-        total += cells[k]
-    if len(cells) > 1:
-        mutate(rng, growing.mutation, births, cells, dt)
-    return total
-
-
-@kernel
-def shed(rng, shedding, leave, organ, k, cells, gaps, leaving):
-    """Units of one phenotype that leave a colony in a step, each with probability `leave`.
-
-    Of n cells floor(n share / size) clusters of each class stand ready; the others go singly.
-
-    Args:
-        cells: (K,) of the colony; what leaves is taken off.
-        gaps: two exponential variates for `successes`.
-        leaving: (C, 2) filled with the units that leave: destined, doomed.
-
-    Returns:
-        The cells that left.
-    """
-    present = cells[k]
-    singles = present
-    out = 0
-    for c in range(len(shedding.cluster_cells) - 1, -1, -1):
-        in_unit = shedding.cluster_cells[c]
-        ready = singles
-        if c > 0:
-            ready = np.int64(present * shedding.cluster_share[c] / in_unit)
-            singles -= ready * in_unit
-        chosen = leave * shedding.destined[organ, k, c]
-        destined = successes(rng, gaps, 0, ready, chosen)
-        p = min(1.0, (leave - chosen) / max(1.0 - chosen, 1e-300))
-        rest = ready - destined
-        if rest * p < _FEW:
-            doomed = successes(rng, gaps, 1, rest, p)
-        else:
-            doomed = binomial(rng, rest, p)
-        leaving[c, 0] = destined
-        leaving[c, 1] = doomed
-        out += (destined + doomed) * in_unit
-    cells[k] -= out
-    return out
-
-
-@kernel
+@inlined
 def stage_of(colony, size):
     """Row of the tallies that a colony's cells are in; colony 0 is the primary."""
     if colony == 0:
@@ -168,17 +93,142 @@ def stage_of(colony, size):
     return MACRO if size > MACRO_CELLS else MICRO
 
 
-@kernel
-def reach(day, size, days, detection_cells):
-    """Note the first day of each size class; True on the day that imaging first sees it."""
-    if size >= MICRO_CELLS and math.isnan(days[1]):
-        days[1] = day
-    if size > MACRO_CELLS and math.isnan(days[2]):
-        days[2] = day
-    if size >= detection_cells and math.isnan(days[3]):
-        days[3] = day
-        return True
-    return False
+@inlined
+def step_colonies(
+    rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
+    detection_cells, births, arrived, leaving, departed,
+):  # fmt: skip
+    """One step of every living colony.
+
+    Of a colony's n cells of a phenotype floor(n share / size) clusters of each class stand ready at
+    the border; the others go singly. All of them leave with the same hazard.
+
+    Args:
+        rng: the patient's stream.
+        growing: the law of growth and shedding.
+        dt: days.
+        day: the day at the end of the step.
+        origin: (colonies, 4), see PatientRecord, as are `cells`, `days`.
+        cells: changed in place, as all below.
+        sizes: (colonies,) cells of all phenotypes.
+        days: first days in each class.
+        vessels: (colonies,) whether vascularised.
+        alive: rows of the living colonies.
+        n_alive: number of these.
+        gaps: two exponential variates for `successes`: destined, doomed.
+        tally: (stage, O, tally) counts.
+        detection_cells: (O,).
+        births: (K,) work space, as `arrived`.
+        leaving: (O, K, C, stages) filled with the doomed units that left.
+        departed: rows of the destined units that left: organ, phenotype, class, colony.
+
+    Returns:
+        Colonies alive, units in `departed`, `departed` (longer if need be), and whether no colony
+        outgrew MOST_CELLS.
+    """
+    rates, mutation, destined_share = growing.rates, growing.mutation, growing.destined
+    unit_cells, share = growing.cluster_cells, growing.cluster_share
+    n_kinds, n_classes = cells.shape[1], len(unit_cells)
+    switch = -math.expm1(-growing.switch_per_day * dt)
+    standing, n_alive, n_departed = n_alive, 0, 0
+    for a in range(standing):
+        i = alive[a]
+        organ, size = origin[i, 1], sizes[i]
+        vascularised = vessels[i]
+        stage = stage_of(i, size)
+        now = 0
+        for k in range(n_kinds):
+            n = cells[i, k]
+            if n == 0:
+                continue
+            death = rates[organ, k, 1]
+            birth = max(
+                0.0,
+                death
+                + net_growth(
+                    growing.law,
+                    float(size),
+                    rates[organ, k, 0],
+                    rates[organ, k, 2],
+                    growing.power_exponent,
+                    vascularised,
+                    growing.avascular_cells,
+                ),
+            )
+            log_growth = (birth - death) * dt
+            if (log_growth > 1.0 or n > 1e14) and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
+                return n_alive, n_departed, departed, False
+            births[k] = birth
+            n = grow(rng, n, birth, death, dt)
+            cells[i, k] = n
+            now += n
+        tally[stage, organ, NET_GROWTH] += now - size
+        if n_kinds > 1:
+            mutate(rng, mutation, births, cells, i, arrived, dt)
+        if not vascularised and size >= growing.onset_cells:
+            vessels[i] = rng.random() < switch
+        if growing.shedding_per_day > 0.0 and now > 0:
+            hazard = dt * border_rate(
+                growing.shedding_per_day,
+                float(size),
+                growing.reference_cells,
+                growing.border_exponent,
+            )
+            leave = leaving_prob(hazard)
+            for k in range(n_kinds):
+                present = cells[i, k]
+                singles = present
+                for c in range(n_classes - 1, -1, -1):
+                    in_unit = unit_cells[c]
+                    ready = singles
+                    if c > 0:
+                        ready = np.int64(present * share[c] / in_unit)
+                        singles -= ready * in_unit
+                    if ready == 0:
+                        continue
+                    # leaving as destined, else as doomed: two hazards that add up to `hazard`
+                    chosen = leave * destined_share[organ, k, c]
+                    chosen_hazard = -math.log1p(-chosen) if chosen > 1e-9 else chosen
+                    other_hazard = max(0.0, hazard - chosen_hazard)
+                    destined = successes(rng, gaps, 0, ready, chosen_hazard)
+                    ready -= destined
+                    if ready * other_hazard < _FEW:
+                        doomed = successes(rng, gaps, 1, ready, other_hazard)
+                    else:
+                        doomed = binomial(rng, ready, leaving_prob(other_hazard))
+                    if doomed > 0:
+                        leaving[organ, k, c, stage] += doomed
+                    for _ in range(destined):
+                        if n_departed == len(departed):
+                            departed = np.concatenate((departed, departed))
+                        departed[n_departed, 0] = organ
+                        departed[n_departed, 1] = k
+                        departed[n_departed, 2] = c
+                        departed[n_departed, 3] = i
+                        n_departed += 1
+                    out = (destined + doomed) * in_unit
+                    cells[i, k] -= out
+                    now -= out
+                    tally[stage, organ, LEFT] += out
+                    tally[INVASION, organ, ENTERED] += destined * in_unit
+        sizes[i] = now
+        if now == 0:
+            days[i, 4] = day
+            continue
+        alive[n_alive] = i
+        n_alive += 1
+        if i > 0 and now >= MICRO_CELLS:
+            if math.isnan(days[i, 1]):
+                days[i, 1] = day
+            if (now > MACRO_CELLS) != (size > MACRO_CELLS):
+                stage_now = stage_of(i, now)
+                tally[stage, organ, LEFT] += now
+                tally[stage_now, organ, ENTERED] += now
+                if math.isnan(days[i, 2]):
+                    days[i, 2] = day
+        if i > 0 and now >= detection_cells[organ] and math.isnan(days[i, 3]):
+            days[i, 3] = day
+    return n_alive, n_departed, departed, True
 
 
 @kernel

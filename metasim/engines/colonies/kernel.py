@@ -43,6 +43,14 @@ def kernel(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = before
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """As `kernel`, for the innermost functions: inlined where they are called.
+
+    A call between compiled functions copies every array of its named tuples.
+    """
+    return numba.njit(forceinline=True)(function)
+
+
 def compiled() -> bool:
     """Whether the engine has been compiled on this machine before."""
     return any(CACHE.rglob("*.nbi"))

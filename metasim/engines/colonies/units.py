@@ -202,6 +202,28 @@ def move_doomed(rng, moves, dt, pools, landed, tally):
 
 
 @kernel
+def doomed_leave(rng, moves, leaving, pools, tally):
+    """Doomed units that left their colonies pass the invasion gate, or die at it.
+
+    Args:
+        leaving: (O, K, C, stages) units by the stage of their colony; emptied.
+    """
+    for organ in range(leaving.shape[0]):
+        for k in range(leaving.shape[1]):
+            for c in range(leaving.shape[2]):
+                for stage in range(leaving.shape[3]):
+                    left = leaving[organ, k, c, stage]
+                    if left == 0:
+                        continue
+                    leaving[organ, k, c, stage] = 0
+                    invaded = binomial(rng, left, moves.invading[organ, k, c])
+                    pools[INVADED, organ, k, c] += invaded
+                    cells = moves.cluster_cells[c]
+                    tally[INVASION, organ, ENTERED] += invaded * cells
+                    tally[stage, organ, DIED] += (left - invaded) * cells
+
+
+@kernel
 def operate_units(rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally):
     """Surgery on what has left its colony but not the organ; a unit stays or goes whole.
 

@@ -49,6 +49,7 @@ def body(results: Results, ax: Axes | None = None, *, counted: Counted = "auto")
     summary = summarise(results, counted)
     about = summary.attrs
     means = summary[summary["organ"] != ANY_DISTANT].set_index("organ")["metastases_per_patient"]
+    means = means.fillna(0)  # nobody was diagnosed
     ax = new_axes(ax, 9.0, 9.5)
     ax.add_patch(
         PathPatch(body_outline(), facecolor="#F4EFE9", edgecolor="#CFC6BB", linewidth=1.2, zorder=0)

@@ -77,10 +77,9 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
         for row in here[here["micro_day"].notna()].to_dict("records"):
             day, cells = known_sizes(row, detection, course["end_day"])
             ax.plot(years(day, course), cells, linewidth=0.7, alpha=0.7, color=kind["color"])
-        ax.plot(
-            years(here["founded_day"], course), np.full(len(here), 0.012), "|", clip_on=False,
-            transform=ax.get_xaxis_transform(), color=kind["color"], markersize=7, alpha=0.7,
-        )  # fmt: skip
+        born = years(here["founded_day"], course)
+        ax.vlines(born, 0, 0.025, transform=ax.get_xaxis_transform(), color=kind["color"],
+                  linewidth=1.0, alpha=0.7)  # fmt: skip
     largest = max([*counts["cells"], *found["cells"], 1e4])
     ax.set_ylim(_FEWEST_CELLS, 3 * largest)
     _thresholds(ax, results)

@@ -20,10 +20,10 @@ def organ_counts(results: Results, ax: Axes | None = None, *, counted: Counted =
     """
     summary = summarise(results, counted)
     about = summary.attrs
-    rows = summary[summary["organ"] != ANY_DISTANT]
+    rows = summary[summary["organ"] != ANY_DISTANT].fillna(0)
     ax = new_axes(ax, 7.5, 1.9 + 0.38 * len(rows))
     title = "Metastases per organ"
-    if not rows["metastases_per_patient"].sum():
+    if not rows["metastases_per_patient"].any():
         who = cohort(results, about["patients"])
         return nothing(ax, title, f"{who}: no metastasis in any organ")
     mean = rows["metastases_per_patient"].to_numpy()

@@ -78,7 +78,7 @@ def incidence(
     _label_ends(ax, results, {organ: 100 * curve.share[-1] for organ, curve in curves.items()})
     _numbers_at_risk(ax, followed)
     detail = f"{cohort(results, len(followed))}. Counted: {PLURALS[chosen]}"
-    detail += "; death is a competing event" if results.patients["death_day"].any() else ""
+    detail += "; death is a competing event" if results.patients["death_day"].notna().any() else ""
     head(ax, title, detail + ("; bands: 95 %" if len(shown) <= _BANDS_UP_TO else ""))
     return ax
 

@@ -61,6 +61,7 @@ def save_figures(
             target.mkdir(parents=True, exist_ok=True)
             png, pdf = target / f"{name}.png", target / f"{name}.pdf"
             figure.savefig(png, dpi=200, metadata={"Software": None})
+            figure.set_layout_engine("none")  # it stands; laying out again takes time
             figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
         written += [png, pdf]
     return written

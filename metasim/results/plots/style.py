@@ -64,8 +64,11 @@ def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
     To be called last, when all that takes room beside the axes is there. `above`: distance from
     the axes in points.
     """
-    ax.figure.get_figure(root=True).draw_without_rendering()
-    inches = ax.get_window_extent().width / ax.figure.get_figure(root=True).dpi
+    figure = ax.figure.get_figure(root=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+    inches = ax.get_window_extent().width / figure.dpi
     lines = textwrap.wrap(detail, max(20, int(inches / 0.083)))
     title = textwrap.fill(title, max(15, int(inches / 0.135)))
     ax.set_title(title, pad=above + 3 + 15.5 * len(lines))
@@ -111,8 +114,8 @@ def cohort(results: Results, patients: int) -> str:
 
 def run_title(results: Results) -> str:
     """The run's title as the first sentence of a detail line, cut off if it is very long."""
-    title = textwrap.shorten(results.title, 90, placeholder=" ...")
-    return f"{title}. " if title else ""
+    title = textwrap.shorten(results.title, 90, placeholder="…")
+    return f"{title}. ".replace("….", "…") if title else ""
 
 
 def count(number: int, one: str, many: str) -> str:

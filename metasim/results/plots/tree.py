@@ -69,6 +69,7 @@ def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | Non
     ink = colour(results, primary) if primary else INK
     begin = float(years(0.0, course))
     ax.hlines(0, begin, years(removed, course), color=ink, linewidth=5)
+    ax.hlines(0, begin, years(end, course), color=FAINT, linewidth=0.9, linestyle=":", zorder=1)
     for row in kept.reset_index().to_dict("records"):
         y, organ = rows[row["metastasis"]], row["organ"]
         born = float(years(row["founded_day"], course))

@@ -60,11 +60,11 @@ def cite(source: str) -> str:
     entry = sources().get(source)
     if entry is None:
         return source
-    where = [f"{label} {entry[key]}" for key, label in _IDENTIFIERS if key in entry]
+    where = [f"{label}{entry[key]}" for key, label in _IDENTIFIERS if key in entry]
     return f"{source}: {', '.join([entry['citation'], *where])}"
 
 
-_IDENTIFIERS = (("doi", "doi"), ("pmid", "PMID"), ("pmcid", ""))
+_IDENTIFIERS = (("doi", "doi:"), ("pmid", "PMID "), ("pmcid", ""))
 
 
 def entries() -> list[Entry]:

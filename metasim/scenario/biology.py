@@ -1,0 +1,252 @@
+"""The biology of a scenario: seed, soil, gates, rates and growth (MODEL sections 3 and 4)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from metasim.scenario.fields import (
+    Cells,
+    Fraction,
+    Level,
+    Name,
+    NonNegative,
+    Part,
+    PerDay,
+    Positive,
+    Probability,
+    Real,
+    number,
+)
+
+
+class Pair(Part):
+    """A ligand of the soil that a receptor of the seed answers."""
+
+    ligand: Name
+    """Ligand, a key of soil.ORGAN.ligands."""
+    receptor: Name
+    """Receptor, a key of seed.receptors."""
+    factor: Literal["chemotaxis", "adhesion"]
+    """The factor to which level(ligand) * level(receptor) adds."""
+
+
+class GateOdds(Part):
+    """One gate: base odds and the weight of each soil factor on the log-odds (0: no effect)."""
+
+    base_odds: NonNegative
+    """Odds of passing where all factors are 0 and the multiplier is 1."""
+    weights: dict[
+        Literal[
+            "chemotaxis",
+            "adhesion",
+            "basement_membrane",
+            "endothelial_barrier",
+            "hypoxia",
+            "oxidants",
+            "immune_surveillance",
+            "niche",
+        ],
+        Real,
+    ] = Field(default_factory=dict)
+    """Change of log-odds per unit of each soil factor."""
+
+
+class Gates(Part):
+    """The five gates of the cascade."""
+
+    invasion: GateOdds
+    """Crossing the border of the tumour (else the cell dies)."""
+    intravasation: GateOdds
+    """Entering blood or lymph (else the cell dies)."""
+    arrest: GateOdds
+    """Being held in a capillary bed (else the cell is carried on)."""
+    extravasation: GateOdds
+    """Crossing the vessel wall into the organ (else the cell dies)."""
+    colonization: GateOdds
+    """Founding a colony (else the cell dies)."""
+
+
+class Rates(Part):
+    """When cells move: exit rates of the stages (whether they advance is the gates')."""
+
+    invasion_per_day: PerDay
+    """Rate at which a cell of a colony of `invasion_reference_cells` tries to cross its border."""
+    invasion_reference_cells: Cells = 1e9
+    """Colony size N_ref at which `invasion_per_day` holds."""
+    border_exponent: Annotated[float, number("", ge=0, le=2)] = 2 / 3
+    """phi: cells leave at rate * (N/N_ref)^(phi-1) each; 2/3 surface, 1 whole volume."""
+    intravasation_per_day: PerDay = 1.0
+    """Rate at which an invaded cell tries to enter a vessel."""
+    extravasation_per_day: PerDay = 1.0
+    """Rate at which an arrested cell tries to cross the vessel wall."""
+    washout_per_day: PerDay = 0.0
+    """Rate at which an arrested cell is washed on into the blood or lymph."""
+    colonization_per_day: PerDay = 1.0
+    """Rate at which an active disseminated tumour cell tries to found a colony."""
+    dormancy_per_day: PerDay = 0.0
+    """Rate at which an active disseminated tumour cell falls dormant."""
+    reawakening_per_day: PerDay = 0.0
+    """Rate at which a dormant disseminated tumour cell becomes active again."""
+    dormant_death_per_day: PerDay = 0.0
+    """Death rate of dormant disseminated tumour cells."""
+
+
+class Circulation(Part):
+    """What happens between two beds."""
+
+    death_prob_per_pass: Probability
+    """Probability that a single circulating cell is destroyed at each bed it meets (q)."""
+
+
+class Cluster(Part):
+    """A size class of circulating clusters."""
+
+    size_cells: Annotated[int, number("cells", ge=2, le=10_000)]
+    """Cells per cluster."""
+    share_fraction: Fraction
+    """Share of the invading cells that leave in clusters of this class."""
+    death_prob_per_pass: Probability
+    """Probability that the whole cluster is destroyed at each bed it meets."""
+    arrest_odds_factor: Positive = 1.0
+    """Multiplies the odds of arrest of a single cell."""
+
+
+class Traits(Part):
+    """Properties of the cancer cell that meet the soil's; all are levels in [0, 1]."""
+
+    proteolysis: Level = 0.0
+    """Digests basement membrane."""
+    barrier_crossing: Level = 0.0
+    """Opens endothelial barriers such as the blood-brain barrier (COX2, HBEGF, ST6GALNAC5)."""
+    hypoxia_tolerance: Level = 0.0
+    """Tolerates lack of oxygen."""
+    antioxidant_capacity: Level = 0.0
+    """Neutralises oxidants."""
+    immune_evasion: Level = 0.0
+    """Escapes immune surveillance."""
+    niche_response: Level = 1.0
+    """Response to the growth factors of the niche."""
+
+
+class Phenotype(Part):
+    """A heritable variant of the seed; what is not given is the seed's own value."""
+
+    initial_fraction: Fraction = 0.0
+    """Share of the primary's first cells."""
+    receptors: dict[Name, Level] = Field(default_factory=dict)
+    """Receptor levels that differ from the seed's."""
+    proteolysis: Level | None = None
+    """As seed.proteolysis; unset: the seed's."""
+    barrier_crossing: Level | None = None
+    """As seed.barrier_crossing; unset: the seed's."""
+    hypoxia_tolerance: Level | None = None
+    """As seed.hypoxia_tolerance; unset: the seed's."""
+    antioxidant_capacity: Level | None = None
+    """As seed.antioxidant_capacity; unset: the seed's."""
+    immune_evasion: Level | None = None
+    """As seed.immune_evasion; unset: the seed's."""
+    niche_response: Level | None = None
+    """As seed.niche_response; unset: the seed's."""
+    growth_factor: NonNegative = 1.0
+    """Multiplies the growth rate rho."""
+    turnover_factor: NonNegative = 1.0
+    """Multiplies the turnover (death rate)."""
+    becomes: dict[Name, Probability] = Field(default_factory=dict)
+    """Probability per division that a daughter is of the named phenotype (EMT, MET ...)."""
+
+
+class Seed(Traits):
+    """The cancer cell."""
+
+    subtype: Name | None = None
+    """Catalogue entry these values start from."""
+    receptors: dict[Name, Level] = Field(default_factory=dict)
+    """Receptor levels."""
+    clusters: dict[Name, Cluster] = Field(default_factory=dict)
+    """Size classes of clusters; the rest of the cells travels alone."""
+    phenotypes: dict[Name, Phenotype] = Field(default_factory=dict)
+    """Variants of the seed; none: all cells are alike."""
+
+
+class Multiplier(Part):
+    """The plain knobs of an organ: each multiplies the odds of one gate; 1 is neutral."""
+
+    invasion: NonNegative = 1.0
+    """Multiplies the odds of leaving a tumour here."""
+    intravasation: NonNegative = 1.0
+    """Multiplies the odds of entering a vessel here."""
+    arrest: NonNegative = 1.0
+    """Multiplies the odds of arrest in this organ's capillary bed."""
+    extravasation: NonNegative = 1.0
+    """Multiplies the odds of crossing the vessel wall into this organ."""
+    colonization: NonNegative = 1.0
+    """Multiplies the odds of founding a colony in this organ."""
+
+
+class Soil(Part):
+    """An organ: its soil, its place on the body, its clinical thresholds."""
+
+    label: str = ""
+    """Name on figures; empty: the key."""
+    site: Literal["primary", "regional", "distant"] = "distant"
+    """How the clinic counts a metastasis here; `primary` marks a local one."""
+    position: Annotated[tuple[Real, Real], Field(strict=False)] = (0.0, 0.5)
+    """Place on the body outline: x from the midline (patient's left is positive), y from the
+    feet (0) to the crown (1), in body heights."""
+    basement_membrane: Level = 0.0
+    """Basement membrane that proteolysis digests."""
+    endothelial_barrier: Level = 0.0
+    """Tightness of the vessel wall (blood-brain barrier: 1)."""
+    hypoxia: Level = 0.0
+    """Lack of oxygen."""
+    oxidants: Level = 0.0
+    """Oxidative stress on arriving cells."""
+    immune_surveillance: Level = 0.0
+    """Immune cells that clear arriving cells."""
+    niche: Level = 0.0
+    """Growth factors that help arriving cells to colonize."""
+    ligands: dict[Name, Level] = Field(default_factory=dict)
+    """Levels of chemoattractants and adhesion molecules."""
+    multiplier: Multiplier = Multiplier()
+    growth_factor: NonNegative = 1.0
+    """Multiplies the growth rate rho of colonies here."""
+    turnover_factor: NonNegative = 1.0
+    """Multiplies the turnover of colonies here."""
+    capacity_cells: Cells | None = None
+    """Carrying capacity K of a colony here; unset: growth.capacity_cells."""
+    dormancy_factor: NonNegative = 1.0
+    """Multiplies the rate at which disseminated tumour cells here fall dormant."""
+    reawakening_factor: NonNegative = 1.0
+    """Multiplies the rate at which dormant cells here reawaken."""
+    lymph_fraction: Fraction = 0.0
+    """Share of the cells leaving this organ that enter lymph; the rest enter blood."""
+    detection_cells: Cells = 5e8
+    """A metastasis of this size is seen by imaging."""
+    lethal_cells: Cells | None = None
+    """Burden of the organ that kills; unset: only the total burden does."""
+
+
+class Growth(Part):
+    """Growth of a colony (MODEL section 4)."""
+
+    law: Literal["exponential", "logistic", "gompertz", "power"]
+    """g(N): rho | rho (1-N/K) | rho ln(K/N) | rho N^(p-1)."""
+    rho_per_day: PerDay
+    """rho (for the power law in cells^(1-p) per day)."""
+    turnover_per_day: PerDay
+    """d: death rate of each cell; the division rate is max(0, d + g(N))."""
+    capacity_cells: Cells = 3.1e12
+    """K, the vascularised carrying capacity."""
+    power_exponent: Annotated[float, number("", ge=0, le=2)] = 1.0
+    """p of the power law."""
+
+
+class Angiogenesis(Part):
+    """The angiogenic switch. Without it (per_day unset) every colony is vascularised at once."""
+
+    avascular_cells: Cells = 1e6
+    """Size at which a colony without vessels stops growing."""
+    onset_cells: Cells = 5e5
+    """Size from which a colony may switch."""
+    per_day: PerDay | None = None
+    """Rate of the switch; unset: colonies are vascularised from their founding."""

@@ -1,0 +1,95 @@
+"""What must hold between several keys of a scenario, after each value is valid by itself."""
+
+from collections.abc import Iterator
+
+from metasim.errors import Mistake
+from metasim.scenario.distributions import check_patients
+from metasim.scenario.keys import nearest
+from metasim.scenario.schema import Scenario
+from metasim.scenario.vessels import TOLERANCE, check_vessels
+from metasim.terms import DAYS_PER_YEAR
+
+
+def check(scenario: Scenario) -> list[Mistake]:
+    """All mistakes that concern several keys at once."""
+    parts = (_run, _organs, _pairs, _seed, _clinic, check_vessels, check_patients)
+    return [mistake for part in parts for mistake in part(scenario)]
+
+
+def _run(scenario: Scenario) -> Iterator[Mistake]:
+    days = scenario.run.years * DAYS_PER_YEAR
+    if scenario.run.dt_days > days:
+        message = f"a step of {scenario.run.dt_days:g} days is longer than the run ({days:g} days)"
+        yield Mistake("run.dt_days", message, "make dt_days smaller or run.years larger")
+
+
+def _organs(scenario: Scenario) -> Iterator[Mistake]:
+    if not scenario.soil:
+        yield Mistake("soil", "there must be at least one organ", 'such as organs = "default"')
+        return
+    named = [("primary.organ", scenario.primary.organ)]
+    named += [(f"treatment.{i}.organ", t.organ) for i, t in enumerate(scenario.treatment)]
+    for key, organ in named:
+        if organ not in scenario.soil:
+            yield Mistake(key, f'there is no organ "{organ}"', nearest(organ, scenario.soil))
+
+
+def _pairs(scenario: Scenario) -> Iterator[Mistake]:
+    seed = scenario.seed
+    given = {f"seed.receptors.{name}": name for name in seed.receptors}
+    for kind, phenotype in seed.phenotypes.items():
+        given |= {f"seed.phenotypes.{kind}.receptors.{r}": r for r in phenotype.receptors}
+    yield from _unmatched(scenario, "receptor", given)
+    given = {f"soil.{o}.ligands.{n}": n for o, soil in scenario.soil.items() for n in soil.ligands}
+    yield from _unmatched(scenario, "ligand", given)
+
+
+def _unmatched(scenario: Scenario, role: str, given: dict[str, str]) -> Iterator[Mistake]:
+    """Receptors or ligands of pairs that nothing has, and the other way round."""
+    place = "seed.receptors" if role == "receptor" else "soil.ORGAN.ligands"
+    paired = {getattr(pair, role) for pair in scenario.pairs.values()}
+    for name, pair in scenario.pairs.items():
+        wanted = getattr(pair, role)
+        if wanted not in given.values():
+            message = f'there is no {role} "{wanted}" in {place}'
+            yield Mistake(f"pairs.{name}.{role}", message, nearest(wanted, set(given.values())))
+    for key, name in given.items():
+        if name not in paired:
+            yield Mistake(key, f'no pair has the {role} "{name}"', nearest(name, sorted(paired)))
+
+
+def _seed(scenario: Scenario) -> Iterator[Mistake]:
+    seed, drawn = scenario.seed, scenario.patients
+    shares = [f"seed.clusters.{name}.share_fraction" for name in seed.clusters]
+    total = sum(cluster.share_fraction for cluster in seed.clusters.values())
+    if total > 1 + TOLERANCE and not any(share in drawn for share in shares):
+        message = f"the share_fraction of all clusters sum to {total:g}; at most 1 is allowed"
+        yield Mistake("seed.clusters", message)
+    initial = [f"seed.phenotypes.{name}.initial_fraction" for name in seed.phenotypes]
+    total = sum(phenotype.initial_fraction for phenotype in seed.phenotypes.values())
+    if initial and abs(total - 1) > TOLERANCE and not any(key in drawn for key in initial):
+        message = f"the initial_fraction of all phenotypes sum to {total:g}; they must sum to 1"
+        yield Mistake("seed.phenotypes", message)
+    for name, phenotype in seed.phenotypes.items():
+        key = f"seed.phenotypes.{name}.becomes"
+        for other in phenotype.becomes:
+            if other not in seed.phenotypes:
+                message = f'there is no phenotype "{other}"'
+                yield Mistake(f"{key}.{other}", message, nearest(other, seed.phenotypes))
+        if name in phenotype.becomes:
+            yield Mistake(f"{key}.{name}", "a phenotype cannot become itself")
+        if (total := sum(phenotype.becomes.values())) > 1 + TOLERANCE:
+            yield Mistake(key, f"the probabilities sum to {total:g}; at most 1 is allowed")
+
+
+def _clinic(scenario: Scenario) -> Iterator[Mistake]:
+    key = "clinic.diagnosis_diameter_mm"
+    if scenario.clinic.diagnosis_diameter_mm is not None or key in scenario.patients:
+        return
+    hint = f"give {key}"
+    message = '"diagnosis" never comes: the primary has no diameter of diagnosis'
+    if scenario.run.follow_from == "diagnosis":
+        yield Mistake("run.follow_from", message, hint)
+    for i, treatment in enumerate(scenario.treatment):
+        if treatment.start == "diagnosis":
+            yield Mistake(f"treatment.{i}.start", message, hint)

@@ -1,0 +1,104 @@
+"""Checks of [patients]: what is drawn for each patient must fit the key it is drawn for."""
+
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from metasim.errors import Mistake
+from metasim.scenario.keys import Key, Path, find, join, nearest, split
+from metasim.scenario.schema import Distribution, Scenario
+from metasim.terms import Factor
+
+KINDS = tuple(Distribution.model_fields)
+
+
+def check_patients(scenario: Scenario) -> Iterator[Mistake]:
+    """All mistakes of the distributions."""
+    tree = scenario.model_dump()
+    for path, distribution in scenario.patients.items():
+        place = f"patients.{path}"
+        key = find(split(path))
+        wrong = [*_key_mistakes(scenario, tree, split(path), key)]
+        wrong += _own_mistakes(distribution)
+        if key is not None and not wrong:
+            wrong += _support_mistakes(distribution, key)
+        yield from (Mistake(place, message, hint) for message, hint in wrong)
+
+
+def _key_mistakes(
+    scenario: Scenario, tree: dict[str, Any], path: Path, key: Key | None
+) -> Iterator[tuple[str, str]]:
+    for depth in range(1, len(path) + 1):
+        names = _names(scenario, tree, path[: depth - 1])
+        if path[depth - 1] not in names:
+            place = join(path[: depth - 1]) or "the scenario"
+            hint = nearest(str(path[depth - 1]), names)
+            yield f'there is no key "{join(path)}": {place} has no "{path[depth - 1]}"', hint
+            return
+    alike = path[0] in ("run", "treatment") or path[-1] in ("size_cells", "position")
+    if alike or key is None or not key.is_number:
+        what = "is the same for every patient" if alike else "is not a number"
+        yield f"{join(path)} {what}; only numbers of the biology and the clinic can be drawn", ""
+
+
+def _names(scenario: Scenario, tree: Any, path: Path) -> list[str]:
+    """Names of the keys below a path, those included whose value is 0 if not given."""
+    for part in path:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    names = [str(name) for name in tree] if isinstance(tree, dict) else []
+    pairs = scenario.pairs.values()
+    unsaid = {
+        "weights": [factor.value for factor in Factor],
+        "ligands": [pair.ligand for pair in pairs],
+        "receptors": [pair.receptor for pair in pairs],
+        "becomes": list(scenario.seed.phenotypes),
+    }
+    return [*dict.fromkeys([*names, *unsaid.get(str(path[-1]) if path else "", [])])]
+
+
+def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
+    given = [kind for kind in KINDS if getattr(distribution, kind) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        yield f"exactly one of {', '.join(KINDS)} must be given; found {found}", ""
+        return
+    low, high = (getattr(getattr(distribution, given[0]), end, None) for end in ("low", "high"))
+    if low is not None and high is not None and low >= high:
+        yield f"low ({low:g}) must be below high ({high:g})", ""
+    if distribution.lognormal and high is not None and high <= 0:
+        yield f"high ({high:g}) must be above 0, as every value of a log-normal is", ""
+    if distribution.choice:
+        values, weights = distribution.choice.values, distribution.choice.weights
+        if not values:
+            yield "choice needs at least one of values", ""
+        if weights is not None and len(weights) != len(values):
+            yield f"choice has {len(values)} values but {len(weights)} weights", ""
+        elif weights is not None and values and not 0 < sum(weights) < math.inf:
+            yield "the weights of a choice must not all be 0", ""
+
+
+def support(distribution: Distribution) -> tuple[float, float]:
+    """Smallest and largest value that a distribution can give, both finite."""
+    if distribution.choice:
+        return min(distribution.choice.values), max(distribution.choice.values)
+    if distribution.uniform:
+        return distribution.uniform.low, distribution.uniform.high
+    shape = distribution.lognormal or distribution.normal
+    assert shape is not None
+    largest = sys.float_info.max
+    least = math.ulp(0.0) if distribution.lognormal else -largest  # a log-normal is never 0
+    low = least if shape.low is None else max(shape.low, least)
+    return low, largest if shape.high is None else shape.high
+
+
+def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[str, str]]:
+    low, high = support(distribution)
+    limits = key.limits
+    below = low < limits.get("ge", -math.inf) or low <= limits.get("gt", -math.inf)
+    above = high > limits.get("le", math.inf) or high >= limits.get("lt", math.inf)
+    if below or above:
+        ends = " and ".join(end for end, out in (("low", below), ("high", above)) if out)
+        bounded = distribution.lognormal or distribution.normal
+        hint = f"add {ends}" if bounded else ""
+        yield f"it can leave what the key may hold: {key.allowed()}", hint

@@ -1,0 +1,150 @@
+"""The scenario in full: as a TOML file that stands alone, and as rows that say where it is from."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import tomlkit
+
+from metasim.scenario import catalogue
+from metasim.scenario.file_schema import json_schema
+from metasim.scenario.keys import find, is_list_of_tables, join, leaves, split
+from metasim.scenario.origin import DEFAULT, Origin
+from metasim.scenario.schema import Scenario
+
+__all__ = [
+    "Row",
+    "catalogue_entries",
+    "cited",
+    "describe",
+    "explicit_toml",
+    "json_schema",
+    "print_description",
+]
+
+_HEADER = (
+    "# A complete scenario, written by metasim: reading it applies no catalogue and no default,",
+    "# so it gives the same results whatever those become. Each comment says: unit; where the",
+    "# value came from; status; source.",
+)
+
+
+class Row(NamedTuple):
+    """One value of a scenario.
+
+    Attributes:
+        key: dotted key path.
+        value: the value as TOML.
+        unit: its unit; empty: dimensionless, or no number.
+        layer: file, catalogue entry or option that gave it, or "default".
+        status: one of `metasim.scenario.origin.STATUSES`.
+        source: key of the catalogue's sources, or a citation; empty: none.
+        note: a remark.
+        drawn: it differs between patients, so that this value is not used.
+    """
+
+    key: str
+    value: str
+    unit: str
+    layer: str
+    status: str
+    source: str
+    note: str
+    drawn: bool
+
+
+def describe(scenario: Scenario) -> list[Row]:
+    """Every value that is set, in the order of the schema."""
+    return [
+        _row(scenario, join(path), value)
+        for path, value in leaves(scenario.model_dump(exclude_none=True))
+        if value != {}
+    ]
+
+
+def cited(rows: list[Row]) -> list[str]:
+    """The sources that values rest on, in full, each once."""
+    return [catalogue.cite(key) for key in sorted({row.source for row in rows if row.source})]
+
+
+def print_description(scenario: Scenario, key: str = "") -> None:
+    """Print the values whose key begins with `key`, table by table, then their sources in full."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(soft_wrap=True, highlight=False)
+    rows = [row for row in describe(scenario) if row.key.startswith(key)]
+    above = ""
+    for row in rows:
+        *parents, name = map(str, split(row.key))
+        if ".".join(parents) != above:
+            above = ".".join(parents)
+            console.print(f"\n[bold]{escape(f'[{above}]')}[/bold]")
+        drawn = "  (drawn per patient, see patients)" if row.drawn else ""
+        value = f"{name} = {row.value} {row.unit}{drawn}"
+        console.print(escape(f"{value:<42} {row.status:<10} {row.layer}"), end="")
+        said = "; ".join(part for part in (row.source, row.note) if part)
+        console.print(f"  [dim]{escape(said)}[/dim]" if said else "")
+    if sources := cited(rows):
+        console.print("\n[bold]Please cite[/bold]")
+        for source in sources:
+            console.print(escape(source))
+
+
+def catalogue_entries() -> list[tuple[str, str, str]]:
+    """Kind, name, and title with the first comment, of the catalogue and the shipped scenarios."""
+    return [(e.kind, e.name, f"{e.title}. {e.comment}") for e in catalogue.entries()]
+
+
+def explicit_toml(scenario: Scenario) -> str:
+    """The whole scenario as TOML; loading it gives an equal scenario, bit for bit."""
+    lines = [*_HEADER, "explicit = true"]
+    lines += _lines(scenario, (), scenario.model_dump(exclude_none=True))
+    return "\n".join(lines) + "\n"
+
+
+def _row(scenario: Scenario, path: str, value: Any) -> Row:
+    key = find(split(path))
+    parts = split(path)
+    if key is not None and parts[0] == "patients":  # in the unit of what is drawn
+        key = find(split(str(parts[1])))
+    origin = scenario._origins.get(path, Origin(DEFAULT, "assumed"))
+    unit = key.unit if key is not None else ""
+    return Row(path, _toml(value), unit, *origin, drawn=path in scenario.patients)
+
+
+def _lines(scenario: Scenario, path: tuple[str | int, ...], tree: dict[str, Any]) -> Iterator[str]:
+    """The values of a table, then its tables, depth first."""
+    inline = path == ("patients",)
+    tables = {k: v for k, v in tree.items() if _is_table(v) and not inline}
+    for name, value in tree.items():
+        if name not in tables:
+            row = _row(scenario, join((*path, name)), value)
+            said = [row.unit, row.layer, row.status, row.source]
+            yield f"{_name(name)} = {row.value}  # {'; '.join(part for part in said if part)}"
+    for name, value in tables.items():
+        header = ".".join(_name(part) for part in (*path, name) if isinstance(part, str))
+        if isinstance(value, dict):
+            if not value or name == "patients" or not all(map(_is_table, value.values())):
+                yield f"\n[{header}]"
+            yield from _lines(scenario, (*path, name), value)
+            continue
+        for i, item in enumerate(value):
+            yield f"\n[[{header}]]"
+            yield from _lines(scenario, (*path, name, i), item)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or is_list_of_tables(value)
+
+
+def _name(name: str) -> str:
+    return tomlkit.key(name).as_string()
+
+
+def _toml(value: Any) -> str:
+    """A value on one line of TOML."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_name(k)} = {_toml(v)}' for k, v in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return str(tomlkit.item(value).as_string())

@@ -1,0 +1,33 @@
+"""The kinds of values that a scenario is made of: numbers with unit and limits, names, tables."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A frozen table of the scenario: strict types, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def number(unit: str, **limits: float) -> Any:
+    """A field that holds a number in a unit, within limits (ge, gt, le, lt)."""
+    return Field(json_schema_extra={"unit": unit}, **limits)  # type: ignore[call-overload]
+
+
+Level = Annotated[float, number("", ge=0, le=1)]
+Probability = Annotated[float, number("", ge=0, le=1)]
+Fraction = Annotated[float, number("", ge=0, le=1)]
+NonNegative = Annotated[float, number("", ge=0)]
+Positive = Annotated[float, number("", gt=0)]
+Real = Annotated[float, number("")]
+PerDay = Annotated[float, number("1/day", ge=0)]
+Days = Annotated[float, number("days", gt=0)]
+Years = Annotated[float, number("years", gt=0)]
+Cells = Annotated[float, number("cells", ge=1, le=1e13)]
+CellCount = Annotated[int, number("cells", ge=1, le=10_000_000_000_000)]
+Millimetres = Annotated[float, number("mm", gt=0, le=1000)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]

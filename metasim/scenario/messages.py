@@ -1,0 +1,86 @@
+"""Validation of a tree of values, with mistakes in plain words instead of pydantic's."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from metasim.errors import Mistake
+from metasim.scenario.keys import Key, Path, find, join, nearest, shown
+from metasim.scenario.schema import Scenario
+
+_KEY = "[key]"  # how pydantic marks a mistake in the name of a key
+
+
+def validate(tree: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Path, Mistake]]]:
+    """The scenario of a tree, or None and what is wrong with single values, with their paths."""
+    try:
+        return Scenario.model_validate(tree), []
+    except ValidationError as error:
+        mistakes: dict[Path, Mistake] = {}
+        for item in error.errors(include_url=False):
+            path, mistake = _mistake(item["type"], item["loc"], tree)
+            mistakes.setdefault(path, mistake)  # one for all members of a union
+        return None, list(mistakes.items())
+
+
+def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]:
+    if kind == "missing":
+        return loc, Mistake(join(loc), "is required and not given", _missing_hint(tree))
+    path, value = _existing(tree, loc)
+    if kind == "extra_forbidden" or _KEY in loc:
+        return path, _unknown(path)
+    key = find(path)
+    if len(path) == 2 and path[0] == "patients":
+        name = join(path[1:])
+        message = f"[patients] takes a distribution, not {shown(value)}"
+        hint = f'such as "{name}" = {{ lognormal = {{ median = ..., sigma = ... }} }}; '
+        return path, Mistake(join(path), message, hint + f"the same for all: {name} = ...")
+    assert key is not None
+    names = key.choices if isinstance(value, str) else []
+    hint = nearest(value, names) if names else ""
+    return path, Mistake(join(path), f"must be {key.allowed()}, not {shown(value)}", hint)
+
+
+def _existing(tree: Any, loc: Path) -> tuple[Path, Any]:
+    """The part of an error's location that is a path of the tree, and the value there."""
+    path: Path = ()
+    for part in loc:
+        inside = (isinstance(tree, dict) and part in tree) or (
+            isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        )
+        if not inside:
+            break
+        path, tree = (*path, part), tree[part]
+    return path, tree
+
+
+def _unknown(path: Path) -> Mistake:
+    parent, name = find(path[:-1]), str(path[-1])
+    if parent is not None and not parent.names:
+        message = "is not a name: a letter, then letters, digits, _ or -"
+        return Mistake(join(path), message)
+    hint = nearest(name, parent.names if parent else [])
+    if not hint.startswith("did") and (places := [p for p in _places() if p[-1] == name]):
+        hint = f"did you mean {' or '.join(join(place) for place in places[:2])}?"
+    return Mistake(join(path), "there is no such key", hint)
+
+
+@cache
+def _places() -> tuple[Path, ...]:
+    """All key paths of the schema, with NAME for names of the user's choice."""
+
+    def walk(key: Key, path: Path) -> Iterator[Path]:
+        for name in key.names or (["NAME"] if key.is_table else []):
+            child = key.child(name)
+            assert child is not None
+            yield (*path, name)
+            yield from walk(child, (*path, name))
+
+    return tuple(walk(Key(Scenario), ()))
+
+
+def _missing_hint(tree: dict[str, Any]) -> str:
+    """What to do about a key that is missing: a file of one's own usually extends the base."""
+    return "" if "gates" in tree else 'a file starts from the catalogue with extends = "breast"'

@@ -1,0 +1,79 @@
+"""`metasim watch`: step a patient's cell model and show, as it runs, where its cells are."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+
+from metasim.errors import LimitError
+from metasim.scenario.schema import Scenario
+from metasim.watch.board import Board
+from metasim.watch.patient import model_of
+
+if TYPE_CHECKING:
+    from metasim.engines.cells import CascadeModel
+
+
+def watch(
+    scenario: Scenario,
+    *,
+    movie: str | Path | None = None,
+    cells: str | Path | None = None,
+    patient: int = 0,
+    console: Console | None = None,
+    **options: Any,
+) -> "CascadeModel":
+    """Run one patient on the cell engine and watch the cells per stage and organ.
+
+    Args:
+        scenario: from `metasim.load`; whatever its engine is, cells are shown.
+        movie: file to write an animation to: .gif, or .mp4 if ffmpeg is installed.
+        cells: file to write every transition of every cell to (cells.parquet).
+        patient: number of the patient, from 0.
+        console: where to show the table; on anything but a terminal only its last state is printed.
+        **options: for `metasim.engines.cells.CascadeModel`, e.g. `cell_class`.
+
+    Returns:
+        The finished model: `datacollector`, `record()`, `transitions()`.
+
+    Raises:
+        LimitError: the cells outgrew `run.max_cells`; what was shown and written until then stays.
+        OptionError: the movie's format is not known, or cannot be written.
+    """
+    console = console or Console()
+    model = model_of(scenario, patient, history=bool(movie or cells), **options)
+    board = Board(model)
+    try:
+        with ExitStack() as open_:
+            film = None
+            if movie is not None:
+                from metasim.watch.movie import Movie
+
+                film = open_.enter_context(Movie(movie, scenario, model))
+            live = Live(console=console, auto_refresh=False)
+            if console.is_terminal:
+                open_.enter_context(live)
+            while model.running:
+                _step(model, board)
+                if film is not None:
+                    film.shoot()
+                if console.is_terminal and board.is_due():
+                    live.update(board.render(), refresh=True)
+    finally:
+        if cells is not None:
+            import pyarrow.parquet as pq
+
+            pq.write_table(model.transitions(), cells)
+        console.print(board.render())
+    return model
+
+
+def _step(model: "CascadeModel", board: Board) -> None:
+    try:
+        model.step()
+    except LimitError as error:
+        error.record = model.record()  # type: ignore[attr-defined]
+        raise
+    board.look()

@@ -1,0 +1,112 @@
+"""What differs between patients: addressed, distributed as asked, within bounds."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from metasim.scenario.draws import draw_parameters, quantile
+from metasim.scenario.load import load
+from metasim.scenario.schema import Distribution
+
+RHO, NICHE, CELLS = "growth.rho_per_day", "soil.bone.niche", "primary.initial_cells"
+
+
+def scenario(shape, path=RHO, **more):
+    return load("breast", {"patients": "none", f"patients.{path}": shape, **more})
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 50), min_size=1, max_size=5))
+def test_chunks_do_not_matter(first, sizes):
+    asked = load("breast")
+    whole = draw_parameters(asked, first, sum(sizes))
+    start, parts = first, []
+    for size in sizes:
+        parts.append(draw_parameters(asked, start, size))
+        start += size
+    for path, values in whole.items():
+        assert np.array_equal(values, np.concatenate([part[path] for part in parts]))
+
+
+def test_other_paths_do_not_matter_but_the_seed_does():
+    base = load("breast")
+    alone = scenario(base.patients[RHO])
+    assert np.array_equal(draw_parameters(base, 0, 9)[RHO], draw_parameters(alone, 0, 9)[RHO])
+    other = base.replace({"run.rng_seed": 2})
+    assert not np.any(draw_parameters(base, 0, 9)[RHO] == draw_parameters(other, 0, 9)[RHO])
+
+
+def test_paths_are_independent():
+    drawn = draw_parameters(load("breast"), 0, 20_000)
+    ranks = [stats.rankdata(values) for values in drawn.values()]
+    assert len(ranks) == 3
+    assert np.all(np.abs(np.corrcoef(ranks)[np.triu_indices(3, 1)]) < 4 / np.sqrt(20_000))
+
+
+@pytest.mark.parametrize(
+    ("shape", "law"),
+    [
+        ({"lognormal": {"median": 0.002, "sigma": 0.7}}, stats.lognorm(0.7, scale=0.002)),
+        ({"normal": {"mean": 0.5, "sd": 0.2, "low": 0.0, "high": 0.7}},
+         stats.truncnorm(-2.5, 1.0, 0.5, 0.2)),
+        ({"normal": {"mean": -1.0, "sd": 0.1, "low": 0.0}},
+         stats.truncnorm(10, np.inf, -1.0, 0.1)),
+        ({"uniform": {"low": 0.1, "high": 0.3}}, stats.uniform(0.1, 0.2)),
+    ],
+)  # fmt: skip
+def test_continuous_distributions(shape, law):
+    values = draw_parameters(scenario(shape), 0, 20_000)[RHO]
+    assert stats.kstest(values, law.cdf).pvalue > 0.001
+    assert stats.kstest(values * 1.05, law.cdf).pvalue < 0.001  # the test has the power to fail
+
+
+def test_truncated_lognormal():
+    shape = {"lognormal": {"median": 0.5, "sigma": 1.0, "low": 0.2, "high": 0.9}}
+    values = draw_parameters(scenario(shape, NICHE), 0, 20_000)[NICHE]
+    law = stats.truncnorm(np.log(0.4), np.log(1.8), np.log(0.5), 1.0)
+    assert stats.kstest(np.log(values), law.cdf).pvalue > 0.001
+    assert values.min() >= 0.2
+    assert values.max() <= 0.9
+
+
+def test_choice():
+    shape = {"choice": {"values": [0.1, 0.5, 0.9], "weights": [1.0, 0.0, 3.0]}}
+    values = draw_parameters(scenario(shape, NICHE), 0, 20_000)[NICHE]
+    assert set(values) == {0.1, 0.9}
+    assert stats.binomtest(int((values == 0.1).sum()), 20_000, 0.25).pvalue > 0.001
+    even = draw_parameters(scenario({"choice": {"values": [0.1, 0.9]}}, NICHE), 0, 20_000)[NICHE]
+    assert stats.binomtest(int((even == 0.1).sum()), 20_000, 0.5).pvalue > 0.001
+
+
+def test_whole_numbers_and_degenerate_spread():
+    shape = {"lognormal": {"median": 100.0, "sigma": 1.0, "low": 1.0, "high": 1e6}}
+    values = draw_parameters(scenario(shape, CELLS), 0, 1000)[CELLS]
+    assert np.array_equal(values, np.rint(values))
+    fixed = {"normal": {"mean": 5.0, "sd": 0.0, "low": 0.1, "high": 0.4}}
+    assert set(draw_parameters(scenario(fixed), 0, 10)[RHO]) == {0.4}
+
+
+finite = st.floats(-1e300, 1e300)
+
+
+@settings(max_examples=200, deadline=None)
+@given(finite, st.floats(0, 1e300), finite, finite)
+def test_bounds_hold_however_far_out(mean, sd, a, b):
+    low, high = min(a, b), max(a, b)
+    shape = {"mean": mean, "sd": sd, "low": low, "high": high}
+    u = np.array([2.0**-54, 0.3, 0.7, 1 - 2.0**-53])
+    values = quantile(Distribution.model_validate({"normal": shape}), u)
+    assert np.all((values >= low) & (values <= high))
+    assert np.all(np.diff(values) >= 0)
+
+
+def test_fast_for_many_patients():
+    asked = load("breast")
+    draw_parameters(asked, 0, 10)
+    start = time.perf_counter()
+    draw_parameters(asked, 0, 100_000)
+    assert time.perf_counter() - start < 0.5  # 0.02 s on an idle core

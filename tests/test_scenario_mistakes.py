@@ -1,0 +1,295 @@
+"""Every mistake of a scenario file gets one clear message, and all of them at once."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from metasim.errors import OptionError, ScenarioError
+from metasim.scenario import keys
+from metasim.scenario.load import load, parse_override
+
+
+@pytest.fixture
+def mistakes(tmp_path):
+    """The mistakes of a file with this text: (key, whole message)."""
+
+    def find(text, **overrides):
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        with pytest.raises(ScenarioError) as caught:
+            load(path, overrides)
+        assert caught.value.source == str(path)
+        assert str(path) in str(caught.value)
+        return [(mistake.key, str(mistake)) for mistake in caught.value.mistakes]
+
+    return find
+
+
+SINGLE = [
+    # unknown keys, at any depth
+    ("rho_per_day = 1.0", "rho_per_day", ["no such key", "growth.rho_per_day"]),
+    ("[grwth]\nrho_per_day = 1.0", "grwth", ["no such key", '"growth"']),
+    ("[soil.bone]\nnich = 0.5", "soil.bone.nich", ["no such key", '"niche"']),
+    ("[soil.bone.multiplier]\ncolonisation = 2", "soil.bone.multiplier.colonisation",
+     ["no such key", '"colonization"']),
+    ("[soil.bonne]\nniche = 0.5", "soil.bonne", ["unknown organ", '"bone"']),
+    ("[gates.arrest.weights]\nadhesive = 1", "gates.arrest.weights.adhesive", ['"adhesion"']),
+    ("[vessels.bloood]\nlung.veins = 1", "vessels.bloood", ["no such key", '"blood"']),
+    ("[soil.bone.ligands]\n1x = 0.5", "soil.bone.ligands.1x", ["not a name"]),
+    ("[soil.'my bone']\nniche = 0.5", "soil.my bone", ["not a name"]),
+    # wrong types
+    ("[soil.bone]\nniche = 'high'", "soil.bone.niche", ["number from 0 to 1", '"high"']),
+    ("[soil.bone]\nniche = true", "soil.bone.niche", ["number from 0 to 1", "not true"]),
+    ("[soil.bone]\nniche = 1979-05-27", "soil.bone.niche", ["not 1979-05-27"]),
+    ("[soil.bone]\nniche = [0.5]", "soil.bone.niche", ["not [0.5]"]),
+    ("[soil.bone]\nmultiplier = 2.0", "soil.bone.multiplier", ["must be a table, not 2.0"]),
+    ("[soil]\nbone = 1", "soil.bone", ["must be a table, not 1"]),
+    ("[soil.bone]\nposition = [1, 2, 3]", "soil.bone.position", ["a list of 2 numbers"]),
+    ("[soil.bone]\nposition = ['a', 2]", "soil.bone.position.0", ["must be a number", '"a"']),
+    ("[soil.bone]\nlabel = 3", "soil.bone.label", ["must be text, not 3"]),
+    ("[run]\npatients = 2.5", "run.patients", ["whole number from 1 to 100,000,000", "2.5"]),
+    ("[run]\nengine = 'celss'", "run.engine", ['"colonies" or "cells"', 'mean "cells"']),
+    ("[run]\nrecord = 'all'", "run.record", ['"summary" or', '(or "none")']),
+    ("treatment = 3", "treatment", ["a list of tables, not 3"]),
+    # values out of range
+    ("[soil.bone]\nniche = 1.5", "soil.bone.niche", ["number from 0 to 1, not 1.5"]),
+    ("[seed]\nproteolysis = -0.1", "seed.proteolysis", ["number from 0 to 1, not -0.1"]),
+    ("[growth]\nrho_per_day = nan", "growth.rho_per_day", ["of at least 0 (1/day), not nan"]),
+    ("[growth]\nrho_per_day = inf", "growth.rho_per_day", ["not inf"]),
+    ("[growth]\nrho_per_day = 1" + "0" * 400, "growth.rho_per_day", ["1000", "..."]),
+    ("[primary]\ninitial_cells = 0", "primary.initial_cells", ["(cells), not 0"]),
+    ("[run]\npatients = 0", "run.patients", ["from 1", "not 0"]),
+    ("[run]\nyears = -1.0", "run.years", ["above 0 (years), not -1.0"]),
+    ("[run]\nyears = 0.01", "run.dt_days", ["7 days", "longer than the run (3.6525 days)"]),
+    # the organ graph
+    ("[vessels.blood.arteries]\nbone = 0.5", "vessels.blood.arteries", ["sum to 1.45"]),
+    ("[vessels.lymph]\nbreast.axillary_nodes = 0.5", "vessels.lymph.breast", ["sum to 0.5"]),
+    ("[vessels.blood.liver]\nviens = 1\nveins = 0", "vessels.blood.liver.viens", ['"veins"']),
+    ("[vessels.blood.bonne]\nveins = 1.0", "vessels.blood.bonne", ["no organ", '"bone"']),
+    ("[vessels.lymph.veins]\naxillary_nodes = 1.0", "vessels.lymph.veins", ["not by both"]),
+    ("[soil.bone]\nlymph_fraction = 0.1", "vessels.lymph.bone", ["no outflow by lymph"]),
+    ("[vessels.blood]\nbone = 'none'", "vessels.blood.bone", ["no outflow by blood"]),
+    ("[soil.skin]\n[vessels.blood.skin]\nveins = 1.0", "soil.skin", ["add it to [vessels]"]),
+    ("[soil.skin]\n[vessels.blood]\nskin.veins = 1.0\narteries.skin = 0.0", "soil.skin",
+     ["no vessel leads from breast to this organ"]),
+    ("[vessels.blood]\nbone = {veins = 0.0, pool = 1.0}\npool = {pool = 1.0}", "vessels.blood.pool",
+     ["never comes to an organ"]),
+    ("[circulation]\ndeath_prob_per_pass = 0.0\n[gates.arrest]\nbase_odds = 0.0",
+     "circulation.death_prob_per_pass", ["circulate for ever"]),
+    # names that stand for something else
+    ("[primary]\norgan = 'brest'", "primary.organ", ['"brest"', 'mean "breast"']),
+    ("[[treatment]]\nkind = 'surgery'\norgan = 'lungs'\nstart = 3.0", "treatment.0.organ",
+     ['"lungs"', 'mean "lung"']),
+    ("[pairs.x]\nligand = 'CXCL13'\nreceptor = 'CXCR4'\nfactor = 'chemotaxis'",
+     "pairs.x.ligand", ['"CXCL13"', '"CXCL12"']),
+    ("[pairs.x]\nligand = 'CXCL12'\nreceptor = 'CXR4'\nfactor = 'chemotaxis'",
+     "pairs.x.receptor", ['"CXR4"', '"CXCR4"']),
+    ("[seed.receptors]\nCXR4 = 0.5", "seed.receptors.CXR4", ["no pair", '"CXCR4"']),
+    ("[soil.bone.ligands]\nCXCL21 = 0.5", "soil.bone.ligands.CXCL21", ["no pair", '"CCL21"']),
+    ("[seed]\nsubtype = 'lumina_a'", "seed.subtype", ['"lumina_a"', '"luminal_a"']),
+    ("organs = 'fien'", "organs", ['"fien"', '"fine"']),
+    # shares and phenotypes
+    ("[seed.clusters.cluster]\nshare_fraction = 0.7\n[seed.clusters.big]\nsize_cells = 20\n"
+     "share_fraction = 0.7\ndeath_prob_per_pass = 0.1", "seed.clusters", ["sum to 1.4"]),
+    ("[seed.clusters.big]\nsize_cells = 20\nshare_fraction = 0.1",
+     "seed.clusters.big.death_prob_per_pass", ["required and not given"]),
+    ("[seed.phenotypes.E]\ninitial_fraction = 0.5", "seed.phenotypes", ["sum to 0.5", "to 1"]),
+    ("[seed.phenotypes.E]\ninitial_fraction = 1.0\nbecomes.F = 0.1",
+     "seed.phenotypes.E.becomes.F", ['no phenotype "F"']),
+    ("[seed.phenotypes.E]\ninitial_fraction = 1.0\nbecomes.E = 0.1",
+     "seed.phenotypes.E.becomes.E", ["cannot become itself"]),
+    # distributions
+    ("[patients]\n'growth.rho_per_day' = 0.1", "patients.growth.rho_per_day",
+     ["takes a distribution, not 0.1", "the same for all: growth.rho_per_day"]),
+    ("[patients]\n'growth.rho' = {uniform = {low = 0, high = 1}}", "patients.growth.rho",
+     ["no key", "known: law, rho_per_day"]),
+    ("[patients]\n'soil.bonne.niche' = {uniform = {low = 0, high = 1}}",
+     "patients.soil.bonne.niche", ['soil has no "bonne"', '"bone"']),
+    ("[patients.soil.bonne]\nniche = {uniform = {low = 0, high = 1}}",
+     "patients.soil.bonne.niche", ['soil has no "bonne"', '"bone"']),
+    ("[patients]\n'growth.law' = {uniform = {low = 0, high = 1}}", "patients.growth.law",
+     ["not a number"]),
+    ("[patients]\n'run.years' = {uniform = {low = 1, high = 2}}", "patients.run.years",
+     ["same for every patient"]),
+    ("[patients]\n'soil.bone.niche' = {normal = {mean = 0.5, sd = 0.1}}",
+     "patients.soil.bone.niche", ["number from 0 to 1", "add low and high"]),
+    ("[patients]\n'soil.bone.niche' = {lognormal = {median = 0.5, sigma = 0.1}}",
+     "patients.soil.bone.niche", ["number from 0 to 1", "add high"]),
+    ("[patients]\n'soil.bone.niche' = {choice = {values = [0.5, 2.0]}}",
+     "patients.soil.bone.niche", ["it can leave"]),
+    ("[patients]\n'soil.bone.niche' = {}", "patients.soil.bone.niche", ["exactly one of"]),
+    ("[patients]\n'soil.bone.niche' = {uniform = {low = 0, high = 1}, choice = {values = [1]}}",
+     "patients.soil.bone.niche", ["uniform and choice"]),
+    ("[patients]\n'soil.bone.niche' = {uniform = {low = 0.5, high = 0.5}}",
+     "patients.soil.bone.niche", ["low (0.5) must be below high (0.5)"]),
+    ("[patients]\n'soil.bone.niche' = {choice = {values = [0.1], weights = [1, 2]}}",
+     "patients.soil.bone.niche", ["1 values but 2 weights"]),
+    ("[patients]\n'soil.bone.niche' = {choice = {values = [0.1], weights = [0]}}",
+     "patients.soil.bone.niche", ["not all be 0"]),
+    ("[patients]\n'soil.bone.niche' = {lognormal = {median = 0.1, sigma = 0.1, hihg = 1}}",
+     "patients.soil.bone.niche.lognormal.hihg", ["no such key", '"high"']),
+    # the clinic
+    ("[clinic]\ndiagnosis_diameter_mm = 'none'\n[run]\nfollow_from = 'diagnosis'",
+     "run.follow_from", ["never comes", "give clinic.diagnosis_diameter_mm"]),
+    ("[clinic]\ndiagnosis_diameter_mm = 'none'\n[[treatment]]\nkind = 'surgery'\n"
+     "organ = 'breast'\nstart = 'diagnosis'", "treatment.0.start", ["never comes"]),
+    # annotations
+    ("[growth]\nrho_per_day = {value = 0.1, status = 'guessed'}", "growth.rho_per_day",
+     ['"guessed"', "measured, derived"]),
+    ("[growth]\nrho_per_day = {value = 0.1, status = 'measured'}", "growth.rho_per_day",
+     ["no source"]),
+    ("[growth]\nrho_per_day = {value = 0.1, status = 'assumed', source = 'me'}",
+     "growth.rho_per_day", ["has no source"]),
+    ("explicit = 3", "explicit", ["true or false"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "key", "fragments"), SINGLE, ids=[key for _, key, _ in SINGLE])
+def test_message(mistakes, text, key, fragments):
+    head = "" if text.startswith(("[", "organs")) else f"{text}\n"
+    body = "" if head else text
+    found = dict(mistakes(f'{head}extends = "breast"\n{body}\n'))
+    assert list(found) == [key]
+    for fragment in fragments:
+        assert fragment in found[key]
+
+
+def test_all_at_once_in_one_file(mistakes):
+    found = dict(
+        mistakes(
+            'extends = "breast"\ntitel = "x"\n[soil.bone]\nniche = 2.0\nnich = 1.0\n'
+            "[vessels.blood.arteries]\nbone = 0.5\n[seed.receptors]\nCXR4 = 0.5\n"
+            "[patients]\n'soil.bone.niche' = {choice = {values = []}}\n[run]\nyears = -1.0"
+        )
+    )
+    assert set(found) == {
+        "titel", "soil.bone.niche", "soil.bone.nich", "vessels.blood.arteries",
+        "seed.receptors.CXR4", "patients.soil.bone.niche", "run.years",
+    }  # fmt: skip
+
+
+def test_nothing_given_points_to_the_base(mistakes):
+    found = mistakes("[soil.bone]\nniche = 0.5")
+    assert {"gates", "rates", "growth"} <= {key for key, _ in found}
+    assert all('extends = "breast"' in message for _, message in found)
+
+
+def test_mistake_of_another_layer_names_it(mistakes, tmp_path):
+    (tmp_path / "base.toml").write_text('extends = "breast"\n[growth]\nrho_per_day = -1.0')
+    [(key, message)] = mistakes('extends = "base.toml"')
+    assert key == "growth.rho_per_day"
+    assert "(in base.toml)" in message
+    [(key, message)] = mistakes('extends = "breast"', **{"soil.bonne.niche": 0.5})
+    assert key == "soil.bonne"
+    assert "(in --set)" in message
+    assert '"bone"' in message
+
+
+@pytest.mark.parametrize(
+    ("content", "fragments"),
+    [
+        (b"a = 1\nb = = 2\n", ["not TOML", "line 2", "column 5"]),
+        (b"a = 1\n# caf\xe9\n", ["not UTF-8", "0xe9", "line 2"]),
+        (b"# " + b"x" * 3_000_000, ["3.0 MB", "at most 1 MB"]),
+        (b"a = " + b"[" * 100_000, ["nested too deeply"]),
+        (b"a = 1\na = 2\n", ["not TOML"]),
+        (b"a = " + b"9" * 10_000, ["not TOML"]),
+    ],
+)
+def test_file_that_is_no_scenario(tmp_path, content, fragments):
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def test_deep_tables_are_refused(mistakes):
+    [(key, message)] = mistakes(f'extends = "breast"\n{".".join("a" * 1500)} = 1')
+    assert key == "a"
+    assert "no such key" in message
+
+
+def test_missing_and_unreadable_files(tmp_path):
+    (tmp_path / "mine.toml").write_text('extends = "breast"')
+    with pytest.raises(ScenarioError, match=r'no such file.*"mine\.toml"'):
+        load(tmp_path / "mein.toml")
+    with pytest.raises(ScenarioError, match="is a folder"):
+        load(tmp_path)
+    with pytest.raises(ScenarioError, match=r'no scenario of this name.*"luminal_a"'):
+        load("luminal_aa")
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        load("a\0b.toml")
+    if os.geteuid() != 0:
+        (tmp_path / "mine.toml").chmod(0)
+        with pytest.raises(ScenarioError, match="cannot be read: Permission denied"):
+            load(tmp_path / "mine.toml")
+
+
+def test_extends_that_fails(tmp_path):
+    for name, parent in (("a", "b.toml"), ("b", "c"), ("c", "a")):
+        (tmp_path / f"{name}.toml").write_text(f'extends = "{parent}"')
+    with pytest.raises(ScenarioError, match=r"loop: .*a\.toml -> b\.toml -> c\.toml -> a"):
+        load(tmp_path / "a.toml")
+    (tmp_path / "c.toml").write_text('extends = "brest"')
+    with pytest.raises(ScenarioError, match=r'"brest" is neither.*c\.toml -> brest.*"breast"'):
+        load(tmp_path / "a.toml")
+    (tmp_path / "c.toml").write_text("extends = 3")
+    with pytest.raises(ScenarioError, match="catalogue entry or a file, not 3"):
+        load(tmp_path / "c.toml")
+    (tmp_path / "c.toml").write_text('explicit = true\nextends = "breast"')
+    with pytest.raises(ScenarioError, match="cannot extend another"):
+        load(tmp_path / "c.toml")
+
+
+def test_override_text():
+    parse = parse_override
+    key = "soil.bone.multiplier.colonization"
+    assert parse(f"{key}=2") == (key, 2)
+    assert parse("run.engine=cells") == ("run.engine", "cells")
+    assert parse("run.engine='cells'") == ("run.engine", "cells")
+    assert parse("treatment=[]") == ("treatment", [])
+    drawn = parse('patients."growth.rho_per_day"={uniform={low=0, high=1}}')
+    assert drawn == ("patients.growth.rho_per_day", {"uniform": {"low": 0, "high": 1}})
+    assert parse("title=a = b") == ("title", "a = b")
+    assert parse("title=1\nx = 2") == ("title", "1\nx = 2")
+    for text in ("soil.bone.niche", "=3", ""):
+        with pytest.raises(OptionError, match="KEY=VALUE"):
+            parse(text)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**310) | st.floats()
+    | st.text(max_size=8) | st.sampled_from(["none", "diagnosis", "luminal_b", "fine", "bone"])
+    | st.dates(),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["value", "status", "uniform", "low", "high", "kind", "organ", "niche"])
+        | st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+KNOWN = sorted({keys.join(path) for path, _ in keys.leaves(load("emt").model_dump())})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=12), JUNK, max_size=4))
+def test_junk_never_raises_anything_else(changes):
+    try:
+        load("emt", changes)
+    except ScenarioError as error:
+        assert error.mistakes
+        assert str(error)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
+def test_junk_files_never_raise_anything_else(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "junk.toml"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    assert caught.value.mistakes
+    assert str(caught.value)

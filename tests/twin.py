@@ -1,0 +1,350 @@
+"""Both engines side by side: scenarios, observables, and one exact test of equal distribution.
+
+For a scenario both engines simulate patients; every patient is turned into a row of observables.
+Under the hypothesis that the engines draw the same law the rows are exchangeable, so the largest
+standardised difference over all observables has an exact permutation distribution (Westfall and
+Young's max-T). Observables enter with their mean and with the shares of patients above each of
+their quantiles, so that shapes are compared, too. One number per scenario comes out: a p-value that
+is right whatever the observables are and however they depend on each other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from metasim.engines.record import PatientRecord
+from metasim.law.course import course_of
+from metasim.law.rates import Law, law_of
+from metasim.scenario.schema import Scenario
+from metasim.terms import Event, Stage, Tally
+
+FAMILY_WISE = 0.01
+PERMUTATIONS, BLOCK = 5_000, 100
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+ORGANS = ("breast", "nodes", "lung", "liver")
+Simulate = Callable[..., PatientRecord]
+
+
+def scenario(**changes: Any) -> Scenario:
+    """A small cascade: 150 cells in the breast, every stage reached within months.
+
+    Args:
+        changes: values that differ, by part of the scenario; tables are merged.
+    """
+    blood = {
+        "arteries": {"breast": 0.05, "nodes": 0.05, "liver": 0.9},
+        "lung": {"arteries": 1.0},
+        "liver": {"lung": 1.0},
+        "breast": {"lung": 1.0},
+        "nodes": {"lung": 1.0},
+    }
+    plain: dict[str, Any] = {
+        "run": {"years": 0.2, "dt_days": 2.0, "record_every_days": 30.0},
+        "seed": {},
+        "gates": {
+            "invasion": {"base_odds": 4.0},
+            "intravasation": {"base_odds": 4.0},
+            "arrest": {"base_odds": 0.3},
+            "extravasation": {"base_odds": 4.0},
+            "colonization": {"base_odds": 1.5},
+        },
+        "rates": {
+            "invasion_per_day": 0.009,
+            "invasion_reference_cells": 100.0,
+            "intravasation_per_day": 0.7,
+            "extravasation_per_day": 0.5,
+            "washout_per_day": 0.2,
+            "colonization_per_day": 0.6,
+        },
+        "circulation": {"death_prob_per_pass": 0.08},
+        "growth": {"law": "exponential", "rho_per_day": 0.01, "turnover_per_day": 0.04},
+        "primary": {"organ": "breast", "initial_cells": 150},
+        "soil": {
+            "breast": {"lymph_fraction": 0.4, "site": "primary", "detection_cells": 20.0},
+            "nodes": {"lymph_fraction": 0.2, "site": "regional", "detection_cells": 5.0},
+            "lung": {"growth_factor": 1.5, "turnover_factor": 0.8, "detection_cells": 5.0},
+            "liver": {"multiplier": {"arrest": 0.5, "colonization": 0.7}, "detection_cells": 8.0},
+        },
+        "vessels": {"blood": blood, "lymph": {"breast": {"nodes": 1.0}, "nodes": {"lung": 1.0}}},
+    }
+    return Scenario.model_validate(_merged(plain, changes))
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+CLUSTERS = {
+    "small": {
+        "size_cells": 3, "share_fraction": 0.3, "death_prob_per_pass": 0.15,
+        "arrest_odds_factor": 4.0,
+    },
+    "large": {
+        "size_cells": 8, "share_fraction": 0.4, "death_prob_per_pass": 0.05,
+        "arrest_odds_factor": 20.0,
+    },
+}  # fmt: skip
+DORMANCY = {
+    "dormancy_per_day": 0.5, "reawakening_per_day": 0.05, "dormant_death_per_day": 0.03,
+}  # fmt: skip
+
+SCENARIOS: dict[str, Scenario] = {
+    "exponential": scenario(),
+    "logistic": scenario(growth={"law": "logistic", "rho_per_day": 0.03, "capacity_cells": 250.0}),
+    "gompertz_dt_half": scenario(
+        run={"dt_days": 0.5, "years": 0.12},
+        growth={"law": "gompertz", "rho_per_day": 0.01, "capacity_cells": 400.0},
+    ),
+    "power_dt_week": scenario(
+        run={"dt_days": 7.0, "years": 0.3},
+        growth={"law": "power", "rho_per_day": 0.05, "power_exponent": 0.7},
+    ),
+    "clusters": scenario(seed={"clusters": CLUSTERS}, primary={"initial_cells": 300}),
+    "dormancy": scenario(
+        rates=DORMANCY, soil={"lung": {"dormancy_factor": 3.0, "reawakening_factor": 0.5}}
+    ),
+    "mutation": scenario(
+        seed={
+            "phenotypes": {
+                "epithelial": {"initial_fraction": 0.8, "becomes": {"mesenchymal": 0.3}},
+                "mesenchymal": {
+                    "initial_fraction": 0.2,
+                    "growth_factor": 0.5,
+                    "proteolysis": 0.8,
+                    "becomes": {"epithelial": 0.1, "resistant": 0.2},
+                },
+                "resistant": {"turnover_factor": 0.5},
+            },
+            "clusters": {"small": CLUSTERS["small"]},
+        },
+        gates={"invasion": {"weights": {"basement_membrane": -2.0}}},
+        soil={"breast": {"basement_membrane": 0.9}},
+    ),
+    "secondary_seeding": scenario(
+        run={"years": 0.3},
+        rates={"invasion_per_day": 0.02, "border_exponent": 0.5, "invasion_reference_cells": 20.0},
+        growth={"law": "gompertz", "rho_per_day": 0.02, "capacity_cells": 150.0},
+        angiogenesis={"avascular_cells": 25.0, "onset_cells": 8.0, "per_day": 0.02},
+        primary={"initial_cells": 60},
+    ),
+    "resection": scenario(
+        growth={"rho_per_day": 0.03},
+        rates={"invasion_per_day": 0.02},
+        run={"follow_from": "diagnosis", "undiagnosed_years": 0.2, "years": 0.15},
+        clinic={
+            "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0, "lethal_cells": 700.0,
+        },
+        treatment=[
+            {
+                "kind": "surgery", "organ": "breast", "start": "diagnosis", "delay_days": 5.0,
+                "residual_fraction": 0.1,
+            },
+            {"kind": "surgery", "organ": "lung", "start": 40.0, "residual_fraction": 0.4},
+        ],
+        soil={"liver": {"lethal_cells": 40.0}},
+    ),
+    "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
+}  # fmt: skip
+
+
+def drawn(name: str, rng: np.random.Generator, patients: int) -> dict[str, np.ndarray]:
+    """What differs between the patients of a scenario."""
+    if name != "patients_differ":
+        return {}
+    return {
+        "growth.rho_per_day": 0.01 * rng.lognormal(0.0, 0.2, patients),
+        "rates.invasion_per_day": 0.009 * rng.lognormal(0.0, 0.2, patients),
+        "soil.liver.multiplier.colonization": rng.uniform(0.2, 2.0, patients),
+        "primary.initial_cells": rng.integers(100, 200, patients).astype(float),
+    }
+
+
+def sample(
+    name: str,
+    simulate: Simulate,
+    patients: int,
+    rng_seed: int,
+    change: Callable[[Law], Law] = lambda law: law,
+) -> tuple[np.ndarray, list[str]]:
+    """Observables of some patients of a scenario: (patients, observables), and their names.
+
+    Args:
+        name: of the scenario.
+        simulate: of an engine.
+        patients: number of them.
+        rng_seed: of the sample.
+        change: what to make of the law that the engine reads (a planted fault).
+    """
+    asked = SCENARIOS[name]
+    root = np.random.SeedSequence(rng_seed)
+    values = drawn(name, np.random.default_rng(root), patients)
+    law, course = law_of(asked, values), course_of(asked, values)
+    rows, names = [], []
+    for k, child in enumerate(root.spawn(patients)):
+        rng, rng_doomed = (np.random.Generator(np.random.PCG64(s)) for s in child.spawn(2))
+        record = simulate(change(law.patient(k)), course.patient(k), rng, rng_doomed, True)
+        check_books(record)
+        names, row = observables(record)
+        rows.append(row)
+    return np.array(rows), names
+
+
+def check_books(record: PatientRecord) -> None:
+    """Every cell is accounted for, in each organ and stage and between all recorded days."""
+    t = record.tallies
+    before = np.zeros_like(t[:, :, :, Tally.CELLS])
+    before[1:] = t[:-1, :, :, Tally.CELLS]
+    before[0, 0, record.origin[0, 1]] = record.origin[0, 3]
+    flow = t[..., Tally.ENTERED] + t[..., Tally.NET_GROWTH] - t[..., Tally.LEFT]
+    assert (t[..., Tally.CELLS] == before + flow - t[..., Tally.REMOVED]).all()
+    assert (t[..., [Tally.CELLS, Tally.ENTERED, Tally.LEFT, Tally.DIED, Tally.REMOVED]] >= 0).all()
+    in_colonies = t[..., Tally.CELLS][:, [0, 5, 6]].sum(axis=1)
+    assert (in_colonies == record.counts[:, :, 3]).all()
+
+
+NEVER = 1e9
+
+
+def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
+    """Everything that is recorded of one patient, as numbers."""
+    out: dict[str, float] = {
+        "diagnosis day": record.diagnosis_day,
+        "death day": record.death_day,
+        "death cause": record.death_cause,
+        "last day": record.end_day,
+    }
+    met, day = record.origin[1:], record.days[1:]
+    out["metastases"] = len(met)
+    out["extinct"] = np.isfinite(day[:, 4]).sum()
+    out["extinct day, sum"] = np.nansum(day[:, 4])
+    out["founded day, sum"] = day[:, 0].sum()
+    out["founders, sum"] = met[:, 3].sum()
+    out["founders, largest"] = met[:, 3].max(initial=0)
+    out["by lymph"] = (met[:, 2] == 1).sum()
+    out["seeded by metastases"] = (met[:, 0] > 0).sum()
+    out["generations"] = _generations(record.origin[:, 0])
+    out["seeded elsewhere"] = (met[:, 1] != record.origin[met[:, 0], 1]).sum()
+    out["primary extinct day"] = record.days[0, 4]
+    for o, organ in enumerate(ORGANS):
+        here = met[:, 1] == o
+        out[f"{organ}: metastases"] = here.sum()
+        for i, what in enumerate(("founded", "micro", "macro", "detected", "extinct")):
+            first = day[here, i]
+            out[f"{organ}: first {what} day"] = np.nanmin(first, initial=NEVER)
+            out[f"{organ}: {what}"] = np.isfinite(first).sum()
+        seen = record.events[(record.events[:, 1] == Event.RELAPSE) & (record.events[:, 2] == o)]
+        out[f"{organ}: relapse day"] = seen[0, 0] if len(seen) else NEVER
+    for event in Event:
+        out[f"{event.label} events"] = (record.events[:, 1] == event).sum()
+    for k, n in enumerate(record.cells.sum(axis=0)):
+        out[f"cells of phenotype {k}"] = n
+        out[f"metastases with phenotype {k}"] = (record.cells[1:, k] > 0).sum()
+    out["primary cells"] = record.cells[0].sum()
+    out["largest metastasis"] = record.cells[1:].sum(axis=1).max(initial=0)
+    days = (len(record.recorded_days) // 2, -1)
+    for when, which in zip(("middle", "end"), days, strict=True):
+        for o, organ in enumerate(ORGANS):
+            for i, kind in enumerate(("isolated", "micro", "macro", "cells")):
+                out[f"{organ}: {kind} ({when})"] = record.counts[which, o, i]
+            for stage in Stage:
+                here = record.tallies[which, stage - 1, o, Tally.CELLS]
+                out[f"{organ}: cells in {stage.label} ({when})"] = here
+    funnel = record.tallies.sum(axis=0)
+    for stage in Stage:
+        for tally in list(Tally)[1:]:
+            out[f"{stage.label}: {tally.name.lower()}"] = funnel[stage - 1, :, tally].sum()
+            for o, organ in enumerate(ORGANS):
+                name = f"{organ}: {stage.label}: {tally.name.lower()}"
+                out[name] = funnel[stage - 1, o, tally]
+    values = np.array(list(out.values()), dtype=float)
+    return list(out), np.where(np.isnan(values), NEVER, values)
+
+
+def _generations(parents: np.ndarray) -> int:
+    depth = [0]
+    for parent in parents[1:]:
+        depth.append(depth[parent] + 1)
+    return max(depth)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of a comparison; `p` is family-wise over all observables of the scenario."""
+
+    p: float
+    worst: str
+    size: float
+    """Largest standardised difference."""
+    tests: int
+    """Columns compared."""
+
+
+def compare(
+    a: np.ndarray,
+    b: np.ndarray,
+    names: list[str],
+    rng_seed: int = 0,
+    permutations: int = PERMUTATIONS,
+) -> Verdict:
+    """Whether two samples of patients come from one distribution (max-T permutation test).
+
+    Args:
+        a: observables of one engine's patients, (patients, observables).
+        b: those of the other's.
+        names: of the observables.
+        rng_seed: of the permutations.
+        permutations: number of them, a multiple of `BLOCK`.
+    """
+    both = np.concatenate([a, b])
+    # a mean of days is that of those who got there; who did is in the quantiles' columns
+    there = np.where(both < NEVER, both, 0.0)
+    reached = np.maximum((both < NEVER).sum(axis=0), 1)
+    columns = [np.where(both < NEVER, both, there.sum(axis=0) / reached).astype(np.float32)]
+    labels = list(names)
+    for q in QUANTILES:
+        cut = np.quantile(both, q, axis=0, method="lower")
+        columns.append((both > cut).astype(np.float32))
+        labels += [f"{name} above its {q:.0%} quantile" for name in names]
+    x = np.concatenate(columns, axis=1)
+    varies = np.ptp(x, axis=0) > 0
+    x, labels = x[:, varies], [label for label, v in zip(labels, varies, strict=True) if v]
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    x, kept = np.unique(x, axis=1, return_index=True)  # a column that comes twice is one test
+    n, n_a = len(x), len(a)
+    scale = np.sqrt(n / (n_a * (n - n_a)))
+    observed = np.abs(x[:n_a].sum(axis=0)) * scale
+    rng = np.random.default_rng(rng_seed)
+    beaten = 0
+    for _ in range(permutations // BLOCK):
+        pick = rng.permuted(np.tile(np.arange(n) < n_a, (BLOCK, 1)), axis=1).astype(np.float32)
+        beaten += int((np.abs(pick @ x).max(axis=1) * scale >= observed.max()).sum())
+    worst = int(observed.argmax())
+    p = (1 + beaten) / (1 + permutations)
+    return Verdict(p, labels[kept[worst]], float(observed[worst]), x.shape[1])
+
+
+HEADLINES = ("metastases", "primary cells", "invasion: entered", "circulation: entered",
+             "arrest: entered", "extravasation: entered")  # fmt: skip
+
+
+def detectable_shift(a: np.ndarray, b: np.ndarray, names: list[str], tests: int) -> float:
+    """Relative shift of a headline's mean that is found with a power of 90 %, the largest of all.
+
+    Args:
+        a: observables of one engine.
+        b: those of the other.
+        names: of the observables.
+        tests: columns compared (Bonferroni over them asks for more than max-T does).
+    """
+    level = FAMILY_WISE / len(SCENARIOS)
+    z = stats.norm.isf(level / tests / 2) + stats.norm.isf(0.1)
+    i = [names.index(name) for name in HEADLINES]
+    error = np.sqrt(a[:, i].var(axis=0) / len(a) + b[:, i].var(axis=0) / len(b))
+    return float((z * error / b[:, i].mean(axis=0)).max())

@@ -1,0 +1,120 @@
+"""Faults planted into the cell engine, each of which the comparison of the engines must catch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from metasim.engines import cells
+from metasim.engines.cells import cascade
+from metasim.law.rates import Law
+from metasim.terms import Stage
+from tests.twin import Simulate
+
+
+def _change(**fields: Callable[[Law], np.ndarray]) -> Callable[[Law], Law]:
+    return lambda law: law._replace(**{name: new(law) for name, new in fields.items()})
+
+
+def _swap(hop: np.ndarray, a: int, b: int) -> np.ndarray:
+    """The organ graph with two organs in each other's place."""
+    order = np.arange(len(hop))
+    n = len(hop) // 2
+    order[[a, b, a + n, b + n]] = order[[b, a, b + n, a + n]]
+    return hop[np.ix_(order, order)]
+
+
+class BiasedCell(cells.CancerCell):
+    """Draws a little too low when it grows."""
+
+    def grow(self, draw: float) -> int:
+        return super().grow(0.96 * draw)
+
+
+def _grow_at_once(plant: pytest.MonkeyPatch) -> None:
+    found = cascade.Cascade._found
+
+    def off_by_one(self: cascade.Cascade, unit: cells.CancerCell) -> None:
+        found(self, unit)
+        self._live(self.alive[-1])
+        self._close_colonies()
+
+    plant.setattr(cascade.Cascade, "_found", off_by_one)
+
+
+def _only_primary_sheds(plant: pytest.MonkeyPatch) -> None:
+    shed = cascade.Cascade._shed
+
+    def missed(self: cascade.Cascade, group: list[cells.CancerCell], stage: Stage) -> None:
+        if stage is Stage.PRIMARY_GROWTH:
+            shed(self, group, stage)
+
+    plant.setattr(cascade.Cascade, "_shed", missed)
+
+
+def _lose_a_founder(plant: pytest.MonkeyPatch) -> None:
+    found = cascade.Cascade._found
+
+    def short(self: cascade.Cascade, unit: cells.CancerCell) -> None:
+        unit.cells = max(1, unit.cells - 1)
+        found(self, unit)
+
+    plant.setattr(cascade.Cascade, "_found", short)
+
+
+def _first_order_exits(plant: pytest.MonkeyPatch) -> None:
+    """Exit probability r dt in place of 1 - exp(-r dt)."""
+    prepare = cascade.Cascade.__init__
+
+    def euler(self: cascade.Cascade, *args: Any) -> None:
+        prepare(self, *args)
+        self._exit = np.minimum(1.0, -np.log1p(-self._exit))
+
+    plant.setattr(cascade.Cascade, "__init__", euler)
+
+
+def _orphans(plant: pytest.MonkeyPatch) -> None:
+    found = cascade.Cascade._found
+
+    def orphan(self: cascade.Cascade, unit: cells.CancerCell) -> None:
+        found(self, unit)
+        self.colonies[-1].parent = 0
+
+    plant.setattr(cascade.Cascade, "_found", orphan)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault planted into the cell engine, and the scenario that shows it."""
+
+    scenario: str
+    law: Callable[[Law], Law] = lambda law: law
+    code: Callable[[pytest.MonkeyPatch], None] = lambda plant: None
+    simulate: Simulate = cells.simulate
+    needs: int = 1
+    """How many times as many patients the fast suite draws to see it."""
+
+
+FAULTS = {
+    "wrong border exponent": Planted(
+        "secondary_seeding",
+        _change(invasion=lambda law: np.array([*law.invasion[:2], law.invasion[2] + 0.5])),
+    ),
+    "swapped flow": Planted("exponential", _change(hop=lambda law: _swap(law.hop, 2, 3))),
+    "clusters stick like single cells": Planted(
+        "clusters", _change(gate_arrest=lambda law: law.gate_arrest[..., [0, 0, 0]])
+    ),
+    "dormant cells never die": Planted(
+        "dormancy", _change(dormant_death=lambda law: 0.0 * law.dormant_death)
+    ),
+    "half the mutations": Planted("mutation", _change(mutation=lambda law: 0.5 * law.mutation)),
+    "founders grow a step too early": Planted("power_dt_week", code=_grow_at_once, needs=2),
+    "metastases do not shed": Planted("secondary_seeding", code=_only_primary_sheds),
+    "a founder is lost": Planted("clusters", code=_lose_a_founder, needs=2),
+    "biased draw": Planted("logistic", simulate=partial(cells.simulate, cell_class=BiasedCell)),
+    "first-order exit rates": Planted("exponential", code=_first_order_exits, needs=2),
+    "parents forgotten": Planted("secondary_seeding", code=_orphans),
+}
