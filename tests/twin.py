@@ -136,7 +136,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "resection": scenario(
         growth={"rho_per_day": 0.03},
-        rates={"invasion_per_day": 0.02},
+        primary={"initial_cells": 200},
         run={"follow_from": "diagnosis", "undiagnosed_years": 0.2, "years": 0.15},
         clinic={
             "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0, "lethal_cells": 700.0,

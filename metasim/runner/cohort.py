@@ -181,8 +181,7 @@ def _writer(
 
 
 def _provenance(scenario: Scenario, start: datetime, wall_seconds: float) -> dict[str, Any]:
-    import numba
-    import pyarrow
+    from importlib.metadata import version
 
     from metasim import __version__
 
@@ -190,9 +189,7 @@ def _provenance(scenario: Scenario, start: datetime, wall_seconds: float) -> dic
     return {
         "metasim": __version__,
         "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "pyarrow": pyarrow.__version__,
+        **{package: version(package) for package in ("numpy", "numba", "mesa", "pyarrow")},
         "platform": platform.platform(),
         "command": sys.argv,
         "rng_seed": scenario.run.rng_seed,
