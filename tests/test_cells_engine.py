@@ -150,6 +150,8 @@ def test_founders_of_a_cluster_become_agents_of_their_own() -> None:
 def test_macrometastasis_is_a_stage_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell, "MACRO_CELLS", 12)
     monkeypatch.setattr(ledger, "MACRO_CELLS", 12)
+    for seed in range(10):  # surgery may turn one back into a micrometastasis
+        twin.check_books(simulate(twin.SCENARIOS["resection"], seed))
     record = simulate(twin.SCENARIOS["secondary_seeding"])
     twin.check_books(record)
     entered, left = record.tallies.sum(axis=0)[6][:, [Tally.ENTERED, Tally.LEFT]].sum(axis=0)

@@ -120,13 +120,17 @@ class Cascade(Population):
         if colony.leave > 0.0 or self._every_cell["leave"]:
             for cells in colony.cells:
                 self._shed(cells, stage)
-        now = colony.size
-        if now > 0 and (stage_now := colony.stage_at(now)) is not stage:
-            book(Tally.LEFT, stage, organ, now)
-            for cell in (cell for cells in colony.cells for cell in cells):
-                self._enter(cell, stage_now)
+        self._restage(colony, stage)
         if colony.number > 0:
-            self.ledger.reach(colony, now, self.course.detection_cells[organ])
+            self.ledger.reach(colony, colony.size, self.course.detection_cells[organ])
+
+    def _restage(self, colony: Colony, before: Stage) -> None:
+        """A colony that has passed the size of a macrometastasis takes its cells along."""
+        after = colony.stage_at(colony.size)
+        if after is not before:
+            self.ledger.book(Tally.LEFT, before, colony.organ, colony.size)
+            for cell in (cell for cells in colony.cells for cell in cells):
+                self._enter(cell, after)
 
     def _set_rates(self, colony: Colony, size: int) -> None:
         """What holds for the cells of a colony in this step, from its size at the start."""

@@ -175,12 +175,14 @@ class CascadeModel(Cascade):
 
     def _operate(self, organ: int, residual: float) -> None:
         """Each cell of the organ's colonies, and each unit there as a whole, may stay."""
-        groups = [(c.stage_at(c.size), c.cells) for c in self.alive if c.organ == organ]
-        groups += [(p.stage, [units[organ]]) for p, units in zip(PLACES, self.waiting, strict=True)]
-        for stage, lists in groups:
-            for cells in lists:
-                for cell in self._take_out(cells, self.rng.random(len(cells)) >= residual):
-                    self.ledger.book(Tally.REMOVED, stage, organ, cell.cells)
+        colonies = [(c, c.stage_at(c.size)) for c in self.alive if c.organ == organ]
+        groups = [(stage, cells) for colony, stage in colonies for cells in colony.cells]
+        groups += [(p.stage, units[organ]) for p, units in zip(PLACES, self.waiting, strict=True)]
+        for stage, cells in groups:
+            for cell in self._take_out(cells, self.rng.random(len(cells)) >= residual):
+                self.ledger.book(Tally.REMOVED, stage, organ, cell.cells)
+        for colony, stage in colonies:
+            self._restage(colony, stage)
         self._close_colonies()
 
     def _die(self) -> None:
