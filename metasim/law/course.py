@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +36,17 @@ class Course(NamedTuple):
 
     def patient(self, k: int) -> "Course":
         """The k-th patient of the chunk, without the patient axis."""
-
-        def cut(array: NDArray) -> NDArray:  # type: ignore[type-arg]
-            return array[k if len(array) > 1 else 0]
-
         return self._replace(
-            initial_cells=cut(self.initial_cells),
-            diagnosis_cells=cut(self.diagnosis_cells),
-            detection_cells=cut(self.detection_cells),
-            lethal_cells=cut(self.lethal_cells),
+            **{name: array[k if len(array) > 1 else 0] for name, array in self._of_patients()}
         )
+
+    def chunk(self) -> "Course":
+        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
+        return self._replace(**{name: array[None] for name, array in self._of_patients()})
+
+    def _of_patients(self) -> list[tuple[str, Any]]:
+        names = ("initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells")
+        return [(name, getattr(self, name)) for name in names]
 
     @property
     def max_steps(self) -> int:

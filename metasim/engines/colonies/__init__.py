@@ -11,7 +11,7 @@ A step, in this order (rates are evaluated at its start and held):
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from metasim.law.course import START_DIAGNOSIS, Course
 from metasim.law.rates import Law
 from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
 
-__all__ = ["compiled", "simulate"]
+__all__ = ["compiled", "prepare", "simulate"]
 
 _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
 _DIAGNOSIS, _SURGERY, _RELAPSE, _DEATH = (int(event) for event in Event)
@@ -59,11 +59,17 @@ def _count_colonies(origin, sizes, alive, n_alive, counts, tally):
 
 
 @kernel
-def _simulate(growing, moves, course, rng, rng_doomed, everything):
+def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everything):
+    moves = u.moves_of_patient(chunk_moves, k_patient)
+    initial_cells = u.of_patient(course.initial_cells, k_patient)
+    diagnosis_cells = u.of_patient(course.diagnosis_cells, k_patient)[0]
+    detection_cells = u.of_patient(course.detection_cells, k_patient)
+    lethal_cells = u.of_patient(course.lethal_cells, k_patient)
+    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, k_patient)
     dt = course.dt_days
-    n_organs, n_kinds, _ = growing.rates.shape
+    _, n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
-    at_once = math.isinf(growing.switch_per_day)
+    at_once = math.isinf(switch_per_day)
 
     # colonies, row 0 the primary
     origin = np.zeros((64, 4), np.int64)
@@ -73,13 +79,13 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
     vessels = np.zeros(64, np.bool_)
     alive = np.zeros(64, np.int64)
     for k in range(n_kinds):
-        cells[0, k] = course.initial_cells[k]
+        cells[0, k] = initial_cells[k]
         sizes[0] += cells[0, k]
     origin[0, 1] = course.primary_organ
     origin[0, 2] = -1
     origin[0, 3] = sizes[0]
     days[0, 0] = 0.0
-    vessels[0] = at_once or sizes[0] > growing.onset_cells
+    vessels[0] = at_once or sizes[0] > onset_cells
     n_colonies, n_alive = 1, 1
 
     # units on their way: place, organ, phenotype, cluster class, parent, route
@@ -125,8 +131,8 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
 
             # 2 colonies grow, change and shed
             n_alive, n_departed, departed, bounded = step_colonies(
-                rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                tally, course.detection_cells, births, arrived, leaving, departed,
+                rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
+                tally, detection_cells, births, arrived, leaving, departed,
             )  # fmt: skip
             if not bounded:
                 status = _TOO_MANY_CELLS
@@ -179,14 +185,14 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
                 n_alive += 1
                 if founders >= MICRO_CELLS:
                     days[i, 1] = day
-                if founders >= course.detection_cells[organ]:
+                if founders >= detection_cells[organ]:
                     days[i, 3] = day
             if status != _OK:
                 break
             n_units = kept
 
         # 4 diagnosis, then treatment that is due
-        if math.isnan(diagnosis_day) and sizes[0] >= course.diagnosis_cells[0]:
+        if math.isnan(diagnosis_day) and sizes[0] >= diagnosis_cells:
             diagnosis_day = day
             n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
             if course.from_diagnosis:
@@ -214,7 +220,7 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
             burden[origin[i, 1]] += sizes[i]
             burden[n_organs] += sizes[i]
         for organ in range(n_organs + 1):
-            if death_cause == DEATH_NONE and burden[organ] >= course.lethal_cells[organ]:
+            if death_cause == DEATH_NONE and burden[organ] >= lethal_cells[organ]:
                 death_cause = organ if organ < n_organs else DEATH_TOTAL
         if death_cause != DEATH_NONE:
             death_day = day
@@ -254,6 +260,45 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
     )
 
 
+Draw = Callable[[int, np.random.Generator, np.random.Generator, bool], PatientRecord]
+"""(place in the chunk, rng, rng_doomed, everything) -> the patient drawn from the step law."""
+
+
+def prepare(law: Law, course: Course) -> Draw:
+    """The engine made ready for a chunk of patients.
+
+    Args:
+        law: the law arrays of the chunk.
+        course: the course arrays of the chunk.
+
+    Returns:
+        A function that draws one patient. Its `rng` draws everything that metastases depend on, the
+        same whatever is recorded; `rng_doomed` draws the units that found nothing, and is
+        used only with `everything`: counts and stage tallies on the recorded days. It raises
+        LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
+    """
+    growing, moves = growing_of(law), u.moves_of(law)
+
+    def draw(
+        k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
+    ) -> PatientRecord:
+        status, *rest, day = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        if status == _TOO_MANY_COLONIES:
+            raise LimitError(
+                f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
+                f"one, in one patient; raise run.max_colonies, or lower the odds or the invasion "
+                f"rate"
+            )
+        if status == _TOO_MANY_CELLS:
+            raise LimitError(
+                f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
+                f"the clinic a lethal burden"
+            )
+        return PatientRecord(*rest, day)
+
+    return draw
+
+
 def simulate(
     law: Law,
     course: Course,
@@ -261,28 +306,5 @@ def simulate(
     rng_doomed: np.random.Generator,
     everything: bool,
 ) -> PatientRecord:
-    """One patient drawn from the step law.
-
-    Args:
-        law: one patient's arrays (`Law.patient`).
-        course: one patient's course (`Course.patient`).
-        rng: draws everything that metastases depend on; the same whatever is recorded.
-        rng_doomed: draws the units that found nothing; used only with `everything`.
-        everything: record counts and stage tallies on the recorded days.
-
-    Raises:
-        LimitError: more colonies than `course.max_colonies`, or a colony above 1e15 cells.
-    """
-    parts: tuple[Any, ...] = (growing_of(law), u.moves_of(law))
-    status, *rest, day = _simulate(*parts, course, rng, rng_doomed, everything)
-    if status == _TOO_MANY_COLONIES:
-        raise LimitError(
-            f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found one, "
-            f"in one patient; raise run.max_colonies, or lower the odds or the invasion rate"
-        )
-    if status == _TOO_MANY_CELLS:
-        raise LimitError(
-            f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or the "
-            f"clinic a lethal burden"
-        )
-    return PatientRecord(*rest, day)
+    """One patient, from its own arrays (`Law.patient`, `Course.patient`), see `prepare`."""
+    return prepare(law.chunk(), course.chunk())(0, rng, rng_doomed, everything)

@@ -11,8 +11,17 @@ import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined, kernel
-from metasim.engines.colonies.units import ENTERED, INVASION, LEFT, MACRO, MICRO, NET_GROWTH
-from metasim.engines.colonies.units import PRIMARY, REMOVED
+from metasim.engines.colonies.units import (
+    ENTERED,
+    INVASION,
+    LEFT,
+    MACRO,
+    MICRO,
+    NET_GROWTH,
+    PRIMARY,
+    REMOVED,
+    of_patient,
+)
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
 from metasim.terms import MACRO_CELLS, MICRO_CELLS
@@ -25,32 +34,31 @@ border_rate = inlined(growth.border_rate)
 
 
 class Growing(NamedTuple):
-    """What makes colonies grow and shed; rates per day."""
+    """What makes colonies grow and shed, for all patients of a chunk; rates per day.
 
-    law: int  # metasim.terms.GrowthLaw
-    power_exponent: float
-    avascular_cells: float
-    onset_cells: float
-    switch_per_day: float
-    shedding_per_day: float
-    reference_cells: float
-    border_exponent: float
-    rates: Array  # (O, K, 3) rho, turnover, capacity
-    mutation: Array  # (K, K)
-    destined: Array  # (O, K, C) probability that a leaving unit will found a colony
+    The leading axis P is 1 where all patients are alike.
+    """
+
+    law: Ints  # (1,) metasim.terms.GrowthLaw
+    power_exponent: Array  # (P, 1)
+    angiogenesis: Array  # (P, 3) avascular cells, onset cells, switch per day
+    invasion: Array  # (P, 3) per day, reference cells, border exponent
+    rates: Array  # (P, O, K, 3) rho, turnover, capacity
+    mutation: Array  # (P, K, K)
+    destined: Array  # (P, O, K, C) probability that a leaving unit will found a colony
     cluster_cells: Ints  # (C,)
-    cluster_share: Array  # (C,)
+    cluster_share: Array  # (P, C)
 
 
 def growing_of(law: Law) -> Growing:
-    """The part of one patient's law that makes colonies grow and shed."""
-    capacity = np.broadcast_to(law.capacity[:, None], law.rho.shape)
+    """The part of the law that makes colonies grow and shed."""
+    rates = np.broadcast_arrays(law.rho, law.death, law.capacity[:, :, None])
     return Growing(
-        int(law.growth_law[0]),
-        float(law.power_exponent[0]),
-        *(float(x) for x in law.angiogenesis),
-        *(float(x) for x in law.invasion),
-        np.stack([law.rho, law.death, capacity], axis=-1),
+        law.growth_law,
+        law.power_exponent,
+        law.angiogenesis,
+        law.invasion,
+        np.stack(rates, axis=-1),
         law.mutation,
         law.destined.leaving,
         law.cluster_cells,
@@ -95,7 +103,7 @@ def stage_of(colony, size):
 
 @inlined
 def step_colonies(
-    rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
+    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
     detection_cells, births, arrived, leaving, departed,
 ):  # fmt: skip
     """One step of every living colony.
@@ -106,6 +114,7 @@ def step_colonies(
     Args:
         rng: the patient's stream.
         growing: the law of growth and shedding.
+        k_patient: the patient's place in the chunk.
         dt: days.
         day: the day at the end of the step.
         origin: (colonies, 4), see PatientRecord, as are `cells`, `days`.
@@ -126,10 +135,14 @@ def step_colonies(
         Colonies alive, units in `departed`, `departed` (longer if need be), and whether no colony
         outgrew MOST_CELLS.
     """
-    rates, mutation, destined_share = growing.rates, growing.mutation, growing.destined
-    unit_cells, share = growing.cluster_cells, growing.cluster_share
+    law, power_exponent = growing.law[0], of_patient(growing.power_exponent, k_patient)[0]
+    avascular_cells, onset_cells, switch_per_day = of_patient(growing.angiogenesis, k_patient)
+    shedding_per_day, reference_cells, border_exponent = of_patient(growing.invasion, k_patient)
+    rates, mutation = of_patient(growing.rates, k_patient), of_patient(growing.mutation, k_patient)
+    destined_share = of_patient(growing.destined, k_patient)
+    unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, k_patient)
     n_kinds, n_classes = cells.shape[1], len(unit_cells)
-    switch = -math.expm1(-growing.switch_per_day * dt)
+    switch = -math.expm1(-switch_per_day * dt)
     standing, n_alive, n_departed = n_alive, 0, 0
     for a in range(standing):
         i = alive[a]
@@ -146,13 +159,13 @@ def step_colonies(
                 0.0,
                 death
                 + net_growth(
-                    growing.law,
+                    law,
                     float(size),
                     rates[organ, k, 0],
                     rates[organ, k, 2],
-                    growing.power_exponent,
+                    power_exponent,
                     vascularised,
-                    growing.avascular_cells,
+                    avascular_cells,
                 ),
             )
             log_growth = (birth - death) * dt
@@ -165,14 +178,11 @@ def step_colonies(
         tally[stage, organ, NET_GROWTH] += now - size
         if n_kinds > 1:
             mutate(rng, mutation, births, cells, i, arrived, dt)
-        if not vascularised and size >= growing.onset_cells:
+        if not vascularised and size >= onset_cells:
             vessels[i] = rng.random() < switch
-        if growing.shedding_per_day > 0.0 and now > 0:
+        if shedding_per_day > 0.0 and now > 0:
             hazard = dt * border_rate(
-                growing.shedding_per_day,
-                float(size),
-                growing.reference_cells,
-                growing.border_exponent,
+                shedding_per_day, float(size), reference_cells, border_exponent
             )
             leave = leaving_prob(hazard)
             for k in range(n_kinds):
