@@ -26,6 +26,8 @@ class Course(NamedTuple):
     undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
     record_every_days: float
     max_colonies: int
+    micro_cells: float  # from this size on a colony is a micrometastasis
+    macro_cells: float  # above it a macrometastasis
     primary_organ: int
     initial_cells: Ints  # (P, K) cells of the primary on day 0
     diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
@@ -80,6 +82,8 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
         undiagnosed_steps=steps_in(run.undiagnosed_years * DAYS_PER_YEAR, run.dt_days),
         record_every_days=run.record_every_days,
         max_colonies=run.max_colonies,
+        micro_cells=scenario.clinic.micro_cells,
+        macro_cells=scenario.clinic.macro_cells,
         primary_organ=organs.index(scenario.primary.organ),
         initial_cells=_initial_cells(get),
         diagnosis_cells=sphere_cells(

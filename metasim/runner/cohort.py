@@ -91,6 +91,13 @@ class Cohort:
             np.array([organ.site == "distant" for organ in soil.values()]),
         )
 
+    def _options(self) -> dict[str, Any]:
+        return {
+            "max_cells": self.scenario.run.max_cells,
+            "names": (self.names.organs, self.names.phenotypes),
+            **dict(self.engine_options),
+        }
+
     def chunk(self, first: int, count: int) -> dict[str, Any]:
         """Tables of patients first ... first + count - 1, by name."""
         drawn = draw_parameters(self.scenario, first, count)
@@ -104,7 +111,7 @@ class Cohort:
             LimitError: a patient outgrew a limit; names the patient.
         """
         law, course = law_of(self.scenario, drawn), course_of(self.scenario, drawn)
-        draw = engine(self.scenario.run.engine, law, course, dict(self.engine_options))
+        draw = engine(self.scenario.run.engine, law, course, self._options())
         rng_seed = self.scenario.run.rng_seed
         everything = self.level == "everything"
         for k in range(count):

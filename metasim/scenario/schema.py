@@ -36,6 +36,7 @@ from metasim.scenario.fields import (
     number,
 )
 from metasim.scenario.origin import Origin
+from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 
 class Run(Part):
@@ -83,6 +84,10 @@ class Clinic(Part):
     """The primary is diagnosed at this diameter; unset: never."""
     lethal_cells: Cells | None = None
     """Total burden of metastases and primary that kills; unset: nobody dies of it."""
+    micro_cells: Cells = float(MICRO_CELLS)
+    """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
+    macro_cells: Cells = float(MACRO_CELLS)
+    """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
 
 
 class Surgery(Part):

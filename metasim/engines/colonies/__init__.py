@@ -29,7 +29,7 @@ from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
 from metasim.law.course import START_DIAGNOSIS, Course
 from metasim.law.rates import Law
-from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
+from metasim.terms import Event, Stage, Tally
 
 __all__ = ["compiled", "prepare", "simulate"]
 
@@ -47,15 +47,15 @@ def _note(events, n, day, kind, organ):
 
 
 @kernel
-def _count_colonies(origin, sizes, alive, n_alive, counts, tally):
+def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, counts, tally):
     """Metastases by class and cells of an organ, and the cells of the stages."""
     for a in range(n_alive):
         i = alive[a]
         organ, size = origin[i, 1], sizes[i]
         counts[organ, 3] += size
-        tally[stage_of(i, size), organ, u.CELLS] += size
+        tally[stage_of(i, size, macro_cells), organ, u.CELLS] += size
         if i > 0:
-            counts[organ, 0 if size < MICRO_CELLS else 1 if size <= MACRO_CELLS else 2] += 1
+            counts[organ, 0 if size < micro_cells else 1 if size <= macro_cells else 2] += 1
 
 
 @kernel
@@ -66,6 +66,7 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     detection_cells = u.of_patient(course.detection_cells, k_patient)
     lethal_cells = u.of_patient(course.lethal_cells, k_patient)
     _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, k_patient)
+    micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
     _, n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
@@ -132,7 +133,7 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             # 2 colonies grow, change and shed
             n_alive, n_departed, departed, bounded = step_colonies(
                 rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                tally, detection_cells, births, arrived, leaving, departed,
+                tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
             )  # fmt: skip
             if not bounded:
                 status = _TOO_MANY_CELLS
@@ -179,12 +180,14 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                     days[i, event] = np.nan
                 days[i, 0] = day
                 vessels[i] = at_once
-                tally[stage_of(i, founders), organ, u.ENTERED] += founders
+                tally[stage_of(i, founders, macro_cells), organ, u.ENTERED] += founders
                 alive[n_alive] = i
                 n_colonies += 1
                 n_alive += 1
-                if founders >= MICRO_CELLS:
+                if founders >= micro_cells:
                     days[i, 1] = day
+                if founders > macro_cells:
+                    days[i, 2] = day
                 if founders >= detection_cells[organ]:
                     days[i, 3] = day
             if status != _OK:
@@ -206,7 +209,8 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                 organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
                 n_events = _note(events, n_events, day, _SURGERY, organ)
                 n_alive = operate(
-                    rng, organ, residual, origin, cells, sizes, days, alive, n_alive, day, tally
+                    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day,
+                    tally,
                 )
                 n_units = u.operate_units(
                     rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally
@@ -227,7 +231,9 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             n_events = _note(events, n_events, day, _DEATH, max(death_cause, -1))
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
-            _count_colonies(origin, sizes, alive, n_alive, counts[recorded], tally)
+            _count_colonies(
+                micro_cells, macro_cells, origin, sizes, alive, n_alive, counts[recorded], tally
+            )
             u.count_units(moves, units, n_units, pools, tally)
             tallies[recorded] = tally
             tally[:] = 0

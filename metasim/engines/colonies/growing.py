@@ -24,7 +24,6 @@ from metasim.engines.colonies.units import (
 )
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
-from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
 _FEW = 10.0  # expected draws below which gaps are quicker than a binomial
@@ -94,17 +93,17 @@ def mutate(rng, mutation, births, cells, i, arrived, dt):
 
 
 @inlined
-def stage_of(colony, size):
+def stage_of(colony, size, macro_cells):
     """Row of the tallies that a colony's cells are in; colony 0 is the primary."""
     if colony == 0:
         return PRIMARY
-    return MACRO if size > MACRO_CELLS else MICRO
+    return MACRO if size > macro_cells else MICRO
 
 
 @inlined
 def step_colonies(
     rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
-    detection_cells, births, arrived, leaving, departed,
+    micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
 ):  # fmt: skip
     """One step of every living colony.
 
@@ -126,6 +125,8 @@ def step_colonies(
         n_alive: number of these.
         gaps: two exponential variates for `successes`: destined, doomed.
         tally: (stage, O, tally) counts.
+        micro_cells: least size of a micrometastasis.
+        macro_cells: largest size of one.
         detection_cells: (O,).
         births: (K,) work space, as `arrived`.
         leaving: (O, K, C, stages) filled with the doomed units that left.
@@ -148,7 +149,7 @@ def step_colonies(
         i = alive[a]
         organ, size = origin[i, 1], sizes[i]
         vascularised = vessels[i]
-        stage = stage_of(i, size)
+        stage = stage_of(i, size, macro_cells)
         now = 0
         for k in range(n_kinds):
             n = cells[i, k]
@@ -227,11 +228,11 @@ def step_colonies(
             continue
         alive[n_alive] = i
         n_alive += 1
-        if i > 0 and now >= MICRO_CELLS:
+        if i > 0 and now >= micro_cells:
             if math.isnan(days[i, 1]):
                 days[i, 1] = day
-            if (now > MACRO_CELLS) != (size > MACRO_CELLS):
-                stage_now = stage_of(i, now)
+            if (now > macro_cells) != (size > macro_cells):
+                stage_now = stage_of(i, now, macro_cells)
                 tally[stage, organ, LEFT] += now
                 tally[stage_now, organ, ENTERED] += now
                 if math.isnan(days[i, 2]):
@@ -242,7 +243,9 @@ def step_colonies(
 
 
 @kernel
-def operate(rng, organ, residual, origin, cells, sizes, days, alive, n_alive, day, tally):
+def operate(
+    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day, tally
+):
     """Surgery on an organ's colonies: each cell stays with the residual probability.
 
     Returns:
@@ -257,7 +260,11 @@ def operate(rng, organ, residual, origin, cells, sizes, days, alive, n_alive, da
                 cells[i, k] = binomial(rng, cells[i, k], residual)
                 left += cells[i, k]
             sizes[i] = left
-            tally[stage_of(i, before), organ, REMOVED] += before - left
+            stage, stage_now = stage_of(i, before, macro_cells), stage_of(i, left, macro_cells)
+            tally[stage, organ, REMOVED] += before - left
+            if stage_now != stage:
+                tally[stage, organ, LEFT] += left
+                tally[stage_now, organ, ENTERED] += left
             if left == 0:
                 days[i, 4] = day
                 continue
