@@ -24,9 +24,7 @@ def run(scenario):
 def balance(stages):
     """cells - (before + entered + net growth - left - removed), by patient, organ and stage."""
     keys = ["patient", "organ", "stage"]
-    flows = stages.groupby(keys, observed=True)[
-        ["entered", "net_growth", "left", "removed"]
-    ].sum()
+    flows = stages.groupby(keys, observed=True)[["entered", "net_growth", "left", "removed"]].sum()
     last = stages[stages["day"] == stages.groupby("patient")["day"].transform("max")]
     cells = last.set_index(keys)["cells"].reindex(flows.index, fill_value=0)
     return cells - (flows["entered"] + flows["net_growth"] - flows["left"] - flows["removed"])
@@ -56,8 +54,12 @@ def test_every_cell_is_accounted_for(name):
     entered, survived = flows_between_stages(stages)
     assert entered["invasion"] + entered["circulation"] > 0 or name == "growth_only"
     # colonies (1, 6, 7) shed into 2; 2 and washed-out 4 enter 3; 3 enters 4; 4 enters 5 or 3
-    colonies = survived["primary_growth"] + survived["micrometastasis"] + survived["macrometastasis"]
-    changed_class = entered["micrometastasis"] + entered["macrometastasis"] - survived["extravasation"]
+    colonies = (
+        survived["primary_growth"] + survived["micrometastasis"] + survived["macrometastasis"]
+    )
+    changed_class = (
+        entered["micrometastasis"] + entered["macrometastasis"] - survived["extravasation"]
+    )
     assert colonies - changed_class == entered["invasion"]
     assert survived["circulation"] == entered["arrest"]
     washed = entered["circulation"] - survived["invasion"]

@@ -101,9 +101,7 @@ def law_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Law:
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest = gates[Gate.ARREST]
     arrest_odds = (arrest / np.maximum(1.0 - arrest, 1e-300))[..., None]
-    gate_arrest = odds.probability(
-        np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300)
-    )
+    gate_arrest = odds.probability(np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300))
     hop = _hop(get, organs)
     lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
     destination = _destination(vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph)
@@ -183,13 +181,9 @@ def _gate_probabilities(
             continue
         of_factor = [pair for pair in pairs.values() if pair.factor == factor]
         ligands = [get.stack([f"soil.{o}.ligands.{p.ligand}" for o in organs]) for p in of_factor]
-        receptors = [
-            _of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor
-        ]
+        receptors = [_of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor]
         shape = (1, len(organs), 0), (1, len(phenotypes), 0)
-        factors.append(
-            odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1]))
-        )
+        factors.append(odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1])))
     x = np.stack(np.broadcast_arrays(*factors), axis=1)  # (P, F, O, K)
     weights = np.stack(
         _alike([get.stack([f"gates.{g}.weights.{f}" for f in Factor]) for g in Gate]), axis=1
@@ -202,9 +196,7 @@ def _gate_probabilities(
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
 
-def _of_phenotypes(
-    get: Parameters, phenotypes: list[str] | list[None], trait: str
-) -> Array:
+def _of_phenotypes(get: Parameters, phenotypes: list[str] | list[None], trait: str) -> Array:
     """(P, K) values of a trait: the phenotype's own, else the seed's."""
     return get.stack(
         [f"seed.phenotypes.{name}.{trait}" if name else f"seed.{trait}" for name in phenotypes],
@@ -290,7 +282,5 @@ def _growth_rates(
 def _mutation(get: Parameters, phenotypes: list[str] | list[None]) -> Array:
     if phenotypes == [None]:
         return np.zeros((1, 1, 1))
-    rows = [
-        get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes
-    ]
+    rows = [get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes]
     return np.stack(_alike(rows), axis=1)

@@ -47,6 +47,16 @@ def _note(events, n, day, kind, organ):
 
 
 @kernel
+def _close(tally, tallies, recorded):
+    """Put the tally by as that of a recorded day, and start it anew."""
+    for stage in range(tally.shape[0]):
+        for organ in range(tally.shape[1]):
+            for column in range(tally.shape[2]):
+                tallies[recorded, stage, organ, column] = tally[stage, organ, column]
+                tally[stage, organ, column] = 0
+
+
+@kernel
 def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, counts, tally):
     """Metastases by class and cells of an organ, and the cells of the stages."""
     for a in range(n_alive):
@@ -131,33 +141,35 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             moved = n_units
 
             # 2 colonies grow, change and shed
-            n_alive, n_departed, departed, bounded = step_colonies(
-                rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
-            )  # fmt: skip
-            if not bounded:
-                status = _TOO_MANY_CELLS
-                break
-            if everything:
-                u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
-            while n_units + n_departed > len(units):
-                units, clocks = u.doubled(units), u.doubled(clocks)
-            for j in range(n_departed):
-                units[n_units, 0] = u.INVADED
-                for column in range(4):
-                    units[n_units, 1 + column] = departed[j, column]
-                clocks[n_units] = rng.standard_exponential()
-                n_units += 1
-            if n_units > course.max_colonies:
-                status = _TOO_MANY_COLONIES
-                break
+            if n_alive > 0:
+                n_alive, n_departed, departed, bounded = step_colonies(
+                    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
+                    tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+                )  # fmt: skip
+                if not bounded:
+                    status = _TOO_MANY_CELLS
+                    break
+                if everything:
+                    u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
+                while n_units + n_departed > len(units):
+                    units, clocks = u.doubled_rows(units), u.doubled(clocks)
+                for j in range(n_departed):
+                    units[n_units, 0] = u.INVADED
+                    for column in range(4):
+                        units[n_units, 1 + column] = departed[j, column]
+                    clocks[n_units] = rng.standard_exponential()
+                    n_units += 1
+                if n_units > course.max_colonies:
+                    status = _TOO_MANY_COLONIES
+                    break
 
             # 3 units that colonized found colonies
             kept = 0
             for j in range(n_units):
                 if j >= moved or units[j, 0] != u.COLONIZING:
                     if kept < j:
-                        units[kept, :] = units[j, :]
+                        for column in range(6):
+                            units[kept, column] = units[j, column]
                         clocks[kept] = clocks[j]
                     kept += 1
                     continue
@@ -165,7 +177,8 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                     status = _TOO_MANY_COLONIES
                     break
                 if n_colonies == len(origin):
-                    origin, cells, days = u.doubled(origin), u.doubled(cells), u.doubled(days)
+                    origin, cells = u.doubled_rows(origin), u.doubled_rows(cells)
+                    days = u.doubled_rows(days)
                     sizes, vessels, alive = u.doubled(sizes), u.doubled(vessels), u.doubled(alive)
                 i = n_colonies
                 organ, founders = units[j, 1], moves.cluster_cells[units[j, 3]]
@@ -200,16 +213,28 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
             if course.from_diagnosis:
                 last_step = step + course.follow_steps
+        pending = False
         for t in range(len(course.surgery)):
             due = course.surgery[t, 2]
             if course.surgery[t, 1] == START_DIAGNOSIS:
                 due += diagnosis_day
+            pending = pending or (not operated[t] and day < due)
             if not operated[t] and day >= due:
                 operated[t] = True
                 organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
                 n_events = _note(events, n_events, day, _SURGERY, organ)
                 n_alive = operate(
-                    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day,
+                    rng,
+                    organ,
+                    residual,
+                    macro_cells,
+                    origin,
+                    cells,
+                    sizes,
+                    days,
+                    alive,
+                    n_alive,
+                    day,
                     tally,
                 )
                 n_units = u.operate_units(
@@ -235,12 +260,13 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                 micro_cells, macro_cells, origin, sizes, alive, n_alive, counts[recorded], tally
             )
             u.count_units(moves, units, n_units, pools, tally)
-            tallies[recorded] = tally
-            tally[:] = 0
+            _close(tally, tallies, recorded)
             recorded_days[recorded] = day
             recorded += 1
         if over:
             break
+        if n_alive == 0 and n_units == 0 and not everything and not pending:
+            step = last_step - 1  # nothing is left that could happen
         step += 1
     for organ in range(n_organs):
         first = np.inf
@@ -249,16 +275,18 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                 first = days[i, 3]
         if first < np.inf:
             n_events = _note(events, n_events, first, _RELAPSE, organ)
-    events = events[:n_events]
     return (
         status,
-        origin[:n_colonies],
-        cells[:n_colonies],
-        days[:n_colonies],
-        recorded_days[:recorded],
-        counts[:recorded],
-        tallies[:recorded],
-        events[np.argsort(events[:, 0], kind="mergesort")],
+        n_colonies,
+        recorded,
+        n_events,
+        origin,
+        cells,
+        days,
+        recorded_days,
+        counts,
+        tallies,
+        events,
         diagnosis_day,
         death_day,
         death_cause,
@@ -289,6 +317,9 @@ def prepare(law: Law, course: Course) -> Draw:
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
         status, *rest, day = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        n_colonies, recorded, n_events, origin, cells, days, when, counts, tallies, events = rest[
+            :10
+        ]
         if status == _TOO_MANY_COLONIES:
             raise LimitError(
                 f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
@@ -300,7 +331,17 @@ def prepare(law: Law, course: Course) -> Draw:
                 f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
                 f"the clinic a lethal burden"
             )
-        return PatientRecord(*rest, day)
+        return PatientRecord(
+            origin[:n_colonies],
+            cells[:n_colonies],
+            days[:n_colonies],
+            when[:recorded],
+            counts[:recorded],
+            tallies[:recorded],
+            events[np.argsort(events[:n_events, 0], kind="stable")],
+            *rest[10:],
+            day,
+        )
 
     return draw
 

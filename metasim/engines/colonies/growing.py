@@ -20,6 +20,7 @@ from metasim.engines.colonies.units import (
     NET_GROWTH,
     PRIMARY,
     REMOVED,
+    doubled_rows,
     of_patient,
 )
 from metasim.law import growth
@@ -211,7 +212,7 @@ def step_colonies(
                         leaving[organ, k, c, stage] += doomed
                     for _ in range(destined):
                         if n_departed == len(departed):
-                            departed = np.concatenate((departed, departed))
+                            departed = doubled_rows(departed)
                         departed[n_departed, 0] = organ
                         departed[n_departed, 1] = k
                         departed[n_departed, 2] = c

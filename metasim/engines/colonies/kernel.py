@@ -17,7 +17,9 @@ from numba.core import config
 from metasim import terms
 from metasim.law import growth
 
-_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)])
+_SOURCES = sorted(
+    [*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)]
+)
 
 
 def _cache_folder() -> Path:
