@@ -12,7 +12,9 @@ from metasim.scenario.schema import Scenario
 _MEMORY = """
 import resource, sys, tempfile
 import metasim as ms
-scenario = ms.load("luminal_a").replace({"run.patients": int(sys.argv[1]), "run.record": "patients"})
+scenario = ms.load("luminal_a").replace(
+    {"run.patients": int(sys.argv[1]), "run.record": "patients"}
+)
 with tempfile.TemporaryDirectory() as folder:
     ms.run(scenario, output=folder + "/out", progress=False, workers=1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -10,7 +10,7 @@ import pandas as pd
 import metasim as ms
 
 INCIDENCE = {5: 8.4, 10: 13.1}
-"""Percent with distant metastasis within so many years, Munich Cancer Registry (M0 at diagnosis)."""
+"""Percent with distant metastasis within so many years (Munich registry, M0 at diagnosis)."""
 
 SITES = {
     "luminal_a": {"bone": 66.2, "lung": 30.2, "liver": 24.5, "brain": 10.1},

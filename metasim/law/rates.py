@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,17 +71,15 @@ class Law(NamedTuple):
         return Law(*(_expand(field) for field in self))
 
 
-def _expand(field: object) -> object:
+def _expand(field: Any) -> Any:
     if isinstance(field, tuple):
         return type(field)(*(_expand(part) for part in field))
-    assert isinstance(field, np.ndarray)
     return field if field.dtype == np.int64 else field[None]
 
 
-def _cut(field: object, k: int) -> object:
+def _cut(field: Any, k: int) -> Any:
     if isinstance(field, tuple):
         return type(field)(*(_cut(part, k) for part in field))
-    assert isinstance(field, np.ndarray)
     if field.dtype == np.int64:  # growth_law and cluster_cells: the same for every patient
         return field
     return field[k if len(field) > 1 else 0]
@@ -96,7 +94,7 @@ def law_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Law:
     """
     get = Parameters(scenario, drawn or {})
     organs = list(scenario.soil)
-    phenotypes = list(scenario.seed.phenotypes) or [None]
+    phenotypes: list[str] | list[None] = list(scenario.seed.phenotypes) or [None]
     gates = _gate_probabilities(get, organs, phenotypes)
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest = gates[Gate.ARREST]
@@ -122,7 +120,9 @@ def law_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Law:
         moving[:, 1], moving[:, 2], moving[:, 3], dormancy, reawakening, dormant_death
     )
     passing = fate.Gates(
-        *(gates[g] for g in (Gate.INVASION, Gate.INTRAVASATION, Gate.EXTRAVASATION)),
+        gates[Gate.INVASION],
+        gates[Gate.INTRAVASATION],
+        gates[Gate.EXTRAVASATION],
         gates[Gate.COLONIZATION],
     )
     chance = fate.success(passing, exit_, destination)
@@ -235,7 +235,7 @@ def _clusters(get: Parameters) -> tuple[Ints, Array, Array, Array]:
 
 def _hop(get: Parameters, organs: list[str]) -> Array:
     """(1 or P, 2 O, 2 O); shares drawn per patient make one graph each."""
-    plain = get.scenario.vessels
+    plain: vessels.Vessels = get.scenario.vessels  # type: ignore[assignment]
     drawn = {key: value for key, value in get.drawn.items() if key.startswith("vessels.")}
     if not drawn:
         return vessels.hop_matrix(organs, plain)[None]
@@ -244,7 +244,7 @@ def _hop(get: Parameters, organs: list[str]) -> Array:
         graph = {r: {a: dict(b) for a, b in ends.items()} for r, ends in plain.items()}
         for key, value in drawn.items():
             _, route, source, target = key.split(".")
-            graph[route][source][target] = float(value[k])  # type: ignore[index]
+            graph[route][source][target] = float(value[k])
         for ends in graph.values():
             for shares in ends.values():  # drawn shares are scaled to sum to 1
                 total = sum(shares.values())
@@ -265,7 +265,7 @@ def _destination(walk: Array, lymph: Array) -> Array:
 def _growth_rates(
     get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
 ) -> tuple[Array, Array]:
-    """rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
+    """Growth rate rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
     out = []
     for base, factor in (("rho_per_day", "growth"), ("turnover_per_day", "turnover")):
         of_soil = get.stack([f"soil.{o}.{factor}_factor" for o in organs])

@@ -16,7 +16,6 @@ from collections.abc import Callable
 import numpy as np
 
 from metasim.engines.colonies import units as u
-from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import (
     MOST_CELLS,
     growing_of,
@@ -143,8 +142,9 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             # 2 colonies grow, change and shed
             if n_alive > 0:
                 n_alive, n_departed, departed, bounded = step_colonies(
-                    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                    tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+                    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive,
+                    n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, births,
+                    arrived, leaving, departed,
                 )  # fmt: skip
                 if not bounded:
                     status = _TOO_MANY_CELLS
@@ -277,20 +277,9 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             n_events = _note(events, n_events, first, _RELAPSE, organ)
     return (
         status,
-        n_colonies,
-        recorded,
-        n_events,
-        origin,
-        cells,
-        days,
-        recorded_days,
-        counts,
-        tallies,
-        events,
-        diagnosis_day,
-        death_day,
-        death_cause,
-        day,
+        (n_colonies, recorded, n_events),
+        (origin, cells, days, recorded_days, counts, tallies, events),
+        (diagnosis_day, death_day, death_cause, day),
     )
 
 
@@ -316,10 +305,12 @@ def prepare(law: Law, course: Course) -> Draw:
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, *rest, day = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
-        n_colonies, recorded, n_events, origin, cells, days, when, counts, tallies, events = rest[
-            :10
-        ]
+        status, lengths, tables, ends = _simulate(
+            growing, moves, course, k, rng, rng_doomed, everything
+        )
+        n_colonies, recorded, n_events = lengths
+        origin, cells, days, recorded_days, counts, tallies, events = tables
+        diagnosis_day, death_day, death_cause, day = ends
         if status == _TOO_MANY_COLONIES:
             raise LimitError(
                 f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
@@ -335,11 +326,13 @@ def prepare(law: Law, course: Course) -> Draw:
             origin[:n_colonies],
             cells[:n_colonies],
             days[:n_colonies],
-            when[:recorded],
+            recorded_days[:recorded],
             counts[:recorded],
             tallies[:recorded],
             events[np.argsort(events[:n_events, 0], kind="stable")],
-            *rest[10:],
+            diagnosis_day,
+            death_day,
+            death_cause,
             day,
         )
 

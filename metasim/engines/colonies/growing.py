@@ -103,8 +103,8 @@ def stage_of(colony, size, macro_cells):
 
 @inlined
 def step_colonies(
-    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
-    micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
+    tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
 ):  # fmt: skip
     """One step of every living colony.
 

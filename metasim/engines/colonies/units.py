@@ -164,7 +164,7 @@ def move_destined(rng, moves, dt, units, clocks, n_units, tally):
 
 @kernel
 def spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally):
-    """n doomed units enter the flow from an organ; some are arrested, the rest destroyed."""
+    """Let n doomed units enter the flow from an organ; some are arrested, the rest destroyed."""
     tally[CIRCULATION, organ, ENTERED] += n * cells
     tally[CIRCULATION, organ, LEFT] += n * cells
     left, rest = n, 1.0
