@@ -8,6 +8,9 @@ cells (< 200 cells), micrometastasis (<= 2 mm) and macrometastasis (> 2 mm; 4.2e
 from enum import IntEnum, StrEnum
 from typing import Final
 
+VERSION: Final = "0.1.0"
+"""Version of metasim."""
+
 
 class Stage(IntEnum):
     """The seven stages of the metastatic cascade, in order."""

@@ -23,7 +23,7 @@ from metasim.engines.colonies.growing import (
     stage_of,
     step_colonies,
 )
-from metasim.engines.colonies.kernel import compiled, kernel
+from metasim.engines.colonies.kernel import compiled, kernel, plain
 from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
 from metasim.law.course import START_DIAGNOSIS, Course
@@ -300,14 +300,19 @@ def prepare(law: Law, course: Course) -> Draw:
         used only with `everything`: counts and stage tallies on the recorded days. It raises
         LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
     """
-    growing, moves = growing_of(law), u.moves_of(law)
+    growing, moves, course = plain(growing_of(law)), plain(u.moves_of(law)), plain(course)
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, lengths, tables, ends = _simulate(
-            growing, moves, course, k, rng, rng_doomed, everything
-        )
+        try:
+            status, lengths, tables, ends = _simulate(
+                growing, moves, course, k, rng, rng_doomed, everything
+            )
+        except SystemError as error:  # Ctrl-C in the moment that compiled code returns
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
         n_colonies, recorded, n_events = lengths
         origin, cells, days, recorded_days, counts, tallies, events = tables
         diagnosis_day, death_day, death_cause, day = ends

@@ -9,12 +9,15 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
+import numpy as np
 
 from metasim import terms
 from metasim.law import growth
+
+Part = TypeVar("Part", bound=tuple[Any, ...])
 
 _SOURCES = sorted(
     [*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)]
@@ -22,7 +25,7 @@ _SOURCES = sorted(
 
 
 def _cache_folder() -> Path:
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {Path(__file__).parent}".encode())
     for source in _SOURCES:
         digest.update(source.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -51,6 +54,14 @@ def inlined(function: Callable[..., Any]) -> Any:
     A call between compiled functions copies every array of its named tuples.
     """
     return numba.njit(forceinline=True, error_model="numpy")(function)
+
+
+def plain(part: Part) -> Part:
+    """A named tuple with its arrays writable and in C order.
+
+    The compiler takes arrays of another layout for another type, and would compile anew.
+    """
+    return type(part)(*(np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in part))
 
 
 def compiled() -> bool:
