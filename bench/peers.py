@@ -1,0 +1,293 @@
+"""The colony engine against COPASI and libRoadRunner on one model, with the exact moments of it.
+
+6 organs x 4 stages (colony, invaded, arrested, disseminated); cells divide, die and move by rates
+taken from the law's arrays. All are linear, so mean and covariance are known exactly, and each
+program is held against them in the same run. The odds of colonization fall with the tumour's size:
+about thirty colonies at every size, while the cells on their way grow with it.
+
+The engine takes steps of a quarter of a day: a cell passes at most one stage in a step, so its
+stay in a stage (10 days here) is 1.25 % longer than in continuous time.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+
+from bench.report import Report
+from metasim.engines.colonies import prepare
+from metasim.law.course import course_of
+from metasim.law.rates import Law, law_of
+from metasim.law.vessels import walk_matrix
+from metasim.runner import streams
+from metasim.scenario.schema import Scenario
+from metasim.terms import Tally
+
+Array = NDArray[np.float64]
+
+DAYS = 60.0
+SIZES = (10**3, 10**5, 10**7, 10**9)
+ORGANS = ("breast", "lung", "liver", "bone", "brain", "other")
+_STAGES = 4
+_ROWS = ((0, 5, 6), (1,), (3,), (4,))  # of the tallies, for the four stages
+_RUNS = 200
+_SECONDS = 10.0  # for each program and size
+_HOPELESS = 30.0  # seconds for a single run
+
+
+@dataclass(frozen=True)
+class Model:
+    """A linear jump process: reaction r takes one of `source[r]` and leaves `change[r]`.
+
+    Attributes:
+        rates: (R,) per day and individual.
+        source: (R,) state whose individuals react.
+        change: (R, S) what a reaction adds to each state.
+        initial: (S,) individuals at the start.
+    """
+
+    rates: Array
+    source: NDArray[np.int64]
+    change: NDArray[np.int64]
+    initial: Array
+
+    def moments(self) -> tuple[Array, Array]:
+        """Exact means and variances of (cells in colonies, cells on their way) after `DAYS`."""
+        size = len(self.initial)
+        drift = np.zeros((size, size))
+        for rate, source, change in zip(self.rates, self.source, self.change, strict=True):
+            drift[:, source] += rate * change
+
+        def slope(_: float, y: Array) -> Array:
+            mean, spread = y[:size], y[size:].reshape(size, size)
+            speed = self.rates * mean[self.source]
+            noise = np.einsum("r,ri,rj->ij", speed, self.change, self.change)
+            return np.concatenate(
+                [drift @ mean, (drift @ spread + spread @ drift.T + noise).ravel()]
+            )
+
+        start = np.concatenate([self.initial, np.zeros(size * size)])
+        end = solve_ivp(slope, (0, DAYS), start, rtol=1e-9, atol=1e-6).y[:, -1]
+        sums = np.kron(np.ones((1, len(ORGANS))), _PARTS)
+        spread = sums @ end[size:].reshape(size, size) @ sums.T
+        return sums @ end[:size], np.diag(spread)
+
+
+_PARTS = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]])  # colonies; on their way
+
+
+def scenario(cells: int) -> Scenario:
+    """A tumour of that size in the breast, that sheds into a ring of five other organs."""
+    passing = ("invasion", "intravasation", "arrest", "extravasation")
+    share = dict.fromkeys(ORGANS[1:], 0.2)
+    names = ("intravasation", "extravasation", "colonization")
+    return Scenario.model_validate(
+        {
+            "run": {"years": DAYS / 365.25, "dt_days": 0.25, "record_every_days": DAYS},
+            "seed": {},
+            "gates": {**{gate: {"base_odds": 1.0} for gate in passing},
+                      "colonization": {"base_odds": 500.0 / cells}},
+            "rates": {"invasion_per_day": 1e-2, "border_exponent": 1.0,
+                      **{f"{name}_per_day": 0.1 for name in names}},
+            "circulation": {"death_prob_per_pass": 0.2},
+            "growth": {"law": "exponential", "rho_per_day": 0.02, "turnover_per_day": 0.03},
+            "primary": {"organ": "breast", "initial_cells": cells},
+            "soil": {organ: {} for organ in ORGANS},
+            "vessels": {"blood": {"breast": {"pool": 1.0}, "pool": share,
+                                  **{organ: {"pool": 1.0} for organ in ORGANS[1:]}}},
+        }
+    )  # fmt: skip
+
+
+def model_of(law: Law, cells: int) -> Model:
+    """The jump process of a law with one phenotype, no clusters, no dormancy, no washout."""
+    walk = walk_matrix(law.hop, law.gate_arrest, law.death_per_pass)[0, : len(ORGANS), 0, 0]
+    (intravasation, extravasation, _, colonization), shed = law.moving[0], law.invasion[0, 0]
+    reactions: list[tuple[float, int, list[int]]] = []
+    for o in range(len(ORGANS)):
+        colony, invaded, arrested, disseminated = (_STAGES * o + stage for stage in range(_STAGES))
+        death = law.death[0, o, 0]
+        reactions += [(death + law.rho[0, o, 0], colony, [colony, colony]), (death, colony, [])]
+        for rate, passing, start, end in (
+            (shed, law.gate_invasion, colony, invaded),
+            (extravasation, law.gate_extravasation, arrested, disseminated),
+            (colonization, law.gate_colonization, disseminated, colony),
+        ):
+            chance = passing[0, o, 0]
+            reactions += [(rate * chance, start, [end]), (rate * (1 - chance), start, [])]
+        onward = law.gate_intravasation[0, o, 0] * walk[o]
+        reactions += [(intravasation * p, invaded, [_STAGES * j + 2]) for j, p in enumerate(onward)]
+        reactions.append((intravasation * (1 - onward.sum()), invaded, []))
+    reactions = [reaction for reaction in reactions if reaction[0] > 0]
+    change = np.zeros((len(reactions), _STAGES * len(ORGANS)), np.int64)
+    for r, (_, source, products) in enumerate(reactions):
+        change[r, source] -= 1
+        for made in products:
+            change[r, made] += 1
+    initial = np.zeros(change.shape[1])
+    initial[0] = cells
+    rates, sources = (np.array(column) for column in list(zip(*reactions, strict=True))[:2])
+    return Model(rates, sources, change, initial)
+
+
+def sbml(model: Model) -> str:
+    """The model as SBML, which both programs read."""
+    species = "".join(
+        f'<species id="S{i}" compartment="c" initialAmount="{n:.0f}" hasOnlySubstanceUnits="true" '
+        'boundaryCondition="false" constant="false" substanceUnits="item"/>'
+        for i, n in enumerate(model.initial)
+    )
+    reactions = "".join(
+        f'<reaction id="R{r}" reversible="false" fast="false"><listOfReactants>'
+        f'<speciesReference species="S{s}" stoichiometry="1" constant="true"/></listOfReactants>'
+        + _products(model.change[r], s)
+        + '<kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><times/>'
+        f"<ci>k{r}</ci><ci>S{s}</ci></apply></math></kineticLaw></reaction>"
+        for r, s in enumerate(model.source)
+    )
+    constants = "".join(
+        f'<parameter id="k{r}" value="{rate!r}" constant="true"/>'
+        for r, rate in enumerate(model.rates.tolist())
+    )
+    return (
+        '<?xml version="1.0"?><sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" '
+        'level="3" version="1"><model id="cascade" substanceUnits="item" extentUnits="item" '
+        'timeUnits="second" volumeUnits="litre"><listOfCompartments><compartment id="c" size="1" '
+        f'constant="true"/></listOfCompartments><listOfSpecies>{species}</listOfSpecies>'
+        f"<listOfParameters>{constants}</listOfParameters>"
+        f"<listOfReactions>{reactions}</listOfReactions></model></sbml>"
+    )
+
+
+def _products(change: NDArray[np.int64], source: int) -> str:
+    made = change.copy()
+    made[source] += 1
+    items = "".join(
+        f'<speciesReference species="S{i}" stoichiometry="{n}" constant="true"/>'
+        for i, n in enumerate(made) if n
+    )  # fmt: skip
+    return f"<listOfProducts>{items}</listOfProducts>" if items else ""
+
+
+Runner = Callable[[int], Array]
+"""(number of the run) -> (cells in colonies, cells on their way) after `DAYS`."""
+
+
+def _metasim(cells: int) -> Runner:
+    asked = scenario(cells)
+    draw = prepare(law_of(asked), course_of(asked))
+
+    def run(k: int) -> Array:
+        record = draw(0, streams.generator(1, k, 1), streams.generator(1, k, 2), True)
+        stages = record.tallies[-1, :, :, Tally.CELLS].sum(axis=1)
+        counted = [stages[list(rows)].sum() for rows in _ROWS]
+        return _PARTS @ np.array(counted, dtype=float)
+
+    return run
+
+
+def _copasi(method: str) -> Callable[[Model], Runner]:
+    def prepare_run(model: Model) -> Runner:
+        import basico
+
+        basico.load_model_from_string(sbml(model))
+
+        def run(k: int) -> Array:
+            table = basico.run_time_course(
+                DAYS, intervals=1, method=method, use_seed=True, seed=k + 1, use_numbers=True,
+                update_model=False,
+            )  # fmt: skip
+            last = table.iloc[-1][[f"S{i}" for i in range(len(model.initial))]].to_numpy(float)
+            return _PARTS @ last.reshape(len(ORGANS), _STAGES).sum(axis=0)
+
+        return run
+
+    return prepare_run
+
+
+def _roadrunner(model: Model) -> Runner:
+    import roadrunner
+
+    program = roadrunner.RoadRunner(sbml(model))
+    program.setIntegrator("gillespie")
+    program.timeCourseSelections = ["time", *(f"S{i}" for i in range(len(model.initial)))]
+
+    def run(k: int) -> Array:
+        program.resetToOrigin()
+        program.integrator.seed = k + 1
+        last = np.asarray(program.simulate(0, DAYS, 2))[-1, 1:]
+        return _PARTS @ last.reshape(len(ORGANS), _STAGES).sum(axis=0)
+
+    return run
+
+
+def programs() -> Iterator[tuple[str, Callable[[Model], Runner]]]:
+    """The peers that are installed."""
+    if find_spec("basico"):
+        for method in ("directMethod", "tauLeap", "adaptivesa"):
+            yield f"COPASI {method}", _copasi(method)
+    if find_spec("roadrunner"):
+        yield "libRoadRunner gillespie", _roadrunner
+
+
+def measured(run: Runner) -> tuple[float, Array]:
+    """Seconds a run, and the outcomes of as many runs as the time allows, (n, 2)."""
+    run(0)
+    outcomes, start = [], time.perf_counter()
+    for k in range(1, _RUNS + 1):
+        outcomes.append(run(k))
+        if time.perf_counter() - start > _SECONDS:
+            break
+    return (time.perf_counter() - start) / len(outcomes), np.array(outcomes)
+
+
+def verdict(outcomes: Array, mean: Array, variance: Array) -> tuple[str, bool]:
+    """Mean and variance against the exact ones, in words, and whether the variances are right."""
+    n = len(outcomes)
+    if n < 30:
+        return f"{n} runs, too few for a variance", True
+    off = (outcomes.mean(axis=0) / mean - 1) * 100
+    ratio = outcomes.var(axis=0, ddof=1) / variance
+    slack = 4 * np.sqrt(2 / n) + 0.1  # four standard errors, and a tenth for the heavy tail
+    right = bool((np.abs(ratio - 1) < slack).all())
+    return (
+        f"mean off by {off[0]:+.2f} % and {off[1]:+.2f} %, variance {ratio[0]:.2f} and "
+        f"{ratio[1]:.2f} of the exact ({'right' if right else 'WRONG'}, {n} runs)"
+    ), right
+
+
+def run(report: Report) -> None:
+    """The engine against the fastest peer that keeps the right variance, size by size."""
+    report.section("peers: 6 organs x 4 stages, 60 days, seconds a run (colonies; on their way)")
+    peers = dict(programs())
+    if not peers:
+        report.note("skipped: pip install 'metasim[peers]' brings COPASI and libRoadRunner")
+        return
+    warnings.filterwarnings("ignore", module="basico")
+    before: dict[str, float] = {}
+    for cells in SIZES:
+        model = model_of(law_of(scenario(cells)), cells)
+        mean, variance = model.moments()
+        own, outcomes = measured(_metasim(cells))
+        report.note(f"{cells:,} cells: metasim {own:.2g} s; {verdict(outcomes, mean, variance)[0]}")
+        right: dict[str, float] = {}
+        for name, prepared in peers.items():
+            if before.get(name, 0.0) * 100 > _HOPELESS and "tau" not in name.lower():
+                report.note(f"  {name}: not run, about {before[name] * 100:,.0f} s a run expected")
+                before[name] *= 100
+                continue
+            seconds, outcomes = measured(prepared(model))
+            before[name] = seconds
+            text, good = verdict(outcomes, mean, variance)
+            report.note(f"  {name}: {seconds:.2g} s; {text}")
+            if good:
+                right[name] = seconds
+        if right:
+            best = min(right, key=right.__getitem__)
+            report.line(f"{cells:,} cells, in the time of {best}", own / right[best], "x",
+                        0.1 if cells >= 10**7 else 1.0)  # fmt: skip

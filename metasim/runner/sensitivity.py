@@ -1,0 +1,162 @@
+"""Which soil property drives which organ: global sensitivity, by Morris' or Sobol's method.
+
+Morris' elementary effects rank many parameters with few points; Sobol's indices share out the
+variance, first-order and total, at many more. SALib (extra `sensitivity`) makes the points and the
+indices, a sweep computes what lies between. The same virtual patients are run at every point, but
+once a parameter has changed a patient's course the draws that follow differ: chance adds to the
+indices of weak parameters, less so with more patients (`half_width` shows it).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from metasim.errors import OptionError, ScenarioError
+from metasim.results.sensitivity import Sensitivity, save_sensitivity
+from metasim.runner.design import MOST_POINTS, Design, Range, check, whole
+from metasim.runner.sweep import sweep
+from metasim.scenario.biology import Soil
+from metasim.scenario.keys import find, split
+from metasim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS: Final = {"morris": 10, "sobol": 64}
+"""Methods, and how many trajectories or base points they take unless told."""
+QUANTITIES: Final = ("metastases_per_patient", "share_with")
+
+_CLINICAL: Final = ("detection_cells", "lethal_cells", "capacity_cells")
+
+
+def sensitivity(
+    scenario: Scenario,
+    ranges: Sequence[Range] | Mapping[str, tuple[float, float]] = (),
+    *,
+    method: str = "morris",
+    size: int | None = None,
+    quantity: str = "metastases_per_patient",
+    many: bool = False,
+    **options: Any,
+) -> Sensitivity:
+    """Sensitivity of each organ's metastases to some parameters.
+
+    Args:
+        scenario: the base; `run.patients` at each point.
+        ranges: what varies and how far; empty: `soil_ranges`.
+        method: "morris" or "sobol".
+        size: trajectories (Morris), or base points, a power of 2 (Sobol).
+        quantity: "metastases_per_patient" or "share_with" (of patients).
+        many: more than a million points are meant.
+        **options: output, overwrite, resume, progress, workers, executor, scheduler, chunk: as
+            for `metasim.sweep`.
+
+    Raises:
+        OptionError: an option or range is not allowed, or SALib is not installed.
+        ScenarioError: a key is unknown, or the scenario refuses a value.
+        ResultsError: the folder exists, or cannot be written.
+    """
+    if method not in METHODS:
+        raise OptionError(f"--method {method}: unknown; choose from {', '.join(METHODS)}")
+    if quantity not in QUANTITIES:
+        raise OptionError(f"--quantity {quantity}: unknown; choose from {', '.join(QUANTITIES)}")
+    size = METHODS[method] if size is None else size
+    if size < 2 or (method == "sobol" and size & (size - 1)):
+        wanted = "a power of 2" if method == "sobol" else "at least 2"
+        raise OptionError(f"--size {size}: {method} needs {wanted}")
+    if isinstance(ranges, Mapping):
+        ranges = [Range(key, *ends) for key, ends in ranges.items()]
+    ranges = list(ranges) or soil_ranges(scenario)
+    check(scenario, ranges)
+    if flat := [one.key for one in ranges if one.low == one.high]:
+        raise OptionError(f"--vary {flat[0]}: the range is empty")
+    count = size * (len(ranges) + (1 if method == "morris" else 2))
+    if count > MOST_POINTS and not many:
+        raise OptionError(f"{count:,} points are more than {MOST_POINTS:,}; --yes if you mean it")
+    try:
+        import SALib  # noqa: F401 - asked for before an hour of simulation, not after
+    except ImportError:
+        raise OptionError("sensitivity needs SALib: pip install 'metasim[sensitivity]'") from None
+    problem: dict[str, Any] = {
+        "num_vars": len(ranges),
+        "names": [one.key for one in ranges],
+        "bounds": [[one.low, one.high] for one in ranges],
+    }
+    points = _sample(problem, method, size, scenario.run.rng_seed)
+    keys = tuple(problem["names"])
+    done = sweep(scenario, Design(keys, whole(points, keys), method), **options)
+    rows = done.rows()
+    tables = [
+        _indices(problem, method, points, part[quantity].to_numpy(), scenario.run.rng_seed)
+        .assign(organ=organ, counted=done.counted(), quantity=quantity)
+        for organ, part in rows.groupby("organ", sort=False)
+        if len(part) == len(points)
+    ]  # fmt: skip
+    import pandas as pd
+
+    return save_sensitivity(done, pd.concat(tables, ignore_index=True))
+
+
+def soil_ranges(scenario: Scenario) -> list[Range]:
+    """All soil parameters that can vary: levels and shares from 0 to 1, factors half to double."""
+    out = []
+    for organ, soil in scenario.soil.items():
+        names = [name for name in Soil.model_fields if name not in _CLINICAL]
+        names += [f"ligands.{name}" for name in soil.ligands]
+        names += [f"multiplier.{name}" for name in type(soil.multiplier).model_fields]
+        for name in names:
+            path = f"soil.{organ}.{name}"
+            key = find(split(path))
+            if key is None or not key.is_number:
+                continue
+            value: Any = soil
+            for part in name.split("."):
+                value = value[part] if isinstance(value, dict) else getattr(value, part)
+            low, high = (0.0, 1.0) if key.limits.get("le") == 1 else (value / 2, value * 2)
+            if high > low and _allowed(scenario, path, high):
+                out.append(Range(path, low, high))
+    return out
+
+
+def _allowed(scenario: Scenario, path: str, value: float) -> bool:
+    """Whether the scenario takes a value: no lymph from an organ without lymph vessels."""
+    try:
+        scenario.replace({path: value})
+    except ScenarioError:
+        return False
+    return True
+
+
+def _sample(problem: dict[str, Any], method: str, size: int, rng_seed: int) -> np.ndarray:
+    if method == "morris":
+        from SALib.sample import morris
+
+        return np.asarray(morris.sample(problem, size, seed=rng_seed))
+    from SALib.sample import sobol
+
+    return np.asarray(sobol.sample(problem, size, calc_second_order=False, seed=rng_seed))
+
+
+def _indices(
+    problem: dict[str, Any], method: str, points: np.ndarray, y: np.ndarray, rng_seed: int
+) -> "pd.DataFrame":
+    """A row per parameter: index, its 95 % half width, and what else the method tells."""
+    import pandas as pd
+
+    names = {"key": problem["names"]}
+    if method == "morris":
+        from SALib.analyze import morris
+
+        found = morris.analyze(problem, points, y, seed=rng_seed)
+        said = {"index": "mu_star", "half_width": "mu_star_conf", "mean_effect": "mu",
+                "spread": "sigma"}  # fmt: skip
+        return pd.DataFrame({**names, **{column: found[key] for column, key in said.items()}})
+    from SALib.analyze import sobol
+
+    if not np.ptp(y):  # nothing varies: no variance to share out
+        zero = np.zeros(len(problem["names"]))
+        return pd.DataFrame({**names, "index": zero, "half_width": zero, "first_order": zero})
+    found = sobol.analyze(problem, y, calc_second_order=False, seed=rng_seed)
+    return pd.DataFrame({**names, "index": found["ST"], "half_width": found["ST_conf"],
+                         "first_order": found["S1"]})  # fmt: skip
