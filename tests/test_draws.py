@@ -29,12 +29,12 @@ def many_grow(rng, n, birth, death, dt, size):
 
 
 @kernel
-def many_successes(rng, trials, p, size):
+def many_successes(rng, trials, hazard, size):
     gaps = np.zeros(1)
     gaps[0] = rng.standard_exponential()
     out = np.zeros(size, np.int64)
     for i in range(size):
-        out[i] = draws.successes(rng, gaps, 0, trials, p)
+        out[i] = draws.successes(rng, gaps, 0, trials, hazard)
     return out
 
 
@@ -62,13 +62,10 @@ def test_binomial(rng, n, p):
     assert caught(binned_p(biased, law.cdf, law.ppf))
 
 
-@pytest.mark.parametrize(("trials", "p"), [(3, 0.4), (1000, 1e-3), (10**13, 1e-13), (50, 1.0)])
+@pytest.mark.parametrize(("trials", "p"), [(3, 0.4), (1000, 1e-3), (10**13, 1e-13)])
 def test_successes_by_gaps_are_binomial(rng, trials, p):
-    sample = many_successes(rng, trials, p, 100_000)
+    sample = many_successes(rng, trials, -math.log1p(-p), 100_000)
     law = stats.binom(trials, p)
-    if p == 1.0:
-        assert (sample == trials).all()
-        return
     values = np.arange(sample.max() + 1)
     pmf = np.append(law.pmf(values), law.sf(values[-1]))
     observed = np.append(np.bincount(sample), 0)
@@ -102,21 +99,54 @@ def test_growth_has_the_exact_moments(rng, n, birth, death):
     assert caught(variance_p(sample - mean, 1.1 * variance))
 
 
-def test_large_and_small_groups_agree_across_the_switch_of_method(rng, monkeypatch):
-    """Just above LARGE the normal with skewness must look like the exact draw."""
-    n, birth, death, dt = 150_000, 0.5, 0.45, 3.0
+def distance(exact_cdf, mean, cumulants):
+    """Largest difference between a count's distribution function and the corrected normal's."""
+    z = np.linspace(-9, 9, 200_001)
+    x = np.array([draws.corrected(v, *cumulants) for v in z[::100]])
+    x = np.maximum.accumulate(np.interp(z, z[::100], x)) + mean
+    values = np.arange(len(exact_cdf))
+    return np.abs(stats.norm.cdf(np.interp(values + 0.5, x, z)) - exact_cdf).max()
+
+
+@pytest.mark.parametrize("p", [1e-4, 0.05, 0.3, 0.5, 0.9])
+def test_the_corrected_normal_is_the_binomial_to_1e_5(p):
+    n = math.ceil(draws.LARGE_BINOMIAL / (p * (1 - p)))
+    law = stats.binom(n, p)
+    spread = p * (1 - p)
+    variance = n * spread
+    cumulants = (
+        variance,
+        variance * (1 - 2 * p),
+        variance * (1 - 6 * spread),
+        variance * (1 - 2 * p) * (1 - 12 * spread),
+    )
+    cdf = law.cdf(np.arange(min(n, int(n * p + 12 * variance**0.5)) + 1))
+    assert distance(cdf, n * p, cumulants) < 1e-5
+    assert distance(cdf, n * p, (variance, 0.0, 0.0, 0.0)) > 1e-3 or p == 0.5  # a plain normal
+
+
+def growth_cdf(n, alpha, beta, top):
+    """Exact distribution function of n cells' descendants, by their generating function."""
+    w = np.exp(-2j * np.pi * np.arange(top) / top)
+    one = alpha + (1 - alpha) * (1 - beta) * w / (1 - beta * w)
+    return np.cumsum(np.fft.ifft(one**n).real)
+
+
+@pytest.mark.parametrize(
+    ("birth", "death", "dt"),
+    [(0.05, 0.03, 7), (0.05, 0.01, 7), (0.1, 0.09, 7), (0.03, 0.035, 7), (0.05, 0.03, 1),
+     (0.05, 0.03, 0.1), (0.3, 0.0, 1)],
+)  # fmt: skip
+def test_the_corrected_normal_is_the_birth_death_law_to_1e_5(birth, death, dt):
+    """At the fewest cells for which it is used, where it is worst."""
     alpha, beta = growth.birth_death(birth, death, dt)
-    mean, variance, cumulant = growth.moments(alpha, beta)
-    fast = many_grow(rng, n, birth, death, dt, 400_000)
-    lines = rng.binomial(n, 1 - alpha, 400_000)
-    exact = lines + rng.negative_binomial(lines, 1 - beta)
-    assert n > draws.LARGE and n * variance > draws.LARGE
-    assert holds(stats.ks_2samp(fast, exact).pvalue)
-    expected_skew = cumulant / variance**1.5 / math.sqrt(n)
-    z = (fast - n * mean) / math.sqrt(n * variance)
-    assert abs((z**3).mean() - expected_skew) < 5 * math.sqrt(15 / len(z))
-    shifted = fast + int(0.05 * math.sqrt(n * variance))
-    assert caught(stats.ks_2samp(shifted, exact).pvalue)
+    one = np.array(growth.cumulants(alpha, beta))
+    n = max(draws.MANY, math.ceil(draws.LARGE_GROWTH / one[1])) + 1
+    mean, *cumulants = n * one
+    top = 1 << math.ceil(math.log2(mean + 40 * cumulants[0] ** 0.5 + 100))
+    exact = growth_cdf(n, alpha, beta, top)
+    assert distance(exact, mean, cumulants) < 1e-5
+    assert distance(exact, mean, (cumulants[0], cumulants[1], 0.0, 0.0)) > 1e-5
 
 
 @pytest.mark.parametrize("dt", [1e-12, 1e-3, 7.0, 1e4])

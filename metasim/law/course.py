@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class Course(NamedTuple):
     undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
     record_every_days: float
     max_colonies: int
+    micro_cells: float  # from this size on a colony is a micrometastasis
+    macro_cells: float  # above it a macrometastasis
     primary_organ: int
     initial_cells: Ints  # (P, K) cells of the primary on day 0
     diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
@@ -36,16 +38,17 @@ class Course(NamedTuple):
 
     def patient(self, k: int) -> "Course":
         """The k-th patient of the chunk, without the patient axis."""
-
-        def cut(array: NDArray) -> NDArray:  # type: ignore[type-arg]
-            return array[k if len(array) > 1 else 0]
-
         return self._replace(
-            initial_cells=cut(self.initial_cells),
-            diagnosis_cells=cut(self.diagnosis_cells),
-            detection_cells=cut(self.detection_cells),
-            lethal_cells=cut(self.lethal_cells),
+            **{name: array[k if len(array) > 1 else 0] for name, array in self._of_patients()}
         )
+
+    def chunk(self) -> "Course":
+        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
+        return self._replace(**{name: array[None] for name, array in self._of_patients()})
+
+    def _of_patients(self) -> list[tuple[str, Any]]:
+        names = ("initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells")
+        return [(name, getattr(self, name)) for name in names]
 
     @property
     def max_steps(self) -> int:
@@ -79,6 +82,8 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
         undiagnosed_steps=steps_in(run.undiagnosed_years * DAYS_PER_YEAR, run.dt_days),
         record_every_days=run.record_every_days,
         max_colonies=run.max_colonies,
+        micro_cells=scenario.clinic.micro_cells,
+        macro_cells=scenario.clinic.macro_cells,
         primary_organ=organs.index(scenario.primary.organ),
         initial_cells=_initial_cells(get),
         diagnosis_cells=sphere_cells(

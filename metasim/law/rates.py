@@ -66,6 +66,17 @@ class Law(NamedTuple):
         """The arrays of the k-th patient of the chunk, without the patient axis."""
         return Law(*(_cut(field, k) for field in self))
 
+    def chunk(self) -> "Law":
+        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
+        return Law(*(_expand(field) for field in self))
+
+
+def _expand(field: object) -> object:
+    if isinstance(field, tuple):
+        return type(field)(*(_expand(part) for part in field))
+    assert isinstance(field, np.ndarray)
+    return field if field.dtype == np.int64 else field[None]
+
 
 def _cut(field: object, k: int) -> object:
     if isinstance(field, tuple):

@@ -4,7 +4,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ import numpy as np
 
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, RunInterrupted
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.law.course import Course, course_of
+from metasim.law.rates import Law, law_of
 from metasim.results.store import Results
 from metasim.results.writers import FolderWriter, MemoryWriter
 from metasim.runner import streams
@@ -33,18 +33,28 @@ CHUNK = 128
 EVERYTHING_UP_TO = 1000
 """Patients up to which everything is recorded unless the scenario says otherwise."""
 
-Engine = Callable[..., PatientRecord]
+Draw = Callable[[int, np.random.Generator, np.random.Generator, bool], PatientRecord]
 
 
-def engine_of(name: str) -> Engine:
-    """The `simulate` function of an engine, imported when first asked for."""
-    if name == "cells":
-        from metasim.engines import cells
+def engine(name: str, law: Law, course: Course, options: Mapping[str, Any]) -> Draw:
+    """An engine made ready for a chunk of patients, imported when first asked for.
 
-        return cells.simulate
-    from metasim.engines import colonies
+    Args:
+        name: `colonies` or `cells`.
+        law: the law arrays of the chunk.
+        course: the course arrays of the chunk.
+        options: keyword arguments for the cell engine's `simulate`.
 
-    return colonies.simulate
+    Returns:
+        A function (place in the chunk, rng, rng_doomed, everything) -> record of that patient.
+    """
+    if name == "colonies":
+        from metasim.engines.colonies import prepare
+
+        return prepare(law, course)
+    from metasim.engines.cells import simulate
+
+    return lambda k, *rest: simulate(law.patient(k), course.patient(k), *rest, **options)
 
 
 def record_level(scenario: Scenario) -> str:
@@ -81,6 +91,13 @@ class Cohort:
             np.array([organ.site == "distant" for organ in soil.values()]),
         )
 
+    def _options(self) -> dict[str, Any]:
+        return {
+            "max_cells": self.scenario.run.max_cells,
+            "names": (self.names.organs, self.names.phenotypes),
+            **dict(self.engine_options),
+        }
+
     def chunk(self, first: int, count: int) -> dict[str, Any]:
         """Tables of patients first ... first + count - 1, by name."""
         drawn = draw_parameters(self.scenario, first, count)
@@ -94,19 +111,15 @@ class Cohort:
             LimitError: a patient outgrew a limit; names the patient.
         """
         law, course = law_of(self.scenario, drawn), course_of(self.scenario, drawn)
-        simulate = engine_of(self.scenario.run.engine)
+        draw = engine(self.scenario.run.engine, law, course, self._options())
         rng_seed = self.scenario.run.rng_seed
         everything = self.level == "everything"
         for k in range(count):
             try:
-                yield simulate(
-                    law.patient(k),
-                    course.patient(k),
-                    streams.generator(rng_seed, first + k, streams.COURSE),
-                    streams.generator(rng_seed, first + k, streams.DOOMED),
-                    everything,
-                    **dict(self.engine_options),
-                )
+                rng = streams.generator(rng_seed, first + k, streams.COURSE)
+                # only what is recorded with everything needs the second stream
+                other = streams.generator(rng_seed, first + k, streams.DOOMED) if everything else rng
+                yield draw(k, rng, other, everything)
             except LimitError as error:
                 error.args = (f"patient {first + k}, {error}",)
                 raise

@@ -11,7 +11,7 @@ A step, in this order (rates are evaluated at its start and held):
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,9 +29,9 @@ from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
 from metasim.law.course import START_DIAGNOSIS, Course
 from metasim.law.rates import Law
-from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
+from metasim.terms import Event, Stage, Tally
 
-__all__ = ["compiled", "simulate"]
+__all__ = ["compiled", "prepare", "simulate"]
 
 _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
 _DIAGNOSIS, _SURGERY, _RELAPSE, _DEATH = (int(event) for event in Event)
@@ -47,23 +47,30 @@ def _note(events, n, day, kind, organ):
 
 
 @kernel
-def _count_colonies(origin, sizes, alive, n_alive, counts, tally):
+def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, counts, tally):
     """Metastases by class and cells of an organ, and the cells of the stages."""
     for a in range(n_alive):
         i = alive[a]
         organ, size = origin[i, 1], sizes[i]
         counts[organ, 3] += size
-        tally[stage_of(i, size), organ, u.CELLS] += size
+        tally[stage_of(i, size, macro_cells), organ, u.CELLS] += size
         if i > 0:
-            counts[organ, 0 if size < MICRO_CELLS else 1 if size <= MACRO_CELLS else 2] += 1
+            counts[organ, 0 if size < micro_cells else 1 if size <= macro_cells else 2] += 1
 
 
 @kernel
-def _simulate(growing, moves, course, rng, rng_doomed, everything):
+def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everything):
+    moves = u.moves_of_patient(chunk_moves, k_patient)
+    initial_cells = u.of_patient(course.initial_cells, k_patient)
+    diagnosis_cells = u.of_patient(course.diagnosis_cells, k_patient)[0]
+    detection_cells = u.of_patient(course.detection_cells, k_patient)
+    lethal_cells = u.of_patient(course.lethal_cells, k_patient)
+    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, k_patient)
+    micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
-    n_organs, n_kinds, _ = growing.rates.shape
+    _, n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
-    at_once = math.isinf(growing.switch_per_day)
+    at_once = math.isinf(switch_per_day)
 
     # colonies, row 0 the primary
     origin = np.zeros((64, 4), np.int64)
@@ -73,13 +80,13 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
     vessels = np.zeros(64, np.bool_)
     alive = np.zeros(64, np.int64)
     for k in range(n_kinds):
-        cells[0, k] = course.initial_cells[k]
+        cells[0, k] = initial_cells[k]
         sizes[0] += cells[0, k]
     origin[0, 1] = course.primary_organ
     origin[0, 2] = -1
     origin[0, 3] = sizes[0]
     days[0, 0] = 0.0
-    vessels[0] = at_once or sizes[0] > growing.onset_cells
+    vessels[0] = at_once or sizes[0] > onset_cells
     n_colonies, n_alive = 1, 1
 
     # units on their way: place, organ, phenotype, cluster class, parent, route
@@ -125,8 +132,8 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
 
             # 2 colonies grow, change and shed
             n_alive, n_departed, departed, bounded = step_colonies(
-                rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                tally, course.detection_cells, births, arrived, leaving, departed,
+                rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
+                tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
             )  # fmt: skip
             if not bounded:
                 status = _TOO_MANY_CELLS
@@ -173,20 +180,22 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
                     days[i, event] = np.nan
                 days[i, 0] = day
                 vessels[i] = at_once
-                tally[stage_of(i, founders), organ, u.ENTERED] += founders
+                tally[stage_of(i, founders, macro_cells), organ, u.ENTERED] += founders
                 alive[n_alive] = i
                 n_colonies += 1
                 n_alive += 1
-                if founders >= MICRO_CELLS:
+                if founders >= micro_cells:
                     days[i, 1] = day
-                if founders >= course.detection_cells[organ]:
+                if founders > macro_cells:
+                    days[i, 2] = day
+                if founders >= detection_cells[organ]:
                     days[i, 3] = day
             if status != _OK:
                 break
             n_units = kept
 
         # 4 diagnosis, then treatment that is due
-        if math.isnan(diagnosis_day) and sizes[0] >= course.diagnosis_cells[0]:
+        if math.isnan(diagnosis_day) and sizes[0] >= diagnosis_cells:
             diagnosis_day = day
             n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
             if course.from_diagnosis:
@@ -200,7 +209,8 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
                 organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
                 n_events = _note(events, n_events, day, _SURGERY, organ)
                 n_alive = operate(
-                    rng, organ, residual, origin, cells, sizes, days, alive, n_alive, day, tally
+                    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day,
+                    tally,
                 )
                 n_units = u.operate_units(
                     rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally
@@ -214,14 +224,16 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
             burden[origin[i, 1]] += sizes[i]
             burden[n_organs] += sizes[i]
         for organ in range(n_organs + 1):
-            if death_cause == DEATH_NONE and burden[organ] >= course.lethal_cells[organ]:
+            if death_cause == DEATH_NONE and burden[organ] >= lethal_cells[organ]:
                 death_cause = organ if organ < n_organs else DEATH_TOTAL
         if death_cause != DEATH_NONE:
             death_day = day
             n_events = _note(events, n_events, day, _DEATH, max(death_cause, -1))
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
-            _count_colonies(origin, sizes, alive, n_alive, counts[recorded], tally)
+            _count_colonies(
+                micro_cells, macro_cells, origin, sizes, alive, n_alive, counts[recorded], tally
+            )
             u.count_units(moves, units, n_units, pools, tally)
             tallies[recorded] = tally
             tally[:] = 0
@@ -254,6 +266,45 @@ def _simulate(growing, moves, course, rng, rng_doomed, everything):
     )
 
 
+Draw = Callable[[int, np.random.Generator, np.random.Generator, bool], PatientRecord]
+"""(place in the chunk, rng, rng_doomed, everything) -> the patient drawn from the step law."""
+
+
+def prepare(law: Law, course: Course) -> Draw:
+    """The engine made ready for a chunk of patients.
+
+    Args:
+        law: the law arrays of the chunk.
+        course: the course arrays of the chunk.
+
+    Returns:
+        A function that draws one patient. Its `rng` draws everything that metastases depend on, the
+        same whatever is recorded; `rng_doomed` draws the units that found nothing, and is
+        used only with `everything`: counts and stage tallies on the recorded days. It raises
+        LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
+    """
+    growing, moves = growing_of(law), u.moves_of(law)
+
+    def draw(
+        k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
+    ) -> PatientRecord:
+        status, *rest, day = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        if status == _TOO_MANY_COLONIES:
+            raise LimitError(
+                f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
+                f"one, in one patient; raise run.max_colonies, or lower the odds or the invasion "
+                f"rate"
+            )
+        if status == _TOO_MANY_CELLS:
+            raise LimitError(
+                f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
+                f"the clinic a lethal burden"
+            )
+        return PatientRecord(*rest, day)
+
+    return draw
+
+
 def simulate(
     law: Law,
     course: Course,
@@ -261,28 +312,5 @@ def simulate(
     rng_doomed: np.random.Generator,
     everything: bool,
 ) -> PatientRecord:
-    """One patient drawn from the step law.
-
-    Args:
-        law: one patient's arrays (`Law.patient`).
-        course: one patient's course (`Course.patient`).
-        rng: draws everything that metastases depend on; the same whatever is recorded.
-        rng_doomed: draws the units that found nothing; used only with `everything`.
-        everything: record counts and stage tallies on the recorded days.
-
-    Raises:
-        LimitError: more colonies than `course.max_colonies`, or a colony above 1e15 cells.
-    """
-    parts: tuple[Any, ...] = (growing_of(law), u.moves_of(law))
-    status, *rest, day = _simulate(*parts, course, rng, rng_doomed, everything)
-    if status == _TOO_MANY_COLONIES:
-        raise LimitError(
-            f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found one, "
-            f"in one patient; raise run.max_colonies, or lower the odds or the invasion rate"
-        )
-    if status == _TOO_MANY_CELLS:
-        raise LimitError(
-            f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or the "
-            f"clinic a lethal burden"
-        )
-    return PatientRecord(*rest, day)
+    """One patient, from its own arrays (`Law.patient`, `Course.patient`), see `prepare`."""
+    return prepare(law.chunk(), course.chunk())(0, rng, rng_doomed, everything)

@@ -24,18 +24,19 @@ cumulants = inlined(growth.cumulants)
 
 
 @inlined
-def count(rng, mean, variance, third, fourth, fifth):
-    """A count with these cumulants, by rounding a corrected normal deviate."""
-    z = rng.standard_normal()
-    if variance > VAST:
-        return np.int64(mean + math.sqrt(variance) * z + 0.5)
+def corrected(z, variance, third, fourth, fifth):
+    """A normal deviate z corrected to a sum's cumulants, in cells from the mean.
+
+    Cornish-Fisher expansion to the order of the fifth cumulant; the cumulants are those of the sum
+    less those of the rounding that follows (Sheppard).
+    """
     variance -= 1.0 / 12.0
     sd = math.sqrt(variance)
     c3 = third / (variance * sd)
     c4 = (fourth + 1.0 / 120.0) / (variance * variance)
     c5 = fifth / (variance * variance * sd)
     s = z * z
-    x = (
+    return sd * (
         z
         + c3 / 6.0 * (s - 1.0)
         + z * (c4 / 24.0 * (s - 3.0) - c3 * c3 / 36.0 * (2.0 * s - 5.0))
@@ -43,7 +44,15 @@ def count(rng, mean, variance, third, fourth, fifth):
         - c3 * c4 / 24.0 * ((s - 5.0) * s + 2.0)
         + c3 * c3 * c3 / 324.0 * ((12.0 * s - 53.0) * s + 17.0)
     )
-    return max(np.int64(math.floor(mean + sd * x + 0.5)), 0)
+
+
+@inlined
+def count(rng, mean, variance, third, fourth, fifth):
+    """A count with these cumulants, by rounding a corrected normal deviate."""
+    z = rng.standard_normal()
+    if variance > VAST:
+        return np.int64(mean + math.sqrt(variance) * z + 0.5)
+    return max(np.int64(math.floor(mean + corrected(z, variance, third, fourth, fifth) + 0.5)), 0)
 
 
 @inlined

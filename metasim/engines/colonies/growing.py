@@ -11,11 +11,19 @@ import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined, kernel
-from metasim.engines.colonies.units import ENTERED, INVASION, LEFT, MACRO, MICRO, NET_GROWTH
-from metasim.engines.colonies.units import PRIMARY, REMOVED
+from metasim.engines.colonies.units import (
+    ENTERED,
+    INVASION,
+    LEFT,
+    MACRO,
+    MICRO,
+    NET_GROWTH,
+    PRIMARY,
+    REMOVED,
+    of_patient,
+)
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
-from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
 _FEW = 10.0  # expected draws below which gaps are quicker than a binomial
@@ -25,32 +33,31 @@ border_rate = inlined(growth.border_rate)
 
 
 class Growing(NamedTuple):
-    """What makes colonies grow and shed; rates per day."""
+    """What makes colonies grow and shed, for all patients of a chunk; rates per day.
 
-    law: int  # metasim.terms.GrowthLaw
-    power_exponent: float
-    avascular_cells: float
-    onset_cells: float
-    switch_per_day: float
-    shedding_per_day: float
-    reference_cells: float
-    border_exponent: float
-    rates: Array  # (O, K, 3) rho, turnover, capacity
-    mutation: Array  # (K, K)
-    destined: Array  # (O, K, C) probability that a leaving unit will found a colony
+    The leading axis P is 1 where all patients are alike.
+    """
+
+    law: Ints  # (1,) metasim.terms.GrowthLaw
+    power_exponent: Array  # (P, 1)
+    angiogenesis: Array  # (P, 3) avascular cells, onset cells, switch per day
+    invasion: Array  # (P, 3) per day, reference cells, border exponent
+    rates: Array  # (P, O, K, 3) rho, turnover, capacity
+    mutation: Array  # (P, K, K)
+    destined: Array  # (P, O, K, C) probability that a leaving unit will found a colony
     cluster_cells: Ints  # (C,)
-    cluster_share: Array  # (C,)
+    cluster_share: Array  # (P, C)
 
 
 def growing_of(law: Law) -> Growing:
-    """The part of one patient's law that makes colonies grow and shed."""
-    capacity = np.broadcast_to(law.capacity[:, None], law.rho.shape)
+    """The part of the law that makes colonies grow and shed."""
+    rates = np.broadcast_arrays(law.rho, law.death, law.capacity[:, :, None])
     return Growing(
-        int(law.growth_law[0]),
-        float(law.power_exponent[0]),
-        *(float(x) for x in law.angiogenesis),
-        *(float(x) for x in law.invasion),
-        np.stack([law.rho, law.death, capacity], axis=-1),
+        law.growth_law,
+        law.power_exponent,
+        law.angiogenesis,
+        law.invasion,
+        np.stack(rates, axis=-1),
         law.mutation,
         law.destined.leaving,
         law.cluster_cells,
@@ -86,17 +93,17 @@ def mutate(rng, mutation, births, cells, i, arrived, dt):
 
 
 @inlined
-def stage_of(colony, size):
+def stage_of(colony, size, macro_cells):
     """Row of the tallies that a colony's cells are in; colony 0 is the primary."""
     if colony == 0:
         return PRIMARY
-    return MACRO if size > MACRO_CELLS else MICRO
+    return MACRO if size > macro_cells else MICRO
 
 
 @inlined
 def step_colonies(
-    rng, growing, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
-    detection_cells, births, arrived, leaving, departed,
+    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
+    micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
 ):  # fmt: skip
     """One step of every living colony.
 
@@ -106,6 +113,7 @@ def step_colonies(
     Args:
         rng: the patient's stream.
         growing: the law of growth and shedding.
+        k_patient: the patient's place in the chunk.
         dt: days.
         day: the day at the end of the step.
         origin: (colonies, 4), see PatientRecord, as are `cells`, `days`.
@@ -117,6 +125,8 @@ def step_colonies(
         n_alive: number of these.
         gaps: two exponential variates for `successes`: destined, doomed.
         tally: (stage, O, tally) counts.
+        micro_cells: least size of a micrometastasis.
+        macro_cells: largest size of one.
         detection_cells: (O,).
         births: (K,) work space, as `arrived`.
         leaving: (O, K, C, stages) filled with the doomed units that left.
@@ -126,16 +136,20 @@ def step_colonies(
         Colonies alive, units in `departed`, `departed` (longer if need be), and whether no colony
         outgrew MOST_CELLS.
     """
-    rates, mutation, destined_share = growing.rates, growing.mutation, growing.destined
-    unit_cells, share = growing.cluster_cells, growing.cluster_share
+    law, power_exponent = growing.law[0], of_patient(growing.power_exponent, k_patient)[0]
+    avascular_cells, onset_cells, switch_per_day = of_patient(growing.angiogenesis, k_patient)
+    shedding_per_day, reference_cells, border_exponent = of_patient(growing.invasion, k_patient)
+    rates, mutation = of_patient(growing.rates, k_patient), of_patient(growing.mutation, k_patient)
+    destined_share = of_patient(growing.destined, k_patient)
+    unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, k_patient)
     n_kinds, n_classes = cells.shape[1], len(unit_cells)
-    switch = -math.expm1(-growing.switch_per_day * dt)
+    switch = -math.expm1(-switch_per_day * dt)
     standing, n_alive, n_departed = n_alive, 0, 0
     for a in range(standing):
         i = alive[a]
         organ, size = origin[i, 1], sizes[i]
         vascularised = vessels[i]
-        stage = stage_of(i, size)
+        stage = stage_of(i, size, macro_cells)
         now = 0
         for k in range(n_kinds):
             n = cells[i, k]
@@ -146,13 +160,13 @@ def step_colonies(
                 0.0,
                 death
                 + net_growth(
-                    growing.law,
+                    law,
                     float(size),
                     rates[organ, k, 0],
                     rates[organ, k, 2],
-                    growing.power_exponent,
+                    power_exponent,
                     vascularised,
-                    growing.avascular_cells,
+                    avascular_cells,
                 ),
             )
             log_growth = (birth - death) * dt
@@ -165,14 +179,11 @@ def step_colonies(
         tally[stage, organ, NET_GROWTH] += now - size
         if n_kinds > 1:
             mutate(rng, mutation, births, cells, i, arrived, dt)
-        if not vascularised and size >= growing.onset_cells:
+        if not vascularised and size >= onset_cells:
             vessels[i] = rng.random() < switch
-        if growing.shedding_per_day > 0.0 and now > 0:
+        if shedding_per_day > 0.0 and now > 0:
             hazard = dt * border_rate(
-                growing.shedding_per_day,
-                float(size),
-                growing.reference_cells,
-                growing.border_exponent,
+                shedding_per_day, float(size), reference_cells, border_exponent
             )
             leave = leaving_prob(hazard)
             for k in range(n_kinds):
@@ -217,11 +228,11 @@ def step_colonies(
             continue
         alive[n_alive] = i
         n_alive += 1
-        if i > 0 and now >= MICRO_CELLS:
+        if i > 0 and now >= micro_cells:
             if math.isnan(days[i, 1]):
                 days[i, 1] = day
-            if (now > MACRO_CELLS) != (size > MACRO_CELLS):
-                stage_now = stage_of(i, now)
+            if (now > macro_cells) != (size > macro_cells):
+                stage_now = stage_of(i, now, macro_cells)
                 tally[stage, organ, LEFT] += now
                 tally[stage_now, organ, ENTERED] += now
                 if math.isnan(days[i, 2]):
@@ -232,7 +243,9 @@ def step_colonies(
 
 
 @kernel
-def operate(rng, organ, residual, origin, cells, sizes, days, alive, n_alive, day, tally):
+def operate(
+    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day, tally
+):
     """Surgery on an organ's colonies: each cell stays with the residual probability.
 
     Returns:
@@ -247,7 +260,11 @@ def operate(rng, organ, residual, origin, cells, sizes, days, alive, n_alive, da
                 cells[i, k] = binomial(rng, cells[i, k], residual)
                 left += cells[i, k]
             sizes[i] = left
-            tally[stage_of(i, before), organ, REMOVED] += before - left
+            stage, stage_now = stage_of(i, before, macro_cells), stage_of(i, left, macro_cells)
+            tally[stage, organ, REMOVED] += before - left
+            if stage_now != stage:
+                tally[stage, organ, LEFT] += left
+                tally[stage_now, organ, ENTERED] += left
             if left == 0:
                 days[i, 4] = day
                 continue

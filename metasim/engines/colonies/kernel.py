@@ -36,9 +36,9 @@ def kernel(function: Callable[..., Any]) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
     try:
-        return numba.njit(cache=True)(function)
+        return numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # no folder of the cache can be written
-        return numba.njit(function)
+        return numba.njit(error_model="numpy")(function)
     finally:
         config.CACHE_DIR = before
 
@@ -48,7 +48,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
     A call between compiled functions copies every array of its named tuples.
     """
-    return numba.njit(forceinline=True)(function)
+    return numba.njit(forceinline=True, error_model="numpy")(function)
 
 
 def compiled() -> bool:

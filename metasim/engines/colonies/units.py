@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.kernel import kernel
+from metasim.engines.colonies.kernel import inlined, kernel
 from metasim.law.rates import Array, Ints, Law
 from metasim.terms import Stage, Tally
 
@@ -23,13 +23,17 @@ CELLS, ENTERED, LEFT, DIED, REMOVED, NET_GROWTH = (int(tally) for tally in Tally
 
 
 class Moves(NamedTuple):
-    """What moves a unit: its exit rates (per day), and where it goes given its fate."""
+    """What moves a unit: its exit rates (per day), and where it goes given its fate.
 
-    intravasation: float
-    arrested: float  # extravasation + washout
+    `moves_of` makes it for all patients of a chunk, with a leading axis P (1 where all patients
+    are alike); `moves_of_patient` cuts out one patient, as the other functions here take it.
+    """
+
+    intravasation: Array  # (1,)
+    arrested: Array  # (1,) extravasation + washout
     active: Array  # (O,) colonization + dormancy
     dormant: Array  # (O,) reawakening + death
-    cluster_cells: Ints  # (C,)
+    cluster_cells: Ints  # (C,) the same for every patient
     # destined
     landing: Array  # (O, K, C, 2 O)
     crossing: Array  # (O, K, C)
@@ -45,8 +49,8 @@ class Moves(NamedTuple):
 
 
 def moves_of(law: Law) -> Moves:
-    """The part of one patient's law that moves units."""
-    intravasation, extravasation, washout, colonization = (float(r) for r in law.moving)
+    """The part of the law that moves units."""
+    intravasation, extravasation, washout, colonization = np.split(law.moving, 4, axis=1)
     return Moves(
         intravasation,
         extravasation + washout,
@@ -63,6 +67,34 @@ def moves_of(law: Law) -> Moves:
         law.doomed.washing,
         law.doomed.sleeping,
         law.doomed.waking,
+    )
+
+
+@inlined
+def of_patient(array, k):
+    """Patient k's part of an array of a chunk; the only one if all patients are alike."""
+    return array[k if len(array) > 1 else 0]
+
+
+@inlined
+def moves_of_patient(moves, k):
+    """The part of the k-th patient of the chunk."""
+    return Moves(
+        of_patient(moves.intravasation, k),
+        of_patient(moves.arrested, k),
+        of_patient(moves.active, k),
+        of_patient(moves.dormant, k),
+        moves.cluster_cells,
+        of_patient(moves.landing, k),
+        of_patient(moves.crossing, k),
+        of_patient(moves.founding, k),
+        of_patient(moves.invading, k),
+        of_patient(moves.intravasating, k),
+        of_patient(moves.landing_doomed, k),
+        of_patient(moves.crossing_doomed, k),
+        of_patient(moves.washing, k),
+        of_patient(moves.sleeping, k),
+        of_patient(moves.waking, k),
     )
 
 
@@ -98,9 +130,9 @@ def move_destined(rng, moves, dt, units, clocks, n_units, tally):
         unit = units[i]
         place, organ = unit[0], unit[1]
         if place == INVADED:
-            rate = moves.intravasation
+            rate = moves.intravasation[0]
         elif place == ARRESTED:
-            rate = moves.arrested
+            rate = moves.arrested[0]
         elif place == ACTIVE:
             rate = moves.active[organ]
         else:
@@ -160,8 +192,8 @@ def move_doomed(rng, moves, dt, pools, landed, tally):
         for k in range(n_kinds):
             for c in range(n_classes):
                 landed[organ, k, c] = 0
-    leave_invaded = -math.expm1(-moves.intravasation * dt)
-    leave_arrested = -math.expm1(-moves.arrested * dt)
+    leave_invaded = -math.expm1(-moves.intravasation[0] * dt)
+    leave_arrested = -math.expm1(-moves.arrested[0] * dt)
     for organ in range(n_organs):
         leave_active = -math.expm1(-moves.active[organ] * dt)
         leave_dormant = -math.expm1(-moves.dormant[organ] * dt)
