@@ -77,10 +77,14 @@ class Event(IntEnum):
     SURGERY = 1
     RELAPSE = 2
     DEATH = 3
+    TREATMENT_START = 4
+    CYCLE = 5  # further ones; the first is the start
+    TREATMENT_END = 6
+    SYMPTOM = 7  # tables give it by its own name
 
     @property
     def label(self) -> str:
-        """``diagnosis``, ``surgery``, ``relapse`` or ``death``."""
+        """``diagnosis``, ``surgery`` (any removal), ``relapse``, ``death`` ..."""
         return self.name.lower()
 
 

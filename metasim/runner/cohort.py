@@ -16,8 +16,8 @@ import numpy as np
 
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, RunInterrupted
-from metasim.law.course import Course, course_of
-from metasim.law.rates import Law, law_of
+from metasim.law.course import Course, course_of, symptoms_of
+from metasim.law.rates import Law, Laws
 from metasim.results.store import Results
 from metasim.results.writers import FolderWriter, MemoryWriter
 from metasim.runner import streams
@@ -82,6 +82,11 @@ class Cohort:
         return record_level(self.scenario)
 
     @cached_property
+    def laws(self) -> Laws:
+        """The laws of the patients."""
+        return Laws(self.scenario)
+
+    @cached_property
     def names(self) -> Names:
         """Names behind the indices of the records."""
         soil = self.scenario.soil
@@ -89,6 +94,8 @@ class Cohort:
             tuple(soil),
             tuple(self.scenario.seed.phenotypes) or ("tumour",),
             np.array([organ.site == "distant" for organ in soil.values()]),
+            tuple(treatment.kind for treatment in self.scenario.treatment),
+            tuple(name for _, name in symptoms_of(self.scenario)),
         )
 
     def _options(self) -> dict[str, Any]:
@@ -110,7 +117,7 @@ class Cohort:
         Raises:
             LimitError: a patient outgrew a limit; names the patient.
         """
-        law, course = law_of(self.scenario, drawn), course_of(self.scenario, drawn)
+        law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
         draw = engine(self.scenario.run.engine, law, course, self._options())
         rng_seed = self.scenario.run.rng_seed
         everything = self.level == "everything"

@@ -6,8 +6,9 @@ A step, in this order (rates are evaluated at its start and held):
 2. each colony grows by the exact birth-death law, changes phenotype, may switch on angiogenesis,
    and sheds units over its border (these move from the next step on);
 3. units that colonized found colonies, which grow from the next step on;
-4. clinical events are read off: sizes reached, diagnosis, relapse; then treatment that is due;
-5. death by burden; recording.
+4. clinical events are read off: sizes reached, diagnosis, relapse, symptoms; then treatment that
+   is due acts, and what it changes holds from the next step on;
+5. death by burden or other causes; recording.
 """
 
 import math
@@ -16,34 +17,30 @@ from collections.abc import Callable
 import numpy as np
 
 from metasim.engines.colonies import units as u
-from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.growing import (
-    MOST_CELLS,
-    growing_of,
-    operate,
-    stage_of,
-    step_colonies,
+from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
+from metasim.engines.colonies.kernel import compiled, inlined, kernel
+from metasim.engines.colonies.treating import (
+    found_by_screening,
+    note,
+    other_death_day,
+    prescribe,
+    see,
+    stages_of,
+    thin_colonies,
+    thin_units,
 )
-from metasim.engines.colonies.kernel import compiled, kernel
-from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
-from metasim.law.course import START_DIAGNOSIS, Course
+from metasim.law.course import Course
 from metasim.law.rates import Law
 from metasim.terms import Event, Stage, Tally
 
 __all__ = ["compiled", "prepare", "simulate"]
 
 _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
-_DIAGNOSIS, _SURGERY, _RELAPSE, _DEATH = (int(event) for event in Event)
+_DIAGNOSIS, _RELAPSE, _DEATH = int(Event.DIAGNOSIS), int(Event.RELAPSE), int(Event.DEATH)
+_SYMPTOM = int(Event.SYMPTOM)
 _N_STAGES, _N_TALLIES = len(Stage), len(Tally)
-
-
-@kernel
-def _note(events, n, day, kind, organ):
-    events[n, 0] = day
-    events[n, 1] = kind
-    events[n, 2] = organ
-    return n + 1
 
 
 @kernel
@@ -56,6 +53,29 @@ def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, cou
         tally[stage_of(i, size, macro_cells), organ, u.CELLS] += size
         if i > 0:
             counts[organ, 0 if size < micro_cells else 1 if size <= macro_cells else 2] += 1
+
+
+@inlined
+def _row(array, k):
+    """Patient k's row of an array of a chunk; the only one if all patients are alike."""
+    return array[k if len(array) > 1 else 0]
+
+
+@kernel
+def _burdens(origin, sizes, days, alive, n_alive, burden):
+    """Fill the cells of each organ, then of all; hands back those of metastases, and of seen."""
+    burden[:] = 0.0
+    metastases, seen = 0.0, 0.0
+    for a in range(n_alive):
+        i = alive[a]
+        size = float(sizes[i])
+        burden[origin[i, 1]] += size
+        burden[-1] += size
+        if i > 0:
+            metastases += size
+            if not math.isnan(days[i, 3]):
+                seen += size
+    return metastases, seen
 
 
 @kernel
@@ -94,6 +114,7 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     clocks = np.zeros(64)
     n_units = 0
     pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
+    turned = np.zeros(pools.shape, np.int64)
     landed = np.zeros((n_organs, n_kinds, n_classes), np.int64)
     gaps = np.zeros(2)
     gaps[0] = rng.standard_exponential()
@@ -113,11 +134,21 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
     tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
     recorded = 0
-    events = np.zeros((2 + len(course.surgery) + n_organs, 3))
+    events = np.zeros((16, 4))
     n_events = 0
-    operated = np.zeros(len(course.surgery), np.bool_)
-    diagnosis_day, death_day, death_cause = np.nan, np.nan, DEATH_NONE
+    regime = 0
+    treated = np.zeros(len(plan.trigger), np.int64)
+    clock = np.zeros((len(plan.trigger), 3))
+    survival = np.ones((3, n_organs, n_kinds))
+    felt = np.zeros(len(symptom_cells), np.bool_)
+    seen = np.full(n_organs, np.nan)
+    staging = np.full(3, np.nan)
+    visits = 0
+    screened = np.inf if math.isinf(screening_days) else rng.random() * screening_days
+    other_day = other_death_day(rng, other_hazard, other_growth)
+    relapse_day, diagnosis_day, death_day, death_cause = np.nan, np.nan, np.nan, DEATH_NONE
     status = _OK
+    visit = follow_up_days == 0.0
     day = 0.0
     step = 0
     while True:
@@ -125,10 +156,11 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             day = step * dt
             # 1 units take at most one stage
             if n_units > 0:
-                u.move_destined(rng, moves, dt, units, clocks, n_units, tally)
+                n_units = u.move_destined(rng, moves, dt, units, clocks, n_units, tally, turned)
             if everything:
-                u.move_doomed(rng_doomed, moves, dt, pools, landed, tally)
+                u.move_doomed(rng_doomed, moves, dt, pools, landed, tally, turned)
             moved = n_units
+            visit = follow_up_days == 0.0 or day >= diagnosis_day + visits * follow_up_days
 
             # 2 colonies grow, change and shed
             n_alive, n_departed, departed, bounded = step_colonies(
@@ -188,47 +220,71 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                     days[i, 1] = day
                 if founders > macro_cells:
                     days[i, 2] = day
-                if founders >= detection_cells[organ]:
+                if visit and founders >= detection_cells[organ]:
                     days[i, 3] = day
+                    if math.isnan(seen[organ]):
+                        seen[organ] = day
             if status != _OK:
                 break
             n_units = kept
 
-        # 4 diagnosis, then treatment that is due
-        if math.isnan(diagnosis_day) and sizes[0] >= diagnosis_cells:
+        # 4 diagnosis, relapse and symptoms, then treatment that is due
+        metastases, in_sight = _burdens(origin, sizes, days, alive, n_alive, burden)
+        found = sizes[0] >= diagnosis_cells
+        if day >= screened and math.isnan(diagnosis_day):
+            screened += screening_days
+            found = found_by_screening(rng, sizes[0], screening_half, screening_slope) or found
+        if math.isnan(diagnosis_day) and found:
             diagnosis_day = day
-            n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
+            events, n_events = note(events, n_events, day, _DIAGNOSIS, course.primary_organ, -1)
             if course.from_diagnosis:
                 last_step = step + course.follow_steps
-        for t in range(len(course.surgery)):
-            due = course.surgery[t, 2]
-            if course.surgery[t, 1] == START_DIAGNOSIS:
-                due += diagnosis_day
-            if not operated[t] and day >= due:
-                operated[t] = True
-                organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
-                n_events = _note(events, n_events, day, _SURGERY, organ)
-                n_alive = operate(
-                    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day,
-                    tally,
+            if follow_up_days > 0.0:  # the first visit
+                see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
+            staging = stages_of(
+                sizes[0], stage_cells, course.regional, course.distant, origin, sizes, seen, alive,
+                n_alive,
+            )  # fmt: skip
+        if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
+            while day >= diagnosis_day + visits * follow_up_days:
+                visits += 1
+        for organ in range(n_organs):
+            if seen[organ] == day:
+                events, n_events = note(events, n_events, day, _RELAPSE, organ, -1)
+                if course.distant[organ] and math.isnan(relapse_day):
+                    relapse_day = day
+        for s in range(len(felt)):
+            organ = course.symptom_organ[s]
+            if not felt[s] and burden[organ] >= symptom_cells[s]:
+                felt[s] = True
+                events, n_events = note(events, n_events, day, _SYMPTOM, organ, s)
+        if len(treated) > 0:
+            before = regime
+            events, n_events, regime, kills = prescribe(
+                plan, day, dt, age_years, visit, diagnosis_day, relapse_day, seen, metastases,
+                in_sight, treated, clock, survival, events, n_events,
+            )  # fmt: skip
+            if kills:
+                n_alive = thin_colonies(
+                    rng, survival, not math.isnan(diagnosis_day), origin, cells, sizes, days, alive,
+                    n_alive, day, tally,
+                )  # fmt: skip
+                n_units = thin_units(
+                    rng, rng_doomed, moves, survival, units, clocks, n_units, pools, tally
                 )
-                n_units = u.operate_units(
-                    rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally
-                )
+                _burdens(origin, sizes, days, alive, n_alive, burden)
+            if regime != before:
+                moves = u.moves_of_patient(chunk_moves, regime, k_patient)
 
-        # 5 death by burden; recording
-        for organ in range(n_organs + 1):
-            burden[organ] = 0.0
-        for a in range(n_alive):
-            i = alive[a]
-            burden[origin[i, 1]] += sizes[i]
-            burden[n_organs] += sizes[i]
+        # 5 death by burden or other causes; recording
         for organ in range(n_organs + 1):
             if death_cause == DEATH_NONE and burden[organ] >= lethal_cells[organ]:
                 death_cause = organ if organ < n_organs else DEATH_TOTAL
+        if death_cause == DEATH_NONE and day >= other_day:
+            death_cause = DEATH_OTHER
         if death_cause != DEATH_NONE:
             death_day = day
-            n_events = _note(events, n_events, day, _DEATH, max(death_cause, -1))
+            events, n_events = note(events, n_events, day, _DEATH, max(death_cause, -1), -1)
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
             _count_colonies(
@@ -242,14 +298,6 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
         if over:
             break
         step += 1
-    for organ in range(n_organs):
-        first = np.inf
-        for i in range(1, n_colonies):
-            if origin[i, 1] == organ and days[i, 3] < first:
-                first = days[i, 3]
-        if first < np.inf:
-            n_events = _note(events, n_events, first, _RELAPSE, organ)
-    events = events[:n_events]
     return (
         status,
         origin[:n_colonies],
@@ -258,11 +306,12 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
         recorded_days[:recorded],
         counts[:recorded],
         tallies[:recorded],
-        events[np.argsort(events[:, 0], kind="mergesort")],
+        events[:n_events],
         diagnosis_day,
         death_day,
         death_cause,
         day,
+        staging,
     )
 
 
@@ -288,7 +337,8 @@ def prepare(law: Law, course: Course) -> Draw:
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, *rest, day = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        status, *rest = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        day = rest[-2]
         if status == _TOO_MANY_COLONIES:
             raise LimitError(
                 f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
@@ -300,7 +350,7 @@ def prepare(law: Law, course: Course) -> Draw:
                 f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
                 f"the clinic a lethal burden"
             )
-        return PatientRecord(*rest, day)
+        return PatientRecord(*rest)
 
     return draw
 

@@ -15,9 +15,10 @@ import numba
 from numba.core import config
 
 from metasim import terms
-from metasim.law import growth
+from metasim.law import growth, plan
 
-_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)])
+_OTHERS = (growth, plan, terms)
+_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(m.__file__) for m in _OTHERS)])
 
 
 def _cache_folder() -> Path:

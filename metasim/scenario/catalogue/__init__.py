@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 _PACKAGE = FOLDER.parents[1]
-KINDS = ("scenarios", "organs", "subtypes")
+KINDS = ("scenarios", "organs", "subtypes", "treatments")
 
 
 class Entry(NamedTuple):
     """One entry of `metasim list`.
 
     Attributes:
-        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs" or "subtype".
+        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs", "subtype" or
+            "treatment".
         name: what it is called in a file or on the command line.
         title: one line.
         comment: the first comment of its file: what to look at.
@@ -70,7 +71,7 @@ _IDENTIFIERS = (("doi", "doi:"), ("pmid", "PMID "), ("pmcid", ""))
 def entries() -> list[Entry]:
     """The whole catalogue and the shipped scenarios."""
     kinds = (("shipped", "scenario"), ("scenarios", "base"), ("organs", "organs"),
-             ("subtypes", "subtype"))  # fmt: skip
+             ("subtypes", "subtype"), ("treatments", "treatment"))  # fmt: skip
     return [_entry(label, kind, name) for kind, label in kinds for name in names(kind)]
 
 
