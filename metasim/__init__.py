@@ -29,12 +29,15 @@ _HOME = {
     "ScenarioError": "metasim.errors",
     "ResultsError": "metasim.errors",
     "LimitError": "metasim.errors",
+    "CancerCell": "metasim.engines.cells",
+    "watch": "metasim.watch",
 }
 _MODULES = {"plots": "metasim.results.plots"}
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
+    from metasim.engines.cells import CancerCell
     from metasim.errors import LimitError, MetasimError, ResultsError, ScenarioError
     from metasim.results import plots
     from metasim.results.store import Results, open_results
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from metasim.runner.cohort import run
     from metasim.scenario.load import load
     from metasim.scenario.schema import Scenario
+    from metasim.watch import watch
 
 
 def __getattr__(name: str) -> Any:

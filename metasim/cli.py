@@ -147,6 +147,26 @@ def plot(
 
 
 @app.command()
+def watch(
+    scenario: ScenarioArgument,
+    set_: Set = None,
+    patient: Annotated[int, typer.Option(help="Number of the patient, from 0.")] = 0,
+    movie: Annotated[
+        Path | None, typer.Option(help="Write an animation: .gif, or .mp4 with ffmpeg.")
+    ] = None,
+    cells: Annotated[
+        Path | None, typer.Option(help="Write every transition of every cell (.parquet).")
+    ] = None,
+    rng_seed: RngSeed = None,
+) -> None:
+    """Watch one patient's cells pass, or fail, the seven stages, every cell an agent."""
+    from metasim.watch import watch as watch_cells
+
+    asked = _load(scenario, set_, rng_seed=rng_seed)
+    watch_cells(asked, movie=movie, cells=cells, patient=patient)
+
+
+@app.command()
 def show(
     scenario: ScenarioArgument,
     set_: Set = None,

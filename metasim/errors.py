@@ -51,7 +51,13 @@ class ResultsError(MetasimError):
 
 
 class LimitError(MetasimError):
-    """A run that outgrew a stated limit (cells, colonies); says which, when, and the way on."""
+    """A run that outgrew a stated limit (cells, colonies); says which, when, and the way on.
+
+    Attributes:
+        record: what the patient's engine had recorded until then, if it kept that.
+    """
+
+    record: object = None
 
 
 class OptionError(MetasimError):

@@ -12,7 +12,7 @@ from scipy import stats
 
 from bench import bench_cells
 from metasim.engines import cells
-from metasim.engines.cells import CancerCell, CascadeModel, cell, ledger
+from metasim.engines.cells import CancerCell, CascadeModel
 from metasim.engines.cells.model import release
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, MetasimError, OptionError
@@ -147,9 +147,7 @@ def test_founders_of_a_cluster_become_agents_of_their_own() -> None:
     assert {1, 3} <= set(record.origin[1:, 3].tolist()) <= {1, 3, 8}
 
 
-def test_macrometastasis_is_a_stage_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell, "MACRO_CELLS", 12)
-    monkeypatch.setattr(ledger, "MACRO_CELLS", 12)
+def test_macrometastasis_is_a_stage_of_its_own() -> None:
     for seed in range(10):  # surgery may turn one back into a micrometastasis
         twin.check_books(simulate(twin.SCENARIOS["resection"], seed))
     record = simulate(twin.SCENARIOS["secondary_seeding"])

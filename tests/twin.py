@@ -60,6 +60,8 @@ def scenario(**changes: Any) -> Scenario:
             "colonization_per_day": 0.6,
         },
         "circulation": {"death_prob_per_pass": 0.08},
+        # small size classes: a macrometastasis of 4.2e6 agents would be too much
+        "clinic": {"micro_cells": 4.0, "macro_cells": 12.0},
         "growth": {"law": "exponential", "rho_per_day": 0.01, "turnover_per_day": 0.04},
         "primary": {"organ": "breast", "initial_cells": 150},
         "soil": {

@@ -37,6 +37,7 @@ from metasim.scenario.fields import (
 )
 from metasim.scenario.origin import Origin
 from metasim.scenario.treatment import Treatment
+from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 
 class Run(Part):
@@ -93,6 +94,10 @@ class Clinic(Part):
     they are seen on the day."""
     lethal_cells: Cells | None = None
     """Total burden of metastases and primary that kills; unset: nobody dies of it."""
+    micro_cells: Cells = float(MICRO_CELLS)
+    """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
+    macro_cells: Cells = float(MACRO_CELLS)
+    """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
     age_years: Annotated[float, number("years", ge=0, le=130)] | None = None
     """Age on day 0."""
     other_death_per_year: Annotated[float, number("1/year", ge=0)] | None = None

@@ -6,10 +6,6 @@ into each stage) is found with a power of at least 90 %, at a family-wise error 
 scenarios and observables. Every run asserts that power from the spread that it saw.
 """
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from metasim.engines import cells, colonies
@@ -45,26 +41,3 @@ def test_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     b, _ = twin.sample(fault.scenario, colonies.simulate, 1_500, 12)
     assert twin.compare(a, b, names).p <= LEVEL
 
-
-SMALL_CLASSES = """
-import metasim.terms as terms
-terms.MICRO_CELLS, terms.MACRO_CELLS = 4, 12
-from metasim.engines import cells, colonies
-from tests import twin
-for name in ("secondary_seeding", "resection", "clusters"):
-    a, names = twin.sample(name, cells.simulate, 500, 21)
-    b, _ = twin.sample(name, colonies.simulate, 1500, 22)
-    i = names.index("macrometastasis: entered")
-    assert a[:, i].sum() > 100, "no macrometastases to compare"
-    verdict = twin.compare(a, b, names)
-    assert verdict.p > 0.001, (name, verdict)
-"""
-
-
-def test_size_classes_agree(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    """Micro- and macrometastases: an agent each is too much, so the classes are made small."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL_CLASSES], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]

@@ -234,6 +234,7 @@ class Cascade(Population):
             route=-1 if unit.route is None else int(unit.route),
             founders=founders,
             vascularised=math.isinf(self.law.angiogenesis[2]),
+            macro_cells=self.course.macro_cells,
             cells=[[] for _ in self.phenotypes],
             days=[self.ledger.day, *[math.nan] * 4],
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import mesa
 
-from metasim.terms import MACRO_CELLS, Gate, Route, Stage
+from metasim.terms import Gate, Route, Stage
 
 if TYPE_CHECKING:
     from metasim.engines.cells.population import Population
@@ -24,6 +24,8 @@ class Colony:
     """`metasim.terms.Route`; -1: the primary."""
     founders: int
     vascularised: bool
+    macro_cells: float
+    """Largest size of a micrometastasis."""
     cells: list[list["CancerCell"]]
     """Living cells of each phenotype."""
     days: list[float]
@@ -44,7 +46,7 @@ class Colony:
         """Stage of its cells at a size."""
         if self.number == 0:
             return Stage.PRIMARY_GROWTH
-        return Stage.MACROMETASTASIS if size > MACRO_CELLS else Stage.MICROMETASTASIS
+        return Stage.MACROMETASTASIS if size > self.macro_cells else Stage.MICROMETASTASIS
 
 
 class CancerCell(mesa.Agent):  # type: ignore[misc]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.terms import MACRO_CELLS, MICRO_CELLS, Event, Stage, Tally
+from metasim.law.course import Course
+from metasim.terms import Event, Stage, Tally
 
 if TYPE_CHECKING:
     from metasim.engines.cells.cell import CancerCell, Colony
@@ -24,9 +25,10 @@ class Ledger:
         history: keep every transition of every cell, each pass through a bed included.
     """
 
-    def __init__(self, n_organs: int, history: bool) -> None:
+    def __init__(self, n_organs: int, course: Course, history: bool) -> None:
         self.day = 0.0
         self.n_organs = n_organs
+        self.micro_cells, self.macro_cells = course.micro_cells, course.macro_cells
         self.tally = np.zeros((len(Stage), n_organs, len(Tally)), np.int64)
         self.recorded_days: list[float] = []
         self.counts: list[Ints] = []
@@ -69,7 +71,7 @@ class Ledger:
 
     def reach(self, colony: "Colony", size: int, detection_cells: float) -> None:
         """Note the first day that a metastasis reached each size; the first seen is a relapse."""
-        reached = (size >= MICRO_CELLS, size > MACRO_CELLS, size >= detection_cells)
+        reached = (size >= self.micro_cells, size > self.macro_cells, size >= detection_cells)
         for i, here in enumerate(reached, start=1):
             if here and math.isnan(colony.days[i]):
                 colony.days[i] = self.day
@@ -84,7 +86,7 @@ class Ledger:
             size = colony.size
             counts[colony.organ, 3] += size
             if colony.number > 0:
-                kind = 0 if size < MICRO_CELLS else 1 if size <= MACRO_CELLS else 2
+                kind = 0 if size < self.micro_cells else 1 if size <= self.macro_cells else 2
                 counts[colony.organ, kind] += 1
         self.tally[:, :, Tally.CELLS] = census
         self.recorded_days.append(self.day)

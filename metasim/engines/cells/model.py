@@ -241,7 +241,7 @@ def simulate(
         model.run_model()
         return model.record()
     except LimitError as error:
-        error.record = None if model is None else model.record()  # type: ignore[attr-defined]
+        error.record = None if model is None else model.record()
         raise
     finally:
         release(model)

@@ -43,7 +43,7 @@ class Population(mesa.Model):  # type: ignore[misc]
         self.law, self.course = law, course
         self.organs, self.phenotypes = tuple(organs), tuple(phenotypes)
         self.max_cells = max_cells
-        self.ledger = Ledger(len(organs), history)
+        self.ledger = Ledger(len(organs), course, history)
         self.n_agents = 0
         self._every_cell = {
             name: getattr(cell_class, name) is not getattr(CancerCell, name)
@@ -89,6 +89,7 @@ class Population(mesa.Model):  # type: ignore[misc]
             route=-1,
             founders=sum(planted),
             vascularised=at_once or sum(planted) > self.law.angiogenesis[1],
+            macro_cells=course.macro_cells,
             cells=[[] for _ in planted],
             days=[0.0, *[math.nan] * 4],
         )
