@@ -24,7 +24,9 @@ from metasim.engines.colonies.treating import (
     note,
     other_death_day,
     prescribe,
+    prescriptions_of,
     see,
+    seen_cells,
     stages_of,
     thin_colonies,
     thin_units,
@@ -61,34 +63,35 @@ def _row(array, k):
     return array[k if len(array) > 1 else 0]
 
 
-@kernel
-def _burdens(origin, sizes, days, alive, n_alive, burden):
-    """Fill the cells of each organ, then of all; hands back those of metastases, and of seen."""
-    burden[:] = 0.0
-    metastases, seen = 0.0, 0.0
+@inlined
+def _add_up(origin, sizes, alive, n_alive, burden):
+    """Fill the cells of each organ, then of all."""
+    last = len(burden) - 1
+    for organ in range(last + 1):
+        burden[organ] = 0.0
     for a in range(n_alive):
         i = alive[a]
-        size = float(sizes[i])
-        burden[origin[i, 1]] += size
-        burden[-1] += size
-        if i > 0:
-            metastases += size
-            if not math.isnan(days[i, 3]):
-                seen += size
-    return metastases, seen
+        burden[origin[i, 1]] += sizes[i]
+        burden[last] += sizes[i]
 
 
 @kernel
-def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everything):
-    moves = u.moves_of_patient(chunk_moves, k_patient)
-    initial_cells = u.of_patient(course.initial_cells, k_patient)
-    diagnosis_cells = u.of_patient(course.diagnosis_cells, k_patient)[0]
-    detection_cells = u.of_patient(course.detection_cells, k_patient)
-    lethal_cells = u.of_patient(course.lethal_cells, k_patient)
-    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, k_patient)
+def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, everything):
+    moves = u.moves_of_patient(chunk_moves, 0, k_patient)
+    initial_cells = _row(course.initial_cells, k_patient)
+    diagnosis_cells = _row(course.diagnosis_cells, k_patient)[0]
+    detection_cells = _row(course.detection_cells, k_patient)
+    lethal_cells = _row(course.lethal_cells, k_patient)
+    stage_cells = _row(course.stage_cells, k_patient)
+    screening_days, screening_half, screening_slope = _row(course.screening, k_patient)
+    follow_up_days = _row(course.follow_up_days, k_patient)[0]
+    symptom_cells = _row(course.symptom_cells, k_patient)
+    age_years = _row(course.age_years, k_patient)[0]
+    other_hazard, other_growth = _row(course.other_death, k_patient)
+    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, 0, k_patient)
     micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
-    _, n_organs, n_kinds, _ = growing.rates.shape
+    _, _, n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
     at_once = math.isinf(switch_per_day)
 
@@ -134,11 +137,11 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
     tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
     recorded = 0
-    events = np.zeros((16, 4))
+    events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
     n_events = 0
-    regime = 0
-    treated = np.zeros(len(plan.trigger), np.int64)
-    clock = np.zeros((len(plan.trigger), 3))
+    regime, pending = 0, len(plan.marks) > 0
+    treated = np.zeros(len(plan.marks), np.int64)
+    clock = np.zeros((len(plan.marks), 3))
     survival = np.ones((3, n_organs, n_kinds))
     felt = np.zeros(len(symptom_cells), np.bool_)
     seen = np.full(n_organs, np.nan)
@@ -164,8 +167,9 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
 
             # 2 colonies grow, change and shed
             n_alive, n_departed, departed, bounded = step_colonies(
-                rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-                tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+                rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days, vessels,
+                alive, n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, seen, births,
+                arrived, leaving, departed,
             )  # fmt: skip
             if not bounded:
                 status = _TOO_MANY_CELLS
@@ -229,50 +233,52 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             n_units = kept
 
         # 4 diagnosis, relapse and symptoms, then treatment that is due
-        metastases, in_sight = _burdens(origin, sizes, days, alive, n_alive, burden)
+        _add_up(origin, sizes, alive, n_alive, burden)
         found = sizes[0] >= diagnosis_cells
         if day >= screened and math.isnan(diagnosis_day):
             screened += screening_days
             found = found_by_screening(rng, sizes[0], screening_half, screening_slope) or found
         if math.isnan(diagnosis_day) and found:
             diagnosis_day = day
-            events, n_events = note(events, n_events, day, _DIAGNOSIS, course.primary_organ, -1)
+            n_events = note(events, n_events, day, _DIAGNOSIS, course.primary_organ, -1)
             if course.from_diagnosis:
                 last_step = step + course.follow_steps
             if follow_up_days > 0.0:  # the first visit
                 see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
-            staging = stages_of(
-                sizes[0], stage_cells, course.regional, course.distant, origin, sizes, seen, alive,
-                n_alive,
+            stages_of(
+                staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional, course.distant,
+                origin, sizes, seen, alive, n_alive,
             )  # fmt: skip
         if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
             while day >= diagnosis_day + visits * follow_up_days:
                 visits += 1
         for organ in range(n_organs):
             if seen[organ] == day:
-                events, n_events = note(events, n_events, day, _RELAPSE, organ, -1)
+                n_events = note(events, n_events, day, _RELAPSE, organ, -1)
                 if course.distant[organ] and math.isnan(relapse_day):
                     relapse_day = day
         for s in range(len(felt)):
             organ = course.symptom_organ[s]
             if not felt[s] and burden[organ] >= symptom_cells[s]:
                 felt[s] = True
-                events, n_events = note(events, n_events, day, _SYMPTOM, organ, s)
-        if len(treated) > 0:
+                n_events = note(events, n_events, day, _SYMPTOM, organ, s)
+        if pending:
             before = regime
-            events, n_events, regime, kills = prescribe(
-                plan, day, dt, age_years, visit, diagnosis_day, relapse_day, seen, metastases,
-                in_sight, treated, clock, survival, events, n_events,
+            in_sight = seen_cells(sizes, days, alive, n_alive)
+            n_events, regime, kills, pending = prescribe(
+                plan.marks, plan.numbers, plan.effects, plan.only_organs, day, dt, age_years, visit,
+                diagnosis_day, relapse_day, seen, burden[n_organs] - sizes[0], in_sight, treated,
+                clock, survival, events, n_events,
             )  # fmt: skip
             if kills:
                 n_alive = thin_colonies(
-                    rng, survival, not math.isnan(diagnosis_day), origin, cells, sizes, days, alive,
-                    n_alive, day, tally,
+                    rng, survival, not math.isnan(diagnosis_day), macro_cells, origin, cells, sizes,
+                    days, alive, n_alive, day, tally,
                 )  # fmt: skip
                 n_units = thin_units(
                     rng, rng_doomed, moves, survival, units, clocks, n_units, pools, tally
                 )
-                _burdens(origin, sizes, days, alive, n_alive, burden)
+                _add_up(origin, sizes, alive, n_alive, burden)
             if regime != before:
                 moves = u.moves_of_patient(chunk_moves, regime, k_patient)
 
@@ -284,7 +290,7 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             death_cause = DEATH_OTHER
         if death_cause != DEATH_NONE:
             death_day = day
-            events, n_events = note(events, n_events, day, _DEATH, max(death_cause, -1), -1)
+            n_events = note(events, n_events, day, _DEATH, max(death_cause, -1), -1)
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
             _count_colonies(
@@ -332,12 +338,13 @@ def prepare(law: Law, course: Course) -> Draw:
         used only with `everything`: counts and stage tallies on the recorded days. It raises
         LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
     """
-    growing, moves = growing_of(law), u.moves_of(law)
+    growing, moves, plan = growing_of(law), u.moves_of(law), prescriptions_of(course.plan)
+    around = course._replace(plan=None)  # the engine reads its own
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, *rest = _simulate(growing, moves, course, k, rng, rng_doomed, everything)
+        status, *rest = _simulate(growing, moves, plan, around, k, rng, rng_doomed, everything)
         day = rest[-2]
         if status == _TOO_MANY_COLONIES:
             raise LimitError(

@@ -107,8 +107,9 @@ def stage_of(colony, size, macro_cells):
 
 @inlined
 def step_colonies(
-    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps, tally,
-    micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+    rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days, vessels, alive,
+    n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, seen, births, arrived, leaving,
+    departed,
 ):  # fmt: skip
     """One step of every living colony.
 
@@ -145,8 +146,10 @@ def step_colonies(
         outgrew MOST_CELLS.
     """
     law, power_exponent = growing.law[0], of_patient(growing.power_exponent, regime, k_patient)[0]
-    avascular_cells, onset_cells, switch_per_day = of_patient(growing.angiogenesis, regime, k_patient)
-    shedding_per_day, reference_cells, border_exponent = of_patient(growing.invasion, regime, k_patient)
+    switching = of_patient(growing.angiogenesis, regime, k_patient)
+    avascular_cells, onset_cells, switch_per_day = switching
+    invasion = of_patient(growing.invasion, regime, k_patient)
+    shedding_per_day, reference_cells, border_exponent = invasion
     rates = of_patient(growing.rates, regime, k_patient)
     mutation = of_patient(growing.mutation, regime, k_patient)
     destined_share = of_patient(growing.destined, regime, k_patient)

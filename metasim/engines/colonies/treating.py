@@ -5,8 +5,10 @@ thinned by it (binomially), units in the organ stay or go whole.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import stage_of
@@ -17,40 +19,68 @@ from metasim.engines.colonies.units import (
     LEFT,
     REMOVED,
     STAGES,
-    doubled,
 )
-from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
-from metasim.terms import DAYS_PER_YEAR, MACRO_CELLS, MICRO_CELLS, Event
+from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION, Plan
+from metasim.law.rates import Array, Ints
+from metasim.terms import DAYS_PER_YEAR, Event
 
 _SURGERY, _START = int(Event.SURGERY), int(Event.TREATMENT_START)
 _CYCLE, _END = int(Event.CYCLE), int(Event.TREATMENT_END)
 WAITING, ON, OVER = 0, 1, 2
+# columns of the marks and numbers of a treatment
+TRIGGER, ORGAN, CYCLES, TO_PROGRESSION, REMOVES, SEEN_ONLY, SPARES_DORMANT, REGIME = range(8)
+DELAY, INTERVAL, DURATION, LEAST_BURDEN, MOST_BURDEN, LEAST_AGE, MOST_AGE = range(7)
+AT_ONCE, PER_DAY = 0, 1
 # layers of the survival of a day
 AWAKE, ASLEEP, SEEN = 0, 1, 2
 
 
+class Prescriptions(NamedTuple):
+    """The plan in few arrays (`metasim.law.plan.Plan`); each costs time in every call."""
+
+    marks: Ints  # (T, 8)
+    numbers: Array  # (T, 7)
+    effects: Array  # (T, 2, O, K) survival at once, hazard per day
+    only_organs: NDArray[np.bool_]  # (T, O)
+    most_events: int
+
+
+def prescriptions_of(plan: Plan) -> Prescriptions:
+    """The plan as this engine reads it."""
+    marks = (
+        plan.trigger, plan.organ, plan.cycles, plan.to_progression, plan.removes, plan.seen_only,
+        plan.spares_dormant, plan.regime,
+    )  # fmt: skip
+    numbers = (plan.delay_days, plan.interval_days, plan.duration_days)
+    return Prescriptions(
+        np.stack([mark.astype(np.int64) for mark in marks], axis=1),
+        np.column_stack([*numbers, plan.only_burden, plan.only_age]),
+        np.stack([plan.survival, plan.hazard_per_day], axis=1),
+        plan.only_organs,
+        int(plan.cycles.sum()) + 2 * len(plan.cycles),
+    )
+
+
 @kernel
 def note(events, n, day, kind, organ, which):
-    """Book an event; hands back the table, longer if need be, and the number in it."""
-    if n == len(events):
-        events = doubled(events)
+    """Book an event; hands back the number of events."""
     events[n, 0] = day
     events[n, 1] = kind
     events[n, 2] = organ
     events[n, 3] = which
-    return events, n + 1
+    return n + 1
 
 
 @kernel
-def suits(plan, t, age, seen, burden):
+def suits(numbers, only_organs, t, age, seen, burden):
     """Whether a patient gets a treatment that is due."""
-    if not plan.only_burden[t, 0] <= burden <= plan.only_burden[t, 1]:
+    if not numbers[t, LEAST_BURDEN] <= burden <= numbers[t, MOST_BURDEN]:
         return False
-    if not plan.only_age[t, 0] <= age <= plan.only_age[t, 1]:
+    if not numbers[t, LEAST_AGE] <= age <= numbers[t, MOST_AGE]:
         return False
     asked, found = False, False
     for organ in range(len(seen)):
-        if plan.only_organs[t, organ]:
+        if only_organs[t, organ]:
             asked = True
             found = found or not math.isnan(seen[organ])
     return found or not asked
@@ -58,13 +88,13 @@ def suits(plan, t, age, seen, burden):
 
 @kernel
 def prescribe(
-    plan, day, dt, age_years, visit, diagnosis_day, relapse_day, seen, burden, seen_burden,
+    marks, numbers, effects, only_organs, day, dt, age_years, visit, diagnosis_day, relapse_day, seen, burden, seen_burden,
     status, clock, survival, events, n_events,
 ):  # fmt: skip
     """Start, repeat and end treatments; work out what survives this day.
 
     Args:
-        plan: the arrays of the plan.
+        marks: the arrays of the plan, as the next three.
         day: the day.
         dt: days of a step: a hazard has acted since the last.
         age_years: on day 0.
@@ -80,17 +110,19 @@ def prescribe(
         events: table of events, and the number in it.
 
     Returns:
-        The table of events and their number, the regime of the next step, whether anything kills.
+        The number of events, the regime of the next step, whether anything kills,
+        whether anything may still come.
     """
-    regime, kills = 0, False
+    regime, kills, pending = 0, False, False
     for t in range(len(status)):
         if status[t] == OVER:
             continue
-        trigger = plan.trigger[t]
+        trigger = marks[t, TRIGGER]
         if status[t] == WAITING:
-            due = plan.delay_days[t]
+            due = numbers[t, DELAY]
             if trigger == NEVER:
                 continue
+            pending = True
             if trigger == ON_DIAGNOSIS:
                 due += diagnosis_day
             elif trigger == ON_RELAPSE:
@@ -100,61 +132,71 @@ def prescribe(
             if not day >= due:
                 continue
             status[t] = OVER
-            if not suits(plan, t, age_years + day / DAYS_PER_YEAR, seen, burden):
+            if not suits(numbers, only_organs, t, age_years + day / DAYS_PER_YEAR, seen, burden):
                 continue
             status[t] = ON
             clock[t, 0] = day
             clock[t, 2] = seen_burden
-            if not plan.removes[t]:
-                events, n_events = note(events, n_events, day, _START, plan.organ[t], t)
-        elif plan.duration_days[t] > 0.0:
+            if not marks[t, REMOVES]:
+                n_events = note(events, n_events, day, _START, marks[t, ORGAN], t)
+        elif numbers[t, DURATION] > 0.0:
             if not kills:
                 kills = True
-                survival[:] = 1.0
-            lower(survival, plan, t, plan.hazard_per_day[t], dt)
+                fill(survival)
+            lower(survival, marks[t], effects[t, PER_DAY], dt)
         start, given = clock[t, 0], clock[t, 1]
         clock[t, 2] = min(clock[t, 2], seen_burden)
         worse = seen_burden > 0.0 and seen_burden >= PROGRESSION * clock[t, 2] and day > start
-        if plan.to_progression[t] and visit and worse:
+        if marks[t, TO_PROGRESSION] and visit and worse:
             status[t] = OVER
-        elif given < plan.cycles[t] and day >= start + given * plan.interval_days[t] - 1e-9:
+        elif given < marks[t, CYCLES] and day >= start + given * numbers[t, INTERVAL] - 1e-9:
             clock[t, 1] = given + 1
-            if plan.removes[t]:
-                events, n_events = note(events, n_events, day, _SURGERY, plan.organ[t], t)
+            if marks[t, REMOVES]:
+                n_events = note(events, n_events, day, _SURGERY, marks[t, ORGAN], t)
             elif given > 0:
-                events, n_events = note(events, n_events, day, _CYCLE, plan.organ[t], t)
+                n_events = note(events, n_events, day, _CYCLE, marks[t, ORGAN], t)
             if not kills:
                 kills = True
-                survival[:] = 1.0
-            lower(survival, plan, t, plan.survival[t], -1.0)
-        if clock[t, 1] >= plan.cycles[t] and day >= start + plan.duration_days[t] - 1e-9:
+                fill(survival)
+            lower(survival, marks[t], effects[t, AT_ONCE], -1.0)
+        if clock[t, 1] >= marks[t, CYCLES] and day >= start + numbers[t, DURATION] - 1e-9:
             status[t] = OVER
         if status[t] == ON:
-            regime |= plan.regime[t]
-        elif not plan.removes[t] and (plan.cycles[t] > 1 or plan.duration_days[t] > 0.0):
-            events, n_events = note(events, n_events, day, _END, plan.organ[t], t)
-    return events, n_events, regime, kills
+            pending = True
+            regime |= marks[t, REGIME]
+        elif not marks[t, REMOVES] and (marks[t, CYCLES] > 1 or numbers[t, DURATION] > 0.0):
+            n_events = note(events, n_events, day, _END, marks[t, ORGAN], t)
+    return n_events, regime, kills, pending
 
 
 @kernel
-def lower(survival, plan, t, effect, dt):
+def fill(survival):
+    """Everything survives so far."""
+    for layer in range(survival.shape[0]):
+        for organ in range(survival.shape[1]):
+            for k in range(survival.shape[2]):
+                survival[layer, organ, k] = 1.0
+
+
+@kernel
+def lower(survival, mark, effect, dt):
     """Multiply the day's survival by that of a treatment: of a hazard over dt, if dt >= 0."""
     for organ in range(survival.shape[1]):
         for k in range(survival.shape[2]):
             left = effect[organ, k]
             if dt >= 0.0:
                 left = math.exp(-left * dt)
-            if plan.seen_only[t]:
+            if mark[SEEN_ONLY]:
                 survival[SEEN, organ, k] *= left
                 continue
             survival[AWAKE, organ, k] *= left
-            if not plan.spares_dormant[t]:
+            if not mark[SPARES_DORMANT]:
                 survival[ASLEEP, organ, k] *= left
 
 
 @kernel
 def thin_colonies(
-    rng, survival, diagnosed, origin, cells, sizes, days, alive, n_alive, day, tally
+    rng, survival, diagnosed, macro_cells, origin, cells, sizes, days, alive, n_alive, day, tally
 ):  # fmt: skip
     """What treatment leaves of the colonies: each cell stays with its survival.
 
@@ -174,14 +216,14 @@ def thin_colonies(
             left += cells[i, k]
         if left < before:
             sizes[i] = left
-            stage = stage_of(i, before)
+            stage = stage_of(i, before, macro_cells)
             tally[stage, organ, REMOVED] += before - left
             if left == 0:
                 days[i, 4] = day
                 continue
-            if stage_of(i, left) != stage:
+            if stage_of(i, left, macro_cells) != stage:
                 tally[stage, organ, LEFT] += left
-                tally[stage_of(i, left), organ, ENTERED] += left
+                tally[stage_of(i, left, macro_cells), organ, ENTERED] += left
         alive[kept] = i
         kept += 1
     return kept
@@ -229,6 +271,17 @@ def found_by_screening(rng, size, half, slope):
 
 
 @kernel
+def seen_cells(sizes, days, alive, n_alive):
+    """Cells of the metastases that imaging has seen."""
+    cells = 0.0
+    for a in range(n_alive):
+        i = alive[a]
+        if i > 0 and not math.isnan(days[i, 3]):
+            cells += sizes[i]
+    return cells
+
+
+@kernel
 def see(origin, sizes, days, alive, n_alive, detection_cells, seen, day):
     """Imaging sees every metastasis of its size that it has not seen before."""
     for a in range(n_alive):
@@ -241,8 +294,11 @@ def see(origin, sizes, days, alive, n_alive, detection_cells, seen, day):
 
 
 @kernel
-def stages_of(size, stage_cells, regional, distant, origin, sizes, seen, alive, n_alive):
-    """T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC, from what is there).
+def stages_of(
+    out, size, stage_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen, alive,
+    n_alive,
+):  # fmt: skip
+    """Fill in T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC, from what is there).
 
     A metastasis in regional nodes stands for a node: up to 3 macrometastases N1, up to 9 N2.
     """
@@ -250,18 +306,17 @@ def stages_of(size, stage_cells, regional, distant, origin, sizes, seen, alive, 
     for a in range(n_alive):
         i = alive[a]
         if i > 0 and regional[origin[i, 1]]:
-            micro += MICRO_CELLS <= sizes[i] <= MACRO_CELLS
-            macro += sizes[i] > MACRO_CELLS
+            micro += micro_cells <= sizes[i] <= macro_cells
+            macro += sizes[i] > macro_cells
     nodes = 0 if micro + macro == 0 else 1
     if macro > 0:
         nodes = 2 if macro <= 3 else 3 if macro <= 9 else 4
-    out = np.zeros(3)
     out[0] = 1 + (size > stage_cells[0]) + (size > stage_cells[1])
     out[1] = nodes
+    out[2] = 0.0
     for organ in range(len(seen)):
         if distant[organ] and not math.isnan(seen[organ]):
             out[2] = 1.0
-    return out
 
 
 @kernel

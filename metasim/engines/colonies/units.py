@@ -27,60 +27,58 @@ class Moves(NamedTuple):
     """What moves a unit: its exit rates (per day), and where it goes given its fate.
 
     `moves_of` makes it for all regimes and all patients of a chunk, with leading axes R and P (1
-    where all are alike); `moves_of_patient` cuts out one, as the other functions here take it.
+    where all are alike); `moves_of_patient` cuts out one, as the other functions here take it. Few
+    arrays, as each costs compile time in every function that takes them.
     """
 
-    intravasation: Array  # (1,)
-    arrested: Array  # (1,) extravasation + washout
-    active: Array  # (O,) colonization + dormancy
-    dormant: Array  # (O,) reawakening + death
-    cluster_cells: Ints  # (C,) the same for every patient
-    # destined; what is missing to 1 is doomed from here on
-    entering: Array  # (O, K, C)
-    landing: Array  # (O, K, C, 2 O)
-    crossing: Array  # (O, K, C)
-    washing: Array  # (O, K, C)
-    founding: Array  # (O, K)
-    sleeping: Array  # (O, K)
-    waking: Array  # (O, K)
-    # doomed
-    invading: Array  # (O, K, C)
-    intravasating: Array  # (O, K, C)
+    exits: Array  # (4, O) exit rate by place
+    chances: Array  # (12, O, K, C) see below
+    landing: Array  # (O, K, C, 2 O) of destined units
     landing_doomed: Array  # (O, K, C, O)
-    crossing_doomed: Array  # (O, K, C)
-    washing_doomed: Array  # (O, K, C)
-    sleeping_doomed: Array  # (O, K)
-    waking_doomed: Array  # (O, K)
+    cluster_cells: Ints  # (C,) the same for every patient
+
+
+# rows of the chances: of destined units (what is missing to 1 is doomed from here on), of doomed
+ENTERING, CROSSING, WASHING, FOUNDING, SLEEPING, WAKING = range(6)
+D_INVADING, D_INTRAVASATING, D_CROSSING, D_WASHING, D_SLEEPING, D_WAKING = range(6, 12)
 
 
 def moves_of(law: Law) -> Moves:
     """The part of the law that moves units."""
     each = law.regimes
     exits = {id(r.moving): _exits(r) for r in each}
-    fates = [(r.destined, r.doomed) for r in each]
+    chances = {id(r.destined): _chances(r) for r in each}
     return Moves(
-        *(stacked([exits[id(r.moving)][i] for r in each]) for i in range(4)),
+        stacked([exits[id(r.moving)] for r in each]),
+        stacked([chances[id(r.destined)] for r in each]),
+        stacked([r.destined.landing for r in each]),
+        stacked([r.doomed.landing for r in each]),
         law.cluster_cells,
-        stacked([yes.entering for yes, _ in fates]),
-        stacked([yes.landing for yes, _ in fates]),
-        stacked([yes.crossing for yes, _ in fates]),
-        stacked([yes.washing for yes, _ in fates]),
-        stacked([yes.founding for yes, _ in fates]),
-        stacked([yes.sleeping for yes, _ in fates]),
-        stacked([yes.waking for yes, _ in fates]),
-        *(stacked([no[i] for _, no in fates]) for i in range(len(law.doomed))),
     )
 
 
-def _exits(law: Law) -> tuple[Array, Array, Array, Array]:
-    """Exit rates of units invaded, arrested, active, dormant."""
+def _exits(law: Law) -> Array:
+    """(P, 4, O) exit rates of units invaded, arrested, active, dormant."""
     intravasation, extravasation, washout, colonization = np.split(law.moving, 4, axis=1)
-    return (
+    rates = (
         intravasation,
         extravasation + washout,
         colonization + law.dormancy,
         law.reawakening + law.dormant_death,
     )
+    return np.stack(np.broadcast_arrays(*rates, law.lymph)[:4], axis=1)
+
+
+def _chances(law: Law) -> Array:
+    """(P, 12, O, K, C), as the rows above say."""
+    yes, no = law.destined, law.doomed
+    rows = (
+        yes.entering, yes.crossing, yes.washing,
+        *(part[..., None] for part in (yes.founding, yes.sleeping, yes.waking)),
+        no.invading, no.intravasating, no.crossing, no.washing,
+        *(part[..., None] for part in (no.sleeping, no.waking)),
+    )  # fmt: skip
+    return np.stack(np.broadcast_arrays(*rows), axis=1)
 
 
 def stacked(regimes: list[Array]) -> Array:
@@ -101,25 +99,11 @@ def of_patient(array, regime, k):
 def moves_of_patient(moves, regime, k):
     """The part of a regime and of the k-th patient of the chunk."""
     return Moves(
-        of_patient(moves.intravasation, regime, k),
-        of_patient(moves.arrested, regime, k),
-        of_patient(moves.active, regime, k),
-        of_patient(moves.dormant, regime, k),
-        moves.cluster_cells,
-        of_patient(moves.entering, regime, k),
+        of_patient(moves.exits, regime, k),
+        of_patient(moves.chances, regime, k),
         of_patient(moves.landing, regime, k),
-        of_patient(moves.crossing, regime, k),
-        of_patient(moves.washing, regime, k),
-        of_patient(moves.founding, regime, k),
-        of_patient(moves.sleeping, regime, k),
-        of_patient(moves.waking, regime, k),
-        of_patient(moves.invading, regime, k),
-        of_patient(moves.intravasating, regime, k),
         of_patient(moves.landing_doomed, regime, k),
-        of_patient(moves.crossing_doomed, regime, k),
-        of_patient(moves.washing_doomed, regime, k),
-        of_patient(moves.sleeping_doomed, regime, k),
-        of_patient(moves.waking_doomed, regime, k),
+        moves.cluster_cells,
     )
 
 
@@ -138,7 +122,7 @@ def land(rng, moves, unit, tally, cells):
     place = 0
     while cumulative[place] <= u and place < len(cumulative) - 1:
         place += 1
-    n_organs = len(moves.active)
+    n_organs = moves.exits.shape[1]
     unit[0] = ARRESTED
     unit[1] = place % n_organs
     unit[5] = place // n_organs
@@ -165,26 +149,18 @@ def move_destined(rng, moves, dt, units, clocks, n_units, tally, turned):
     for i in range(n_units):
         unit = units[i]
         place, organ, k, c = unit[0], unit[1], unit[2], unit[3]
-        if place == INVADED:
-            rate = moves.intravasation[0]
-        elif place == ARRESTED:
-            rate = moves.arrested[0]
-        elif place == ACTIVE:
-            rate = moves.active[organ]
-        else:
-            rate = moves.dormant[organ]
-        clocks[i] -= rate * dt
+        clocks[i] -= moves.exits[place, organ] * dt
         if clocks[i] <= 0.0:
             clocks[i] = rng.standard_exponential()
-            cells = moves.cluster_cells[c]
+            cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
             if place == INVADED:
-                stays = certain(rng, moves.entering[organ, k, c])
+                stays = certain(rng, chances[ENTERING])
                 if stays:
                     tally[INVASION, organ, LEFT] += cells
                     land(rng, moves, unit, tally, cells)
             elif place == ARRESTED:
-                u = rng.random() - moves.crossing[organ, k, c]
-                stays = u < moves.washing[organ, k, c] + ROUNDING
+                u = rng.random() - chances[CROSSING]
+                stays = u < chances[WASHING] + ROUNDING
                 if stays:
                     tally[ARREST, organ, LEFT] += cells
                 if u < 0.0:
@@ -193,22 +169,23 @@ def move_destined(rng, moves, dt, units, clocks, n_units, tally, turned):
                 elif stays:
                     land(rng, moves, unit, tally, cells)
             elif place == ACTIVE:
-                u = rng.random() - moves.founding[organ, k]
-                stays = u < moves.sleeping[organ, k] + ROUNDING
+                u = rng.random() - chances[FOUNDING]
+                stays = u < chances[SLEEPING] + ROUNDING
                 if u < 0.0:
                     unit[0] = COLONIZING
                     tally[EXTRAVASATION, organ, LEFT] += cells
                 elif stays:
                     unit[0] = DORMANT
             else:
-                stays = certain(rng, moves.waking[organ, k])
+                stays = certain(rng, chances[WAKING])
                 if stays:
                     unit[0] = ACTIVE
             if not stays:
                 turned[place, organ, k, c] += 1
                 continue
         if kept < i:
-            units[kept, :] = unit
+            for column in range(units.shape[1]):
+                units[kept, column] = unit[column]
             clocks[kept] = clocks[i]
         kept += 1
     return kept
@@ -248,36 +225,37 @@ def move_doomed(rng, moves, dt, pools, landed, tally, turned):
         turned: (4, O, K, C) units, not in the pools, that leave their place now; emptied.
     """
     n_organs, n_kinds, n_classes = landed.shape
-    pools += turned
     for organ in range(n_organs):
         for k in range(n_kinds):
             for c in range(n_classes):
                 landed[organ, k, c] = 0
-    leave_invaded = -math.expm1(-moves.intravasation[0] * dt)
-    leave_arrested = -math.expm1(-moves.arrested[0] * dt)
+                for place in range(4):
+                    pools[place, organ, k, c] += turned[place, organ, k, c]
     for organ in range(n_organs):
-        leave_active = -math.expm1(-moves.active[organ] * dt)
-        leave_dormant = -math.expm1(-moves.dormant[organ] * dt)
+        leave_invaded = -math.expm1(-moves.exits[INVADED, organ] * dt)
+        leave_arrested = -math.expm1(-moves.exits[ARRESTED, organ] * dt)
+        leave_active = -math.expm1(-moves.exits[ACTIVE, organ] * dt)
+        leave_dormant = -math.expm1(-moves.exits[DORMANT, organ] * dt)
         for k in range(n_kinds):
             for c in range(n_classes):
-                cells = moves.cluster_cells[c]
+                cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
                 waking = go(rng, pools, turned, DORMANT, organ, k, c, leave_dormant)
-                awake = binomial(rng, waking, moves.waking_doomed[organ, k])
+                awake = binomial(rng, waking, chances[D_WAKING])
                 active = go(rng, pools, turned, ACTIVE, organ, k, c, leave_active)
-                asleep = binomial(rng, active, moves.sleeping_doomed[organ, k])
+                asleep = binomial(rng, active, chances[D_SLEEPING])
                 died = waking - awake + active - asleep
                 tally[EXTRAVASATION, organ, LEFT] += died * cells
                 tally[EXTRAVASATION, organ, DIED] += died * cells
                 freed = go(rng, pools, turned, ARRESTED, organ, k, c, leave_arrested)
-                crossing = moves.crossing_doomed[organ, k, c]
+                crossing = chances[D_CROSSING]
                 crossed = binomial(rng, freed, crossing)
-                washing = min(1.0, moves.washing_doomed[organ, k, c] / max(1.0 - crossing, 1e-300))
+                washing = min(1.0, chances[D_WASHING] / max(1.0 - crossing, 1e-300))
                 washed = binomial(rng, freed - crossed, washing)
                 tally[ARREST, organ, LEFT] += freed * cells
                 tally[ARREST, organ, DIED] += (freed - crossed - washed) * cells
                 tally[EXTRAVASATION, organ, ENTERED] += crossed * cells
                 moved = go(rng, pools, turned, INVADED, organ, k, c, leave_invaded)
-                entered = binomial(rng, moved, moves.intravasating[organ, k, c])
+                entered = binomial(rng, moved, chances[D_INTRAVASATING])
                 tally[INVASION, organ, LEFT] += moved * cells
                 tally[INVASION, organ, DIED] += (moved - entered) * cells
                 if washed + entered > 0:
@@ -292,7 +270,8 @@ def move_doomed(rng, moves, dt, pools, landed, tally, turned):
         for k in range(n_kinds):
             for c in range(n_classes):
                 pools[ARRESTED, organ, k, c] += landed[organ, k, c]
-    turned[:] = 0
+                for place in range(4):
+                    turned[place, organ, k, c] = 0
 
 
 @kernel
@@ -310,7 +289,7 @@ def doomed_leave(rng, moves, leaving, pools, tally):
                     if left == 0:
                         continue
                     leaving[organ, k, c, stage] = 0
-                    invaded = binomial(rng, left, moves.invading[organ, k, c])
+                    invaded = binomial(rng, left, moves.chances[D_INVADING, organ, k, c])
                     pools[INVADED, organ, k, c] += invaded
                     cells = moves.cluster_cells[c]
                     tally[INVASION, organ, ENTERED] += invaded * cells
