@@ -244,6 +244,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             if course.from_diagnosis:
                 last_step = step + course.follow_steps
             if follow_up_days > 0.0:  # the first visit
+                visit = True
                 see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
             stages_of(
                 staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional, course.distant,
