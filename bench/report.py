@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 
-def median_seconds(work: Callable[[], object], repeats: int = 3) -> float:
+def median_seconds(work: Callable[[], object], repeats: int = 3, *, warm_up: bool = True) -> float:
     """Median wall time of some runs, after one that is not counted."""
-    work()
+    if warm_up:
+        work()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

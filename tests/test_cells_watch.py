@@ -48,10 +48,11 @@ def test_table_shows_what_the_model_holds() -> None:
     text = screen.export_text()
     assert f"day {model.day:,.0f}" in text
     cells = model.census()
-    for stage in (Stage.PRIMARY_GROWTH, Stage.EXTRAVASATION):
-        line = next(line for line in text.splitlines() if f"{stage.value} {stage.label}" in line)
-        numbers = [int(n) if n != "·" else 0 for n in re.findall(r"(?<=│)\s*(\d+|·)\s*(?=│)", line)]
-        assert numbers == [*cells[stage - 1], cells[stage - 1].sum()]
+    cells[Stage.CIRCULATION - 1] = model.ledger.carried
+    for organ, column in zip(model.organs, cells.T, strict=True):
+        line = next(line for line in text.splitlines() if organ.replace("_", " ") in line)
+        numbers = [int(n) if n != "·" else 0 for n in re.findall(r" (\d+|·)(?= |$)", line)]
+        assert numbers == column.tolist()
 
 
 def test_watched_patient_is_the_patient_of_the_run() -> None:
@@ -97,7 +98,7 @@ def test_runaway_keeps_what_was_seen(tmp_path: Path) -> None:
         watch(asked, cells=tmp_path / "cells.parquet", console=screen)
     assert error.value.record.counts.sum() > 0
     assert pq.read_table(tmp_path / "cells.parquet").num_rows >= 400
-    assert "primary_growth" in screen.export_text()
+    assert "growth" in screen.export_text()
 
 
 def test_own_cells_can_be_watched() -> None:

@@ -40,7 +40,7 @@ def reaches(cells: float, birth: float, death: float) -> float:
     ratio = death / birth
     if ratio == 1.0:
         return 1.0 / cells
-    return (1.0 - ratio) / (1.0 - ratio**cells)
+    return float((1.0 - ratio) / (1.0 - ratio**cells))
 
 
 def metastases_alive(
@@ -70,7 +70,8 @@ def relapse_free(
     r = growth / net
     x0 = net / birth * size * math.exp(-net * days)
     # e^(gt) (b/(lambda M))^r gamma(r, x0) = x0^-r gamma(r, x0), which stays finite for late days
-    return math.exp(-rate * cells / birth * float(special.hyp1f1(r, r + 1.0, -x0)) / r)
+    reduced = float(special.hyp1f1(r, r + 1.0, -x0)) / r
+    return math.exp(-rate * cells / birth * reduced)
 
 
 def never_relapse(rate: float, cells: float, growth: float, birth: float, death: float) -> float:

@@ -149,4 +149,4 @@ def _initial_cells(get: Parameters) -> Ints:
     share = get.stack([f"seed.phenotypes.{name}.initial_fraction" for name in names])
     share = np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
     ends = np.rint(np.rint(cells)[:, None] * share).astype(np.int64)
-    return np.diff(ends, axis=1, prepend=0)
+    return np.asarray(np.diff(ends, axis=1, prepend=0))

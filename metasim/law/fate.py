@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    """part / whole where whole > 0, else 0, kept within [0, 1] against rounding."""
+    """Share part / whole where whole > 0, else 0, kept within [0, 1] against rounding."""
     part, whole = np.broadcast_arrays(part, whole)
     out = np.zeros(part.shape)
     np.divide(part, whole, out=out, where=whole > 0)

@@ -60,5 +60,5 @@ def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) ->
 
 
 def probability(odds: Array) -> Array:
-    """odds / (1 + odds), elementwise; monotone in the odds."""
+    """Probability odds / (1 + odds), elementwise; monotone in the odds."""
     return np.asarray(odds / (1.0 + odds))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache, reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,9 @@ class Parameters:
         """As `number`, without the changes of treatments to this key."""
         if path in self.drawn:
             return self.drawn[path]
-        value = reduce(_member, path.split("."), self.scenario)
+        value: Any = reduce(_member, path.split("."), self.scenario)
         if value is not None:
-            return np.array([float(value)])  # type: ignore[arg-type]
+            return np.array([float(value)])
         if isinstance(default, str):
             return self.number(default)
         return np.array([default])
@@ -103,7 +104,7 @@ def _largest(path: str) -> float:
     return key.limits.get("le", np.inf) if key is not None else np.inf
 
 
-def _member(part: object, key: str) -> object:
+def _member(part: Any, key: str) -> Any:
     if part is None:
         return None
     if isinstance(part, Mapping):

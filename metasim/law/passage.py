@@ -25,7 +25,7 @@ _TRAITS = {
 def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     """How units pass in a regime, and the fields of the law that say so."""
     organs = list(get.scenario.soil)
-    phenotypes = list(get.scenario.seed.phenotypes) or [None]
+    phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
     gates = _gate_probabilities(get, organs, phenotypes)
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest = gates[Gate.ARREST]
@@ -49,7 +49,9 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     )
     dormant_death = get.number("rates.dormant_death_per_day")
     passing = fate.Gates(
-        *(gates[g] for g in (Gate.INVASION, Gate.INTRAVASATION, Gate.EXTRAVASATION)),
+        gates[Gate.INVASION],
+        gates[Gate.INTRAVASATION],
+        gates[Gate.EXTRAVASATION],
         gates[Gate.COLONIZATION],
     )
     passage = fate.Passage(
@@ -153,7 +155,7 @@ def _clusters(get: Parameters) -> tuple[Ints, Array, Array, Array]:
 
 def _hop(get: Parameters, organs: list[str]) -> Array:
     """(1 or P, 2 O, 2 O); shares drawn per patient make one graph each."""
-    plain = get.scenario.vessels
+    plain: vessels.Vessels = get.scenario.vessels  # type: ignore[assignment]
     drawn = {key: value for key, value in get.drawn.items() if key.startswith("vessels.")}
     if not drawn:
         return vessels.hop_matrix(organs, plain)[None]
@@ -162,7 +164,7 @@ def _hop(get: Parameters, organs: list[str]) -> Array:
         graph = {r: {a: dict(b) for a, b in ends.items()} for r, ends in plain.items()}
         for key, value in drawn.items():
             _, route, source, target = key.split(".")
-            graph[route][source][target] = float(value[k])  # type: ignore[index]
+            graph[route][source][target] = float(value[k])
         for ends in graph.values():
             for shares in ends.values():  # drawn shares are scaled to sum to 1
                 total = sum(shares.values())

@@ -71,22 +71,20 @@ class Law(NamedTuple):
         return Law(*(_expand(field) for field in self))
 
 
-def _expand(field: object) -> object:
+def _expand(field: Any) -> Any:
     if isinstance(field, tuple):
         return _like(field, (_expand(part) for part in field))
-    assert isinstance(field, np.ndarray)
     return field if field.dtype == np.int64 else field[None]
 
 
-def _like(field: tuple[object, ...], parts: Iterable[object]) -> tuple[object, ...]:
+def _like(field: Any, parts: Iterable[Any]) -> Any:
     """The parts as a tuple of the same kind, named or plain."""
     return type(field)(*parts) if hasattr(field, "_fields") else tuple(parts)
 
 
-def _cut(field: object, k: int) -> object:
+def _cut(field: Any, k: int) -> Any:
     if isinstance(field, tuple):
         return _like(field, (_cut(part, k) for part in field))
-    assert isinstance(field, np.ndarray)
     if field.dtype == np.int64:  # growth_law and cluster_cells: the same for every patient
         return field
     return field[k if len(field) > 1 else 0]
@@ -185,7 +183,7 @@ def _passing(regimes: list[Parameters]) -> list[dict[str, Any]]:
 def _growing(get: Parameters) -> dict[str, Any]:
     """Fields of the law that make colonies grow and shed."""
     organs = list(get.scenario.soil)
-    phenotypes = list(get.scenario.seed.phenotypes) or [None]
+    phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
     rho, death = _growth_rates(get, organs, phenotypes)
     return {
         "growth_law": np.array([GrowthLaw[get.scenario.growth.law.upper()]], dtype=np.int64),
@@ -213,7 +211,7 @@ def _growing(get: Parameters) -> dict[str, Any]:
 def _growth_rates(
     get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
 ) -> tuple[Array, Array]:
-    """rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
+    """Growth rate rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
     out = []
     for base, factor in (("rho_per_day", "growth"), ("turnover_per_day", "turnover")):
         of_soil = get.stack([f"soil.{o}.{factor}_factor" for o in organs])
@@ -230,7 +228,5 @@ def _growth_rates(
 def _mutation(get: Parameters, phenotypes: list[str] | list[None]) -> Array:
     if phenotypes == [None]:
         return np.zeros((1, 1, 1))
-    rows = [
-        get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes
-    ]
+    rows = [get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes]
     return np.stack(alike(rows), axis=1)

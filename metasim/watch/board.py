@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from metasim.engines.cells import CascadeModel
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_WIDTH = 24
+_WIDTH = 7
 _SECONDS = 0.1
+_HEADINGS = dict(
+    zip(Stage, ("growth", "invade", "flow", "arrest", "exit", "micro", "macro"), strict=True)
+)
 
 
 def sparkline(values: list[int], width: int = _WIDTH) -> str:
@@ -65,25 +69,24 @@ class Board:
         table = Table(
             title=f"day {model.day:,.0f} ({years:.1f} years)   {model.census().sum():,} cells   "
             f"{alive:,} metastases",
-            caption="cells by stage and organ; circulation: carried in this step, by the organ "
-            "they left; curves: whole run, log scale",
+            caption="flow: cells carried in this step, by the organ they left; curves: log scale",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
         )
-        table.add_column("stage")
-        for organ in model.organs:
-            table.add_column(organ, justify="right")
-        table.add_column("all", justify="right")
-        table.add_column("over time", min_width=_WIDTH)
-        history = list(zip(*self.by_stage, strict=True))
+        table.add_column("organ", no_wrap=True)
         for stage in Stage:
-            row = self.cells[stage - 1]
-            style = STAGE_COLOURS[stage]
-            table.add_row(
-                Text(f"{stage.value} {stage.label}", style=style),
-                *(f"{n:,}" if n else "·" for n in row),
-                f"{row.sum():,}",
-                Text(sparkline(list(history[stage - 1])), style=style),
+            table.add_column(
+                Text(f"{stage.value}\n{_HEADINGS[stage]}", style=STAGE_COLOURS[stage]),
+                justify="right",
+                no_wrap=True,
+                min_width=_WIDTH,
             )
+        for organ, row in zip(model.organs, self.cells.T, strict=True):
+            table.add_row(organ.replace("_", " "), *(f"{n:,}" if n else "·" for n in row))
         table.add_section()
-        by_organ = model.census().sum(axis=0)
-        table.add_row("all", *(f"{n:,}" for n in by_organ), f"{by_organ.sum():,}", "")
+        table.add_row("all", *(f"{n:,}" for n in self.cells.sum(axis=1)))
+        history = list(zip(*self.by_stage, strict=True))
+        curves = (Text(sparkline(list(history[s - 1])), style=STAGE_COLOURS[s]) for s in Stage)
+        table.add_row("over time", *curves)
         return table

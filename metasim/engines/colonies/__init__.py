@@ -20,6 +20,8 @@ from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
 from metasim.engines.colonies.kernel import compiled, inlined, kernel
 from metasim.engines.colonies.treating import (
+    COMING,
+    NOTHING,
     found_by_screening,
     note,
     other_death_day,
@@ -43,6 +45,16 @@ _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
 _DIAGNOSIS, _RELAPSE, _DEATH = int(Event.DIAGNOSIS), int(Event.RELAPSE), int(Event.DEATH)
 _SYMPTOM = int(Event.SYMPTOM)
 _N_STAGES, _N_TALLIES = len(Stage), len(Tally)
+
+
+@kernel
+def _close(tally, tallies, recorded):
+    """Put the tally by as that of a recorded day, and start it anew."""
+    for stage in range(tally.shape[0]):
+        for organ in range(tally.shape[1]):
+            for column in range(tally.shape[2]):
+                tallies[recorded, stage, organ, column] = tally[stage, organ, column]
+                tally[stage, organ, column] = 0
 
 
 @kernel
@@ -139,7 +151,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     recorded = 0
     events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
     n_events = 0
-    regime, pending = 0, len(plan.marks) > 0
+    regime, pending = 0, COMING if len(plan.marks) > 0 else NOTHING
     treated = np.zeros(len(plan.marks), np.int64)
     clock = np.zeros((len(plan.marks), 3))
     survival = np.ones((3, n_organs, n_kinds))
@@ -166,34 +178,36 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             visit = follow_up_days == 0.0 or day >= diagnosis_day + visits * follow_up_days
 
             # 2 colonies grow, change and shed
-            n_alive, n_departed, departed, bounded = step_colonies(
-                rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days, vessels,
-                alive, n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, seen, births,
-                arrived, leaving, departed,
-            )  # fmt: skip
-            if not bounded:
-                status = _TOO_MANY_CELLS
-                break
-            if everything:
-                u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
-            while n_units + n_departed > len(units):
-                units, clocks = u.doubled(units), u.doubled(clocks)
-            for j in range(n_departed):
-                units[n_units, 0] = u.INVADED
-                for column in range(4):
-                    units[n_units, 1 + column] = departed[j, column]
-                clocks[n_units] = rng.standard_exponential()
-                n_units += 1
-            if n_units > course.max_colonies:
-                status = _TOO_MANY_COLONIES
-                break
+            if n_alive > 0:
+                n_alive, n_departed, departed, bounded = step_colonies(
+                    rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days,
+                    vessels, alive, n_alive, gaps, tally, micro_cells, macro_cells,
+                    detection_cells, seen, births, arrived, leaving, departed,
+                )  # fmt: skip
+                if not bounded:
+                    status = _TOO_MANY_CELLS
+                    break
+                if everything:
+                    u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
+                while n_units + n_departed > len(units):
+                    units, clocks = u.doubled_rows(units), u.doubled(clocks)
+                for j in range(n_departed):
+                    units[n_units, 0] = u.INVADED
+                    for column in range(4):
+                        units[n_units, 1 + column] = departed[j, column]
+                    clocks[n_units] = rng.standard_exponential()
+                    n_units += 1
+                if n_units > course.max_colonies:
+                    status = _TOO_MANY_COLONIES
+                    break
 
             # 3 units that colonized found colonies
             kept = 0
             for j in range(n_units):
                 if j >= moved or units[j, 0] != u.COLONIZING:
                     if kept < j:
-                        units[kept, :] = units[j, :]
+                        for column in range(6):
+                            units[kept, column] = units[j, column]
                         clocks[kept] = clocks[j]
                     kept += 1
                     continue
@@ -201,7 +215,8 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                     status = _TOO_MANY_COLONIES
                     break
                 if n_colonies == len(origin):
-                    origin, cells, days = u.doubled(origin), u.doubled(cells), u.doubled(days)
+                    origin, cells = u.doubled_rows(origin), u.doubled_rows(cells)
+                    days = u.doubled_rows(days)
                     sizes, vessels, alive = u.doubled(sizes), u.doubled(vessels), u.doubled(alive)
                 i = n_colonies
                 organ, founders = units[j, 1], moves.cluster_cells[units[j, 3]]
@@ -263,7 +278,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             if not felt[s] and burden[organ] >= symptom_cells[s]:
                 felt[s] = True
                 n_events = note(events, n_events, day, _SYMPTOM, organ, s)
-        if pending:
+        if pending > NOTHING:
             before = regime
             in_sight = seen_cells(sizes, days, alive, n_alive)
             n_events, regime, kills, pending = prescribe(
@@ -298,26 +313,19 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                 micro_cells, macro_cells, origin, sizes, alive, n_alive, counts[recorded], tally
             )
             u.count_units(moves, units, n_units, pools, tally)
-            tallies[recorded] = tally
-            tally[:] = 0
+            _close(tally, tallies, recorded)
             recorded_days[recorded] = day
             recorded += 1
         if over:
             break
+        if n_alive == 0 and n_units == 0 and not everything and pending < COMING and math.isinf(other_day):
+            step = last_step - 1  # nothing is left that could happen
         step += 1
     return (
         status,
-        origin[:n_colonies],
-        cells[:n_colonies],
-        days[:n_colonies],
-        recorded_days[:recorded],
-        counts[:recorded],
-        tallies[:recorded],
-        events[:n_events],
-        diagnosis_day,
-        death_day,
-        death_cause,
-        day,
+        (n_colonies, recorded, n_events),
+        (origin, cells, days, recorded_days, counts, tallies, events),
+        (diagnosis_day, death_day, death_cause, day),
         staging,
     )
 
@@ -345,8 +353,12 @@ def prepare(law: Law, course: Course) -> Draw:
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, *rest = _simulate(growing, moves, plan, around, k, rng, rng_doomed, everything)
-        day = rest[-2]
+        status, lengths, tables, ends, staging = _simulate(
+            growing, moves, plan, around, k, rng, rng_doomed, everything
+        )
+        n_colonies, recorded, n_events = lengths
+        origin, cells, days, recorded_days, counts, tallies, events = tables
+        diagnosis_day, death_day, death_cause, day = ends
         if status == _TOO_MANY_COLONIES:
             raise LimitError(
                 f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
@@ -358,7 +370,20 @@ def prepare(law: Law, course: Course) -> Draw:
                 f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
                 f"the clinic a lethal burden"
             )
-        return PatientRecord(*rest)
+        return PatientRecord(
+            origin[:n_colonies],
+            cells[:n_colonies],
+            days[:n_colonies],
+            recorded_days[:recorded],
+            counts[:recorded],
+            tallies[:recorded],
+            events[:n_events],
+            diagnosis_day,
+            death_day,
+            death_cause,
+            day,
+            staging,
+        )
 
     return draw
 

@@ -63,7 +63,7 @@ def leaving_prob(hazard):
     return -math.expm1(-hazard)
 
 
-@inlined
+@kernel
 def binomial(rng, n, p):
     """Binomial(n, p) for n up to 1e15."""
     if n <= 0 or p <= 0.0:

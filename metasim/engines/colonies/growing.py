@@ -19,6 +19,7 @@ from metasim.engines.colonies.units import (
     MICRO,
     NET_GROWTH,
     PRIMARY,
+    doubled_rows,
     of_patient,
     stacked,
 )
@@ -223,7 +224,7 @@ def step_colonies(
                         leaving[organ, k, c, stage] += doomed
                     for _ in range(destined):
                         if n_departed == len(departed):
-                            departed = np.concatenate((departed, departed))
+                            departed = doubled_rows(departed)
                         departed[n_departed, 0] = organ
                         departed[n_departed, 1] = k
                         departed[n_departed, 2] = c

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
 
 from metasim import terms
 from metasim.law import growth, plan
@@ -34,14 +33,15 @@ CACHE = _cache_folder()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function with numba, cached on disk (in memory only where that is impossible)."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    folder = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
+    numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]
     try:
         return numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # no folder of the cache can be written
         return numba.njit(error_model="numpy")(function)
     finally:
-        config.CACHE_DIR = before
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -27,6 +27,7 @@ from metasim.terms import DAYS_PER_YEAR, Event
 _SURGERY, _START = int(Event.SURGERY), int(Event.TREATMENT_START)
 _CYCLE, _END = int(Event.CYCLE), int(Event.TREATMENT_END)
 WAITING, ON, OVER = 0, 1, 2
+NOTHING, IF_SEEN, COMING = 0, 1, 2  # what the plan has in store for a patient
 # columns of the marks and numbers of a treatment
 TRIGGER, ORGAN, CYCLES, TO_PROGRESSION, REMOVES, SEEN_ONLY, SPARES_DORMANT, REGIME = range(8)
 DELAY, INTERVAL, DURATION, LEAST_BURDEN, MOST_BURDEN, LEAST_AGE, MOST_AGE = range(7)
@@ -111,9 +112,10 @@ def prescribe(
 
     Returns:
         The number of events, the regime of the next step, whether anything kills,
-        whether anything may still come.
+        what
+        may still come (NOTHING, IF_SEEN, COMING).
     """
-    regime, kills, pending = 0, False, False
+    regime, kills, pending = 0, False, NOTHING
     for t in range(len(status)):
         if status[t] == OVER:
             continue
@@ -122,13 +124,13 @@ def prescribe(
             due = numbers[t, DELAY]
             if trigger == NEVER:
                 continue
-            pending = True
             if trigger == ON_DIAGNOSIS:
                 due += diagnosis_day
             elif trigger == ON_RELAPSE:
                 due += relapse_day
             elif trigger != ON_DAY:
                 due += seen[trigger]
+            pending = max(pending, IF_SEEN if math.isnan(due) else COMING)
             if not day >= due:
                 continue
             status[t] = OVER
@@ -162,7 +164,8 @@ def prescribe(
         if clock[t, 1] >= marks[t, CYCLES] and day >= start + numbers[t, DURATION] - 1e-9:
             status[t] = OVER
         if status[t] == ON:
-            pending = True
+            ends = clock[t, 1] < marks[t, CYCLES] or not math.isinf(numbers[t, DURATION])
+            pending = max(pending, COMING if ends else IF_SEEN)
             regime |= marks[t, REGIME]
         elif not marks[t, REMOVES] and (marks[t, CYCLES] > 1 or numbers[t, DURATION] > 0.0):
             n_events = note(events, n_events, day, _END, marks[t, ORGAN], t)

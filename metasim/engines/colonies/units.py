@@ -193,7 +193,7 @@ def move_destined(rng, moves, dt, units, clocks, n_units, tally, turned):
 
 @kernel
 def spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally):
-    """n doomed units enter the flow from an organ; some are arrested, the rest destroyed."""
+    """Let n doomed units enter the flow from an organ; some are arrested, the rest destroyed."""
     tally[CIRCULATION, organ, ENTERED] += n * cells
     tally[CIRCULATION, organ, LEFT] += n * cells
     left, rest = n, 1.0
@@ -310,8 +310,19 @@ def count_units(moves, units, n_units, pools, tally):
 
 
 @kernel
-def doubled(table):
+def doubled(column):
+    """The same values in a column of twice the length."""
+    out = np.empty(2 * len(column), column.dtype)
+    for i in range(len(column)):
+        out[i] = column[i]
+    return out
+
+
+@kernel
+def doubled_rows(table):
     """The same rows in a table of twice the length."""
-    out = np.empty((2 * len(table), *table.shape[1:]), table.dtype)
-    out[: len(table)] = table
+    out = np.empty((2 * len(table), table.shape[1]), table.dtype)
+    for i in range(len(table)):
+        for j in range(table.shape[1]):
+            out[i, j] = table[i, j]
     return out

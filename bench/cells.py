@@ -1,7 +1,7 @@
 """The cell engine against the plainest Mesa model of as many agents, in one run.
 
 The plainest model does what no agent-based model on Mesa does without: `agents.do`, one random draw
-per agent. Alone: python -m bench.bench_cells
+per agent. Alone: python -m bench cells
 """
 
 import gc
