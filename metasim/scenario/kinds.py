@@ -34,6 +34,8 @@ def _completed(own: Layer, i: int, item: dict[str, Any]) -> dict[str, Any]:
             f"treatment.{i}.{path.removeprefix('treatment.0.')}": origin
             for path, origin in entry.origins.items()
         } | own.origins
+    if "start" in item:  # another start takes the catalogue's delay from it away
+        base.pop("delay_days", None)
     out = {**base, **item}
     for name in _TABLES:
         if isinstance(out.get(name), dict):

@@ -56,6 +56,14 @@ def sources() -> dict[str, dict[str, str]]:
     return tomllib.loads((FOLDER / "sources.toml").read_text("utf-8"))
 
 
+@cache
+def drugs() -> frozenset[str]:
+    """Drugs of the catalogue's treatments."""
+    tables = (path_of("treatments", name) for name in names("treatments"))
+    found = (tomllib.loads(path.read_text("utf-8")).get("drug") for path in tables if path)
+    return frozenset(drug for drug in found if drug)
+
+
 def cite(source: str) -> str:
     """A source in full; what is not a key of sources.toml is given as it stands."""
     entry = sources().get(source)

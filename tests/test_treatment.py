@@ -1,0 +1,142 @@
+"""Treatment against exact laws (MODEL sections 6 and 9), in both engines, with planted faults."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import metasim as ms
+from metasim.engines import cells, colonies
+from metasim.law import closed_forms
+from metasim.law.course import course_of
+from metasim.law.rates import law_of
+from tests.significance import caught, counts_p, holds, mean_p, share_p
+
+ORACLES = Path(__file__).parent / "oracles"
+
+
+def load(name, **changes):
+    scenario = ms.load(ORACLES / f"{name}.toml")
+    return scenario.replace({k.replace("__", "."): v for k, v in changes.items()})
+
+
+def records(scenario, engine, patients):
+    law, course = law_of(scenario).patient(0), course_of(scenario).patient(0)
+    for seed in range(patients):
+        streams = (np.random.default_rng((scenario.run.rng_seed, seed, i)) for i in range(2))
+        yield engine.simulate(law, course, *streams, False)
+
+
+ENGINES = pytest.mark.parametrize(("engine", "patients"), [(colonies, 1500), (cells, 60)])
+
+
+def survivors_p(engine, patients, treatment, probability, n=1000):
+    """p-value of a goodness-of-fit test: survivors are Binomial(n, probability)."""
+    scenario = load("treated", treatment=[treatment], primary__initial_cells=n)
+    left = [record.cells.sum() for record in records(scenario, engine, patients)]
+    law = stats.binom(n, probability)
+    cuts = law.ppf(np.linspace(0, 1, 9)[1:-1])
+    found = np.bincount(np.searchsorted(cuts, left), minlength=8)
+    return counts_p(found, np.diff([0.0, *law.cdf(cuts), 1.0]))
+
+
+@ENGINES
+def test_a_kill_leaves_a_binomial_number(engine, patients):
+    kill = {"kind": "drug", "start": 3.0, "log_kill": 1.2, "cycles": 2, "interval_days": 7.0}
+    assert holds(survivors_p(engine, patients, kill, math.exp(-2.4)))
+    assert caught(survivors_p(engine, patients, kill | {"cycles": 1}, math.exp(-2.4)))
+
+
+@ENGINES
+def test_a_hazard_kills_as_long_as_it_lasts(engine, patients):
+    kill = {"kind": "drug", "start": 3.0, "hazard_per_day": 0.1, "duration_days": 10.0}
+    assert holds(survivors_p(engine, patients, kill, math.exp(-1.0)))
+    assert caught(survivors_p(engine, patients, kill | {"duration_days": 12.0}, math.exp(-1.0)))
+
+
+@ENGINES
+def test_radiotherapy_is_linear_quadratic(engine, patients):
+    dose, n, alpha, beta = 10.0, 5, 0.1, 0.02
+    kill = {
+        "kind": "radiotherapy", "organ": "breast", "start": 3.0, "dose_gray": dose, "fractions": n,
+        "alpha_per_gray": alpha, "beta_per_gray2": beta,
+    }  # fmt: skip
+    expected = math.exp(-alpha * dose - beta * dose**2 / n)
+    assert holds(survivors_p(engine, patients, kill, expected))
+    # n fractions are as many treatments with an nth of the dose each
+    one = kill | {"dose_gray": dose / n, "fractions": 1, "cycles": n, "interval_days": 1.0}
+    assert holds(survivors_p(engine, patients, one, expected))
+    assert caught(survivors_p(engine, patients, kill | {"fractions": 1}, expected))
+
+
+@ENGINES
+def test_a_sanctuary_and_a_field(engine, patients):
+    kill = {"kind": "drug", "start": 3.0, "log_kill": 2.0, "penetrance": {"breast": 0.25}}
+    assert holds(survivors_p(engine, patients, kill, math.exp(-0.5)))
+    assert holds(survivors_p(engine, patients, kill | {"organ": "lung"}, 1.0 - 1e-12))
+
+
+def test_5_relapse_after_resection():
+    birth, death, growth = 0.05, 0.03, 0.02
+
+    def p_value(scenario, years):
+        results = ms.run(scenario.replace({"run.years": years}), progress=False)
+        primary = float(course_of(scenario).diagnosis_cells[0, 0])
+        primary *= np.exp(growth * scenario.run.dt_days / 2)  # seen at a step
+        days = course_of(results_scenario(scenario, years)).follow_steps * scenario.run.dt_days
+        lag = 3 * scenario.run.dt_days  # units are on their way for three steps
+        free = closed_forms.relapse_free(
+            2e-9, primary, growth, birth, death, 2000, days - lag - scenario.run.dt_days / 2
+        )
+        patients = results.patients
+        early = patients["first_distant_day"].notna().sum()
+        return share_p(early, len(patients), 1 - free)
+
+    scenario = load("relapse")
+    assert holds(p_value(scenario, 1.0))
+    assert caught(p_value(scenario.replace({"soil.lung.growth_factor": 1.3}), 1.0))
+
+
+def results_scenario(scenario, years):
+    return scenario.replace({"run.years": years})
+
+
+@pytest.mark.parametrize(("engine", "patients"), [(colonies, 3000), (cells, 150)])
+def test_7_a_resistant_cell_at_a_size(engine, patients):
+    scenario = load("resistance")
+    birth, death, u = 0.3, 0.1, 1e-3
+
+    def p_value(scenario):
+        found = [record for record in records(scenario, engine, patients)
+                 if np.isfinite(record.diagnosis_day)]  # fmt: skip
+        course = course_of(scenario)
+        size = float(course.diagnosis_cells[0, 0])
+        size *= np.exp(0.2 * scenario.run.dt_days / 2)  # seen at a step
+        expected = resistant(u, size, birth, death)
+        # those whose resistant line lives when the rest is killed
+        left = sum(record.days[0, 4] > record.diagnosis_day or np.isnan(record.days[0, 4])
+                   for record in found)  # fmt: skip
+        return share_p(left, len(found), expected)
+
+    assert holds(p_value(scenario))
+    wrong = {"seed.phenotypes.sensitive.becomes.resistant": 4e-3}
+    assert caught(p_value(scenario.replace(wrong)))
+
+
+def resistant(u, size, birth, death):
+    return 1 - math.exp(-u * size * birth / death * math.log(birth / (birth - death)))
+
+
+def test_change_holds_while_it_lasts():
+    change = {"kind": "slow", "start": 10.0, "duration_days": 20.0}
+    change["change"] = {"growth.rho_per_day": 0.5, "soil.*.growth_factor": 0.5}
+    scenario = load("growth", run__years=50 / 365.25, run__dt_days=1.0, run__patients=800,
+                    growth__turnover_per_day=0.0, treatment=[change])  # fmt: skip
+    cells = ms.run(scenario, progress=False).patients["primary_cells"].to_numpy(float)
+    expected = 100 * math.exp(0.01 * 30 + 0.0025 * 20)
+    assert holds(mean_p(cells, expected))
+    longer = scenario.replace({"treatment": [change | {"duration_days": 40.0}]})
+    cells = ms.run(longer, progress=False).patients["primary_cells"].to_numpy(float)
+    assert caught(mean_p(cells, expected))
