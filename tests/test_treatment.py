@@ -75,7 +75,8 @@ def test_radiotherapy_is_linear_quadratic(engine, patients):
 def test_a_sanctuary_and_a_field(engine, patients):
     kill = {"kind": "drug", "start": 3.0, "log_kill": 2.0, "penetrance": {"breast": 0.25}}
     assert holds(survivors_p(engine, patients, kill, math.exp(-0.5)))
-    assert holds(survivors_p(engine, patients, kill | {"organ": "lung"}, 1.0 - 1e-12))
+    elsewhere = load("treated", treatment=[kill | {"organ": "lung"}])
+    assert all(record.cells.sum() == 1000 for record in records(elsewhere, engine, 20))
 
 
 def test_5_relapse_after_resection():
@@ -85,7 +86,8 @@ def test_5_relapse_after_resection():
         results = ms.run(scenario.replace({"run.years": years}), progress=False)
         primary = float(course_of(scenario).diagnosis_cells[0, 0])
         primary *= np.exp(growth * scenario.run.dt_days / 2)  # seen at a step
-        days = course_of(results_scenario(scenario, years)).follow_steps * scenario.run.dt_days
+        days = results.patients["end_day"] - results.patients["diagnosis_day"]
+        days = float(days.median())
         lag = 3 * scenario.run.dt_days  # units are on their way for three steps
         free = closed_forms.relapse_free(
             2e-9, primary, growth, birth, death, 2000, days - lag - scenario.run.dt_days / 2
@@ -97,10 +99,6 @@ def test_5_relapse_after_resection():
     scenario = load("relapse")
     assert holds(p_value(scenario, 1.0))
     assert caught(p_value(scenario.replace({"soil.lung.growth_factor": 1.3}), 1.0))
-
-
-def results_scenario(scenario, years):
-    return scenario.replace({"run.years": years})
 
 
 @pytest.mark.parametrize(("engine", "patients"), [(colonies, 3000), (cells, 150)])
