@@ -112,11 +112,13 @@ def _prepare_engine(asked: "Scenario", quiet: bool) -> None:
 def _print_summary(results: "Results") -> None:
     from rich.console import Console
 
-    from metasim.results.summary import render
+    from metasim.results.summary import never_given, render
 
     console = Console()
     console.print()
     console.print(render(results.summary))
+    for name in never_given(results):
+        console.print(f"treatment {name}: never given to any patient")
 
 
 def _draw(results: "Results", folder: Path, quiet: bool) -> None:

@@ -9,7 +9,7 @@ from metasim.errors import OptionError
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
 from metasim.results.tally import ANY_DISTANT, CLASSES
-from metasim.terms import DAYS_PER_MONTH
+from metasim.terms import DAYS_PER_MONTH, treatment_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +120,16 @@ def render(summary: "pd.DataFrame") -> "Table":
             mean = f"{short(row['metastases_per_patient'])} ({low}-{high})"
         table.add_row(label, share, mean, _months(row), end_section=number == last_organ)
     return table
+
+
+def never_given(results: Results) -> list[str]:
+    """Treatments of the plan that no patient got, by name; empty if events are not recorded."""
+    treatments = results.scenario.get("treatment", [])
+    names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
+    if not names or results.record == "summary":
+        return []
+    given = set(results.events["treatment"].dropna())
+    return [name for name in names if name not in given]
 
 
 def _highest_class(tally: "pd.DataFrame") -> str:

@@ -26,6 +26,7 @@ from metasim.runner.progress import reporting
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
+from metasim.terms import treatment_names
 
 CHUNK = 128
 """Patients per chunk: what an interrupted run may lose, and what memory holds at once."""
@@ -94,7 +95,7 @@ class Cohort:
             tuple(soil),
             tuple(self.scenario.seed.phenotypes) or ("tumour",),
             np.array([organ.site == "distant" for organ in soil.values()]),
-            tuple(treatment.kind for treatment in self.scenario.treatment),
+            treatment_names((t.kind, t.organ) for t in self.scenario.treatment),
             tuple(name for _, name in symptoms_of(self.scenario)),
         )
 
@@ -125,7 +126,9 @@ class Cohort:
             try:
                 rng = streams.generator(rng_seed, first + k, streams.COURSE)
                 # only what is recorded with everything needs the second stream
-                other = streams.generator(rng_seed, first + k, streams.DOOMED) if everything else rng
+                other = rng
+                if everything:
+                    other = streams.generator(rng_seed, first + k, streams.DOOMED)
                 yield draw(k, rng, other, everything)
             except LimitError as error:
                 error.args = (f"patient {first + k}, {error}",)

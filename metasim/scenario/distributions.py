@@ -36,7 +36,8 @@ def _key_mistakes(
             hint = nearest(str(path[depth - 1]), names)
             yield f'there is no key "{join(path)}": {place} has no "{path[depth - 1]}"', hint
             return
-    alike = path[0] in ("run", "treatment") or path[-1] in ("size_cells", "position") or "resistance" in path
+    alike = path[0] in ("run", "treatment") or path[-1] in ("size_cells", "position")
+    alike = alike or "resistance" in path
     if alike or key is None or not key.is_number:
         what = "is the same for every patient" if alike else "is not a number"
         yield f"{join(path)} {what}; only numbers of the biology and the clinic can be drawn", ""

@@ -262,8 +262,8 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                 visit = True
                 see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
             stages_of(
-                staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional, course.distant,
-                origin, sizes, seen, alive, n_alive,
+                staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional,
+                course.distant, origin, sizes, seen, alive, n_alive,
             )  # fmt: skip
         if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
             while day >= diagnosis_day + visits * follow_up_days:

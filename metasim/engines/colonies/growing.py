@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import inlined
 from metasim.engines.colonies.units import (
     ENTERED,
     INVASION,

@@ -298,8 +298,8 @@ def see(origin, sizes, days, alive, n_alive, detection_cells, seen, day):
 
 @kernel
 def stages_of(
-    out, size, stage_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen, alive,
-    n_alive,
+    out, size, stage_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen,
+    alive, n_alive,
 ):  # fmt: skip
     """Fill in T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC, from what is there).
 
