@@ -16,15 +16,20 @@ Names are loaded when first used, so that importing metasim is quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from metasim.terms import VERSION as __version__
 
 _HOME = {
     "load": "metasim.scenario.load",
     "Scenario": "metasim.scenario.schema",
     "run": "metasim.runner.cohort",
+    "sweep": "metasim.runner.sweep",
+    "sensitivity": "metasim.runner.sensitivity",
+    "open_sweep": "metasim.results.sweeps",
+    "open_sensitivity": "metasim.results.sensitivity",
     "Results": "metasim.results.store",
     "open_results": "metasim.results.store",
     "summarise": "metasim.results.summary",
+    "compare": "metasim.results.compare",
     "MetasimError": "metasim.errors",
     "ScenarioError": "metasim.errors",
     "ResultsError": "metasim.errors",
@@ -32,17 +37,22 @@ _HOME = {
     "CancerCell": "metasim.engines.cells",
     "watch": "metasim.watch",
 }
-_MODULES = {"plots": "metasim.results.plots"}
+_MODULES = {"plots": "metasim.results.plots", "outcomes": "metasim.results.outcomes"}
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
     from metasim.engines.cells import CancerCell
     from metasim.errors import LimitError, MetasimError, ResultsError, ScenarioError
-    from metasim.results import plots
+    from metasim.results import outcomes, plots
+    from metasim.results.compare import compare
+    from metasim.results.sensitivity import open_sensitivity
     from metasim.results.store import Results, open_results
     from metasim.results.summary import summarise
+    from metasim.results.sweeps import open_sweep
     from metasim.runner.cohort import run
+    from metasim.runner.sensitivity import sensitivity
+    from metasim.runner.sweep import sweep
     from metasim.scenario.load import load
     from metasim.scenario.schema import Scenario
     from metasim.watch import watch

@@ -1,11 +1,13 @@
 """The command line: a thin shell over the public names."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from metasim.errors import MetasimError, OptionError, RunInterrupted
 from metasim.terms import RECORD_LEVELS
@@ -14,16 +16,46 @@ if TYPE_CHECKING:
     from metasim.results.store import Results
     from metasim.scenario.schema import Scenario
 
+
+class _Commands(TyperGroup):
+    """The commands: a user's mistake ends in one message and exit code 2, Ctrl-C in 130."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MetasimError as error:
+            print(f"metasim: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except (KeyboardInterrupt, SystemError) as stop:
+            if not _is_interrupt(stop):
+                raise
+            how_far = stop if isinstance(stop, RunInterrupted) else "stopped"
+            print(f"\nmetasim: {how_far}", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it was Ctrl-C; within compiled code that comes out as a SystemError caused by it."""
+    return isinstance(error, KeyboardInterrupt) or (
+        error is not None and _is_interrupt(error.__cause__)
+    )
+
+
 app = typer.Typer(
-    name="metasim",
-    help="Simulate how breast cancer spreads: run a scenario, look at the outcome, tweak the soil.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help and messages: quick, and whole at 80 columns
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(help="A scenario file, or the name of a shipped one (metasim list).")
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="A scenario file, or the name of a shipped one (metasim list)."
+    ),
 ]
 Set = Annotated[
     list[str] | None,
@@ -33,33 +65,54 @@ Patients = Annotated[int | None, typer.Option(help="Number of virtual patients."
 YearsOption = Annotated[float | None, typer.Option(help="Years each patient is followed.")]
 RngSeed = Annotated[int | None, typer.Option(help="Seed of the random numbers.")]
 EngineOption = Annotated[str | None, typer.Option(help="colonies (groups) or cells (agents).")]
+Workers = Annotated[
+    int | None, typer.Option(help="Local processes; default: as many as pay, up to all cores.")
+]
+ExecutorOption = Annotated[str | None, typer.Option(help="serial | processes | dask")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="URL", help="Dask scheduler, such as tcp://host:8786.")
+]
 Record = Annotated[str | None, typer.Option(help=" | ".join(RECORD_LEVELS))]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from metasim import __version__
+
+        print(f"metasim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Simulate how breast cancer spreads: run a scenario, look at the outcome, tweak the soil."""
+
+
 def main() -> None:
-    """Entry point: a user's mistake ends in one clear message and exit code 2, no traceback."""
-    try:
-        app()
-    except MetasimError as error:
-        print(f"metasim: {error}", file=sys.stderr)
-        sys.exit(2)
-    except RunInterrupted as stop:
-        print(f"\nmetasim: {stop}", file=sys.stderr)
-        sys.exit(130)
-    except KeyboardInterrupt:
-        print("\nmetasim: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # `metasim show ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Entry point."""
+    app(prog_name="metasim")
 
 
 def _load(source: str, changes: list[str] | None, **options: Any) -> "Scenario":
     """The scenario with `--set` and the options that stand for a key in place."""
-    from metasim.scenario.load import load, parse_override
+    from metasim.scenario.load import load
+
+    return load(source, _changes(changes, options))
+
+
+def _changes(changes: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Key path -> value, of `--set` and of the options that stand for a key."""
+    from metasim.scenario.load import parse_override
 
     overrides = dict(parse_override(change) for change in changes or [])
-    overrides |= {f"run.{key}": value for key, value in options.items() if value is not None}
-    return load(source, overrides)
+    return overrides | {f"run.{key}": value for key, value in options.items() if value is not None}
 
 
 @app.command()
@@ -74,39 +127,77 @@ def run(
     output: Annotated[
         Path | None, typer.Option(help="Results folder; default results/NAME.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing results folder.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with a run that was stopped.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Print only where the results lie.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing results folder.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only where the results lie.")
+    ] = False,
     figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    workers: Workers = None,
+    executor: ExecutorOption = None,
+    scheduler: Scheduler = None,
+    patient: Annotated[
+        int | None, typer.Option(help="Only this patient, from 0; the same as among all.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRECISION", help='Patients until an interval is so narrow: "bone.share +- 1%".'
+        ),
+    ] = None,
 ) -> None:
-    """Run a scenario: per-organ metastasis counts, tables and figures."""
+    """Run a scenario: per-organ metastasis counts, tables and figures.
+
+    Exit code 3: finished, but patients failed and are left out (failures.parquet says why).
+    """
     asked = _load(
         scenario, set_, patients=patients, years=years, rng_seed=rng_seed, engine=engine,
         record=record,
     )  # fmt: skip
-    folder = output or Path("results") / Path(scenario).stem
+    alone = "" if patient is None else f"-patient-{patient}"
+    folder = output or Path("results") / f"{Path(scenario).stem}{alone}"
     _prepare_engine(asked, quiet)
     from metasim.runner.cohort import run as run_cohort
 
     results = run_cohort(
-        asked, output=folder, overwrite=overwrite, resume=resume, progress=not quiet
-    )
+        asked, output=folder, overwrite=overwrite, resume=resume, progress=not quiet,
+        workers=workers, executor=executor, scheduler=scheduler, patient=patient, until=until,
+    )  # fmt: skip
     if not quiet:
         _print_summary(results)
     print(f"results  {folder}{os.sep}")
     if figures:
         _draw(results, folder / "figures", quiet)
+    if failed := results.provenance["rows"]["failures"]:
+        print(f"metasim: {failed:,} patients failed and are left out", file=sys.stderr)
+        raise typer.Exit(3)
 
 
 def _prepare_engine(asked: "Scenario", quiet: bool) -> None:
-    """Say what the first run ever waits for."""
+    """Compile the engine, by drawing one patient, if this is the first run ever."""
     if asked.run.engine != "colonies":
         return
     from metasim.engines.colonies import compiled
+    from metasim.runner.cohort import run as run_cohort
 
-    if not compiled() and not quiet:
+    if compiled():
+        return
+    if not quiet:
         print("compiling the engine (first run on this machine only, up to half a minute) ...",
               file=sys.stderr, flush=True)  # fmt: skip
+    before = signal.signal(signal.SIGINT, _end_at_once)
+    run_cohort(asked.replace({"run.patients": 1}), progress=False)
+    signal.signal(signal.SIGINT, before)
+
+
+def _end_at_once(*_: object) -> None:
+    """End on Ctrl-C: the compiler swallows an exception, and nothing is written yet."""
+    os.write(sys.stderr.fileno(), b"\nmetasim: stopped while compiling; nothing was written\n")
+    os._exit(130)
 
 
 def _print_summary(results: "Results") -> None:
@@ -119,6 +210,7 @@ def _print_summary(results: "Results") -> None:
     console.print(render(results.summary))
     for name in never_given(results):
         console.print(f"treatment {name}: never given to any patient")
+    console.print()
 
 
 def _draw(results: "Results", folder: Path, quiet: bool) -> None:
@@ -131,7 +223,7 @@ def _draw(results: "Results", folder: Path, quiet: bool) -> None:
 
 @app.command()
 def plot(
-    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
     figure: Annotated[
         list[str] | None, typer.Option(help="Only this figure; may be repeated.")
     ] = None,
@@ -148,6 +240,121 @@ def plot(
         print(path)
 
 
+Vary = Annotated[
+    list[str] | None,
+    typer.Option("--vary", metavar="KEY=LOW:HIGH[:STEP]", help="What varies; may be repeated."),
+]
+Output = Annotated[Path | None, typer.Option(help="Results folder; default results/NAME-WHAT.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing results folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Yes = Annotated[bool, typer.Option("--yes", help="More than a million points are meant.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Figures = Annotated[bool, typer.Option(help="Draw the figures.")]
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioArgument,
+    vary: Vary = None,
+    design: Annotated[str, typer.Option(help="grid | lhs | sobol")] = "grid",
+    points: Annotated[int | None, typer.Option(help="Number of points of lhs or sobol.")] = None,
+    set_: Set = None,
+    patients: Patients = None,
+    years: YearsOption = None,
+    rng_seed: RngSeed = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    workers: Workers = None,
+    executor: ExecutorOption = None,
+    scheduler: Scheduler = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    figures: Figures = True,
+) -> None:
+    """Run the same patients at many points: response curves, or heat maps over two keys."""
+    from metasim.runner.sweep_command import run_sweep
+
+    asked = _load(scenario, set_, patients=patients, years=years, rng_seed=rng_seed)
+    folder = output or Path("results") / f"{Path(scenario).stem}-sweep"
+    _prepare_engine(asked, quiet)
+    run_sweep(
+        asked, vary or [], folder, kind=design, points=points, many=yes, overwrite=overwrite,
+        resume=resume, workers=workers, executor=executor, scheduler=scheduler,
+        figures=figures, quiet=quiet,
+    )  # fmt: skip
+
+
+@app.command()
+def sensitivity(
+    scenario: ScenarioArgument,
+    vary: Vary = None,
+    method: Annotated[str, typer.Option(help="morris | sobol")] = "morris",
+    size: Annotated[
+        int | None, typer.Option(help="Trajectories (morris) or base points (sobol).")
+    ] = None,
+    quantity: Annotated[
+        str, typer.Option(help="metastases_per_patient | share_with")
+    ] = "metastases_per_patient",
+    set_: Set = None,
+    patients: Patients = None,
+    years: YearsOption = None,
+    rng_seed: RngSeed = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    workers: Workers = None,
+    executor: ExecutorOption = None,
+    scheduler: Scheduler = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    figures: Figures = True,
+) -> None:
+    """Rank what drives each organ's metastases; without --vary, among all soil parameters."""
+    from metasim.runner.sweep_command import run_sensitivity
+
+    asked = _load(scenario, set_, patients=patients, years=years, rng_seed=rng_seed)
+    folder = output or Path("results") / f"{Path(scenario).stem}-sensitivity"
+    _prepare_engine(asked, quiet)
+    run_sensitivity(
+        asked, vary or [], folder, method=method, size=size, quantity=quantity, many=yes,
+        overwrite=overwrite, resume=resume, workers=workers, executor=executor,
+        scheduler=scheduler, figures=figures, quiet=quiet,
+    )  # fmt: skip
+
+
+@app.command()
+def compare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="A B ...", help="Results folders, scenario files or names."),
+    ],
+    set_: Set = None,
+    patients: Patients = None,
+    years: YearsOption = None,
+    rng_seed: RngSeed = None,
+    precision: Annotated[
+        str, typer.Option(help="Say how many patients narrow a share's interval to +- this.")
+    ] = "1%",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the tables as CSV and the figures.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Compare plans on the same virtual patients, each with the first.
+
+    Scenarios are run, with the rng_seed and number of patients of the first; options change these
+    runs. Patients are paired if all runs have the same rng_seed and number of them.
+    """
+    from metasim.runner.compare_command import run_comparison
+
+    options = {"patients": patients, "years": years, "rng_seed": rng_seed}
+    run_comparison(
+        sources, _changes(set_, options), precision, output, progress=not quiet,
+        prepare=lambda scenario: _prepare_engine(scenario, quiet),
+    )  # fmt: skip
+
+
 @app.command()
 def watch(
     scenario: ScenarioArgument,
@@ -161,7 +368,7 @@ def watch(
     ] = None,
     rng_seed: RngSeed = None,
 ) -> None:
-    """Watch one patient's cells pass, or fail, the seven stages, every cell an agent."""
+    """Watch one patient's cells, each an agent, pass the seven stages."""
     from metasim.watch import watch as watch_cells
 
     asked = _load(scenario, set_, rng_seed=rng_seed)
@@ -175,13 +382,15 @@ def show(
     toml: Annotated[bool, typer.Option("--toml", help="As a scenario file.")] = False,
     key: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
 ) -> None:
-    """Show a scenario fully explicit: each value, its unit, where it came from, its source."""
-    from metasim.scenario.explicit import explicit_toml
+    """Show a scenario in full: values with unit, origin and source."""
+    from metasim.scenario.explicit import describe, explicit_toml
 
     asked = _load(scenario, set_)
     if toml:
         print(explicit_toml(asked), end="")
         return
+    if not any(row.key.startswith(key) for row in describe(asked)):
+        raise OptionError(f"--key {key}: no key of {scenario} begins with this")
     from metasim.scenario.explicit import print_description
 
     print_description(asked, key)
@@ -189,7 +398,9 @@ def show(
 
 @app.command()
 def check(
-    scenarios: Annotated[list[str], typer.Argument(help="Scenario files or names.")],
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO", help="Scenario files or names.")
+    ],
 ) -> None:
     """Check scenario files; all mistakes of all files at once."""
     from metasim.errors import ScenarioError
@@ -226,7 +437,7 @@ def list_() -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, for editors to complete and check them."""
+    """Print the JSON Schema of scenario files, for editors to use."""
     import json
 
     from metasim.scenario.explicit import json_schema

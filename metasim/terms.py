@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Final
 
+VERSION: Final = "0.1.0"
+"""Version of metasim."""
+
 
 class Stage(IntEnum):
     """The seven stages of the metastatic cascade, in order."""

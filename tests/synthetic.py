@@ -5,6 +5,7 @@ import pyarrow as pa
 import tomlkit
 
 from metasim.results import MemoryWriter, Results
+from metasim.results.parts import Span
 from metasim.results.tables import SCHEMAS, conform
 from metasim.terms import DAYS_PER_YEAR, MACRO_CELLS, MICRO_CELLS, Stage
 
@@ -260,5 +261,6 @@ def make_results(
 ) -> Results:
     """Results in memory."""
     writer = MemoryWriter(scenario_toml(patients, organs, follow_from), record=record)
-    writer.write_chunk(0, make_tables(0, patients, organs, per_patient, diagnosed))
+    tables = make_tables(0, patients, organs, per_patient, diagnosed)
+    writer.write_chunk(Span(0, patients), writer.pack(tables))
     return writer.finish({"metasim": "0", "rng_seed": 1})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import bench_cells
+from bench import cells as bench_cells
 from metasim.engines import cells
 from metasim.engines.cells import CancerCell, CascadeModel
 from metasim.engines.cells.model import release

@@ -15,6 +15,7 @@ import pytest
 from metasim.errors import ResultsError
 from metasim.results import FolderWriter, MemoryWriter, Results, open_results
 from metasim.results.folder import partial_path
+from metasim.results.parts import Span
 from metasim.results.tables import SCHEMAS, TABLES_AT, conform
 from metasim.terms import RECORD_LEVELS
 from tests.synthetic import make_tables, scenario_toml
@@ -28,11 +29,21 @@ def writer(folder: Path, toml: str = TOML, record: str = "everything", **options
     return FolderWriter(folder, toml, record=record, identity={"chunk": CHUNK}, **options)
 
 
+def put(out, index: int, first: int | None = None) -> None:
+    """The chunk of that index, from patient `first` on (that of the chunk)."""
+    span = Span(CHUNK * index if first is None else first, CHUNK)
+    out.write_chunk(span, out.pack(CHUNKS[index]))
+
+
+def done(out) -> set[int]:
+    return {span.first // CHUNK for span in out.finished()}
+
+
 def write_all(folder: Path, order=(0, 1, 2), **options) -> Results:
     with writer(folder, **options) as out:
         for index in order:
-            if index not in out.finished_chunks():
-                out.write_chunk(index, CHUNKS[index])
+            if index not in done(out):
+                put(out, index)
         return out.finish({"rng_seed": 1})
 
 
@@ -43,14 +54,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 def stop_after(folder: Path, chunks: int, error: type[BaseException], **options) -> None:
     with pytest.raises(error), writer(folder, **options) as out:
         for index in range(chunks):
-            out.write_chunk(index, CHUNKS[index])
+            put(out, index)
         raise error
 
 
 def test_folder_holds_the_tables_of_its_level_and_nothing_else_is_left(tmp_path):
     for level in RECORD_LEVELS:
         write_all(tmp_path / level, record=level)
-        files = {"scenario.toml", "provenance.json", "summary.parquet"}
+        files = {"scenario.toml", "provenance.json", "summary.parquet", "failures.parquet"}
         files |= {f"{name}.parquet" for name in TABLES_AT[level]}
         assert contents(tmp_path / level).keys() == files
     assert {path.name for path in tmp_path.iterdir()} == set(RECORD_LEVELS)
@@ -74,12 +85,12 @@ def test_order_of_chunks_and_place_of_writing_leave_no_trace(tmp_path):
     write_all(tmp_path / "a")
     with writer(tmp_path / "b") as out:
         for index in (2, 0, 1):
-            out.write_chunk(8 * index, CHUNKS[index])  # a set of these is not in their order
+            put(out, index, 8 * CHUNK * index)  # a set of these is not in their order
         out.finish({"rng_seed": 1})
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     memory = MemoryWriter(TOML, record="everything")
-    for index, chunk in enumerate(CHUNKS):
-        memory.write_chunk(index, chunk)
+    for index in range(len(CHUNKS)):
+        put(memory, index)
     results = memory.finish({"rng_seed": 1})
     results.save(tmp_path / "c")
     for name in (*SCHEMAS, "summary"):
@@ -103,8 +114,8 @@ def test_stopped_run_leaves_no_folder_and_is_resumed_to_the_same_bytes(tmp_path,
     with pytest.raises(ResultsError, match=r"stopped run was kept.*--resume.*--overwrite"):
         write_all(tmp_path / "a")
     with writer(tmp_path / "a", resume=True) as out:
-        assert out.finished_chunks() == {0, 1}
-        out.write_chunk(2, CHUNKS[2])
+        assert done(out) == {0, 1}
+        put(out, 2)
         out.finish({"rng_seed": 1})
     write_all(tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -120,14 +131,14 @@ def test_killed_run_is_resumed(tmp_path):
     code = f"""
 import os, signal, sys
 sys.path[:0] = {[str(Path(__file__).parents[1])]!r}
-from tests.test_results_store import CHUNKS, writer
+from tests.test_results_store import Span, put, writer
 with writer({str(tmp_path / "a")!r}) as out:
-    out.write_chunk(0, CHUNKS[0])
-    (out._part("metastases", 1).with_suffix(".tmp")).write_bytes(b"PAR1 half")
+    put(out, 0)
+    (out.part("metastases", Span(20, 20)).with_suffix(".tmp")).write_bytes(b"PAR1 half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+    assert ended.returncode == -signal.SIGKILL
     resumed = write_all(tmp_path / "a", resume=True)
     write_all(tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -136,10 +147,10 @@ with writer({str(tmp_path / "a")!r}) as out:
 
 def test_truncated_part_is_computed_again(tmp_path):
     stop_after(tmp_path / "a", 2, KeyboardInterrupt)
-    part = partial_path(tmp_path / "a") / "parts" / "counts-0000001.parquet"
+    part = partial_path(tmp_path / "a") / "parts" / "counts-000000000020-20.parquet"
     os.truncate(part, part.stat().st_size // 2)
     with pytest.raises(KeyboardInterrupt), writer(tmp_path / "a", resume=True) as out:
-        assert out.finished_chunks() == {0}
+        assert done(out) == {0}
         raise KeyboardInterrupt
     write_all(tmp_path / "a", resume=True)
     write_all(tmp_path / "b")
@@ -164,15 +175,15 @@ def test_changed_run_does_not_resume_and_says_what_differs(tmp_path, change, wor
 
 def test_second_run_into_the_same_folder_is_refused(tmp_path):
     with writer(tmp_path / "a") as first:
-        first.write_chunk(0, CHUNKS[0])
+        put(first, 0)
         for options in ({}, {"resume": True}, {"overwrite": True}):
             with (
                 pytest.raises(ResultsError, match="being written by another run"),
                 writer(tmp_path / "a", **options),
             ):
                 pass
-        first.write_chunk(1, CHUNKS[1])
-        first.write_chunk(2, CHUNKS[2])
+        put(first, 1)
+        put(first, 2)
         assert len(first.finish({}).patients) == 60
 
 
@@ -217,12 +228,12 @@ def test_disk_that_fills_up_is_one_message_and_keeps_what_was_finished(tmp_path)
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     with writer(tmp_path / "a") as out:
-        out.write_chunk(0, CHUNKS[0])
-        full = out._part("stages", 1).with_suffix(".tmp")
+        put(out, 0)
+        full = out.part("stages", Span(20, 20)).with_suffix(".tmp")
         full.symlink_to("/dev/full")
-        with pytest.raises(ResultsError, match=r"stages-0000001.*No space left on device"):
-            out.write_chunk(1, CHUNKS[1])
-        assert out.finished_chunks() == {0}
+        with pytest.raises(ResultsError, match=r"stages-000000000020.*No space left on device"):
+            put(out, 1)
+        assert done(out) == {0}
     write_all(tmp_path / "a", resume=True)
 
 
@@ -279,7 +290,9 @@ def test_table_that_was_not_recorded_names_the_level_that_has_it(tmp_path):
         _ = results.metastases
     with pytest.raises(ResultsError, match="--record everything"):
         _ = results.stages
-    with pytest.raises(ResultsError, match=r"no table 'nonsense', only summary, patients, events"):
+    with pytest.raises(
+        ResultsError, match=r"no table 'nonsense', only failures, summary, patients, events"
+    ):
         results.arrow("nonsense")
 
 

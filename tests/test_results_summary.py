@@ -9,6 +9,7 @@ from rich.console import Console
 
 from metasim.errors import OptionError
 from metasim.results import MemoryWriter, render, summarise
+from metasim.results.parts import Span
 from metasim.results.tally import ANY_DISTANT, CLASSES, merge, tally
 from metasim.terms import DAYS_PER_MONTH
 from tests.synthetic import ORGANS, make_results, make_tables, scenario_toml
@@ -90,7 +91,8 @@ def test_auto_takes_the_highest_class_that_one_percent_reach():
         frame.loc[first, day_column] = frame.loc[first, "founded_day"]
         writer = MemoryWriter(scenario_toml(200, follow_from="start"), record="summary")
         metastases = type(tables["metastases"]).from_pandas(frame, preserve_index=False)
-        writer.write_chunk(0, {**tables, "metastases": metastases})
+        packed = writer.pack({**tables, "metastases": metastases})
+        writer.write_chunk(Span(0, 200), packed)
         return writer.finish({}).summary.attrs["counted"]
 
     assert with_reached("detected_day", 60) == "detected"

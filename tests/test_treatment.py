@@ -138,3 +138,70 @@ def test_change_holds_while_it_lasts():
     longer = scenario.replace({"treatment": [change | {"duration_days": 40.0}]})
     cells = ms.run(longer, progress=False).patients["primary_cells"].to_numpy(float)
     assert caught(mean_p(cells, expected))
+
+
+BASE = 'extends = "luminal_a"\n'
+SURGERY = '[[treatment]]\nkind = "surgery"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        (SURGERY + 'organ = "lungs"', "treatment.0.organ", ['no organ "lungs"', '"lung"']),
+        (SURGERY, "treatment.0.organ", ["required"]),
+        ('[[treatment]]\nkind = "surgary"\nstart = 1.0', "treatment.0", ["nothing", '"surgery"']),
+        ('[[treatment]]\nkind = "radiotherapy"\norgan = "bone"\ndose_gray = -2.0',
+         "treatment.0.dose_gray", ["at least 0", "-2.0"]),
+        ('[[treatment]]\nkind = "chemotherapy"\ncycles = 2000', "treatment.0.cycles",
+         ["last cycle"]),
+        ('[[treatment]]\nkind = "chemotherapy"\ncycles = 1000000', "treatment.0.cycles", ["10,000"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nstart = 1e7', "treatment.0.start", ["never comes"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nstart = "relapse in lungs"', "treatment.0.start",
+         ['no organ "lungs"']),
+        ('[[treatment]]\nkind = "chemotherapy"\nstart = "diagnosys"', "treatment.0.start",
+         ['"diagnosis"']),
+        ('[[treatment]]\nkind = "bisphosphonate"\nchange."soil.bone.nich" = 0.5',
+         "treatment.0.change.soil.bone.nich", ['"niche"']),
+        ('[[treatment]]\nkind = "x"\nstart = 0.0\nchange."run.years" = 0.5',
+         "treatment.0.change.run.years", ["nothing that a treatment can change"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nonly_if.age_years.max = 70.0',
+         "treatment.0.only_if.age_years", ["clinic.age_years"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nonly_if.burden_cells = {min = 9.0, max = 1.0}',
+         "treatment.0.only_if.burden_cells", ["above max"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nonly_if.subtype = ["luminal"]',
+         "treatment.0.only_if.subtype.0", ["no subtype"]),
+        ('[seed.phenotypes.a]\ninitial_fraction = 1.0\nresistance.cytotoxik = 1.0',
+         "seed.phenotypes.a.resistance.cytotoxik", ["no treatment has the drug", '"cytotoxic"']),
+    ],
+)  # fmt: skip
+def test_impossible_plans_are_refused(tmp_path, text, key, words):
+    path = tmp_path / "plan.toml"
+    path.write_text(BASE + text)
+    with pytest.raises(ms.ScenarioError) as error:
+        ms.load(path)
+    found = {mistake.key: str(mistake) for mistake in error.value.mistakes}
+    assert list(found) == [key]
+    assert all(word in found[key] for word in words), found
+
+
+def test_a_plan_that_never_fires_is_said():
+    from metasim.results.summary import never_given
+
+    plan = [
+        {"kind": "surgery", "organ": "breast", "start": "diagnosis"},
+        {"kind": "surgery", "organ": "brain", "start": 5.0, "only_if": {"burden_cells": {"min": 1e9}}},
+        {"kind": "trastuzumab"},
+    ]
+    scenario = ms.load("luminal_a").replace({"run.patients": 20, "treatment": plan})
+    results = ms.run(scenario, progress=False)
+    assert never_given(results) == ["surgery of brain", "trastuzumab"]
+    assert set(results.events["treatment"].dropna()) == {"surgery of breast"}
+
+
+@pytest.mark.parametrize("name", ["chemotherapy", "palliative", "surgery_early"])
+def test_explicit_plans_load_again(tmp_path, name):
+    from metasim.scenario.explicit import explicit_toml
+
+    path = tmp_path / "explicit.toml"
+    path.write_text(explicit_toml(ms.load(name)))
+    assert ms.load(path) == ms.load(name)

@@ -27,10 +27,10 @@ def wilson_interval(
         Low and high end, within [0, 1].
     """
     x, n = np.asarray(successes, float), np.asarray(trials, float)
-    z = _z(level)
+    q = z(level)
     share = x / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    centre = (share + q**2 / (2 * n)) / (1 + q**2 / n)
+    half = q / (1 + q**2 / n) * np.sqrt(share * (1 - share) / n + q**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
@@ -56,10 +56,57 @@ def mean_interval(
     mean = x / size
     variance = np.maximum(squares - x * mean, 0) / np.maximum(size - 1, 1)
     dispersion = np.maximum(1, np.divide(variance, mean, out=np.ones_like(x), where=mean > 0))
-    events, tail = x / dispersion, (1 - level) / 2
-    low = np.where(events > 0, gammaincinv(np.maximum(events, 1e-300), tail), 0)
-    high = gammaincinv(events + 1, 1 - tail)
-    return low * dispersion / size, high * dispersion / size
+    return rate_interval(x / dispersion, size / dispersion, level)
+
+
+def rate_interval(
+    events: ArrayLike, exposure: ArrayLike, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Exact (Garwood) interval for the rate of a Poisson process.
+
+    Args:
+        events: how many were seen, any shape.
+        exposure: over what time (or number of patients), > 0, broadcast against `events`.
+        level: coverage.
+
+    Returns:
+        Low and high end, per unit of exposure.
+    """
+    x, time, tail = np.asarray(events, float), np.asarray(exposure, float), (1 - level) / 2
+    low = np.where(x > 0, gammaincinv(np.maximum(x, 1e-300), tail), 0)
+    return low / time, gammaincinv(x + 1, 1 - tail) / time
+
+
+def paired_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Interval for the mean difference between paired patients.
+
+    Normal interval after adding one pair that differs by +1 and one by -1. For differences of
+    yes/no outcomes that is Bonett and Price's interval, which covers small shares well; it keeps a
+    width where no pair differs.
+
+    Args:
+        differences: one whole number per pair, shape (n,).
+        level: coverage.
+    """
+    d = np.append(np.asarray(differences, float), (1.0, -1.0))
+    half = z(level) * float(np.sqrt(d.var() / len(d)))
+    return float(d.mean()) - half, float(d.mean()) + half
+
+
+def difference_interval(
+    one: tuple[float, float, float], other: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Interval for `other - one` of two independent estimates, from their own intervals.
+
+    Newcombe's square-and-add method (MOVER); of the level that the intervals have.
+
+    Args:
+        one: estimate, low and high end.
+        other: the same of the other.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = one, other
+    below, above = np.hypot(b - b_low, a_high - a), np.hypot(b_high - b, a - a_low)
+    return float(b - a - below), float(b - a + above)
 
 
 @dataclass(frozen=True)
@@ -113,7 +160,7 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
 
     inside = (share > 0) & (share < 1)
     safe = np.where(inside, share, 0.5)
-    step = _z(level) * np.sqrt(variance) / (safe * np.log(safe))
+    step = z(level) * np.sqrt(variance) / (safe * np.log(safe))
     low = np.where(inside, safe ** np.exp(-step), share)
     high = np.where(inside, safe ** np.exp(step), share)
     return Incidence(moments, share, low, high)
@@ -126,5 +173,6 @@ def weighted_quantiles(values: Floats, weights: NDArray[np.int64], at: list[floa
     return np.quantile(np.repeat(values, weights), at)
 
 
-def _z(level: float) -> float:
+def z(level: float) -> float:
+    """Standard normal quantile of a two-sided interval: 1.96 at 95 %."""
     return NormalDist().inv_cdf((1 + level) / 2)

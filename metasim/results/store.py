@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from metasim.errors import ResultsError
 from metasim.results.folder import (
@@ -21,7 +20,8 @@ from metasim.results.folder import (
     rows_of,
     write_texts,
 )
-from metasim.results.tables import TABLES_AT
+from metasim.results.parts import write_rows
+from metasim.results.tables import ALWAYS, TABLES_AT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,11 @@ class Results:
         return self._frame("events")
 
     @cached_property
+    def failures(self) -> "pd.DataFrame":
+        """One row per patient that could not be simulated to the end: patient, error."""
+        return self._frame("failures")
+
+    @cached_property
     def summary(self) -> "pd.DataFrame":
         """One row per organ, see `metasim.results.summary.summarise`."""
         from metasim.results.summary import summarise  # loads pandas
@@ -104,7 +109,7 @@ class Results:
             ResultsError: the table was not recorded.
         """
         record = self.provenance["record"]
-        recorded = ("summary", *TABLES_AT[record])
+        recorded = (*ALWAYS, *TABLES_AT[record])
         if name not in recorded:
             needed = next((level for level in TABLES_AT if name in TABLES_AT[level]), None)
             if needed is None:
@@ -130,10 +135,8 @@ class Results:
     def _write(self, folder: Path) -> None:
         for name in self.provenance["rows"]:
             table = self.arrow(name)
-            path = folder / f"{name}.parquet"
-            with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
-                for batch in table.to_batches():
-                    writer.write_batch(batch)
+            batches = (pa.Table.from_batches([batch]) for batch in table.to_batches())
+            write_rows(table.schema, batches, folder / f"{name}.parquet")
         write_texts(folder, self.scenario_toml, self.provenance)
 
     def _read(self, name: str) -> pa.Table:

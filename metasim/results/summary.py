@@ -55,7 +55,7 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         organs. Columns: organ, label, site, share_with, share_low, share_high,
         metastases_per_patient, metastases_low, metastases_high, first_median_months,
         first_q1_months, first_q3_months, counted. `attrs` holds counted, since ("diagnosis" or
-        "start"), patients (counted) and left_out (never diagnosed).
+        "start"), patients (counted), left_out (never diagnosed) and failed.
 
     Raises:
         OptionError: `counted` is none of the classes.
@@ -85,17 +85,20 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
     frame = pd.DataFrame(rows)
     patients = int(part["patients"].sum())
     run = results.scenario["run"]
+    asked = results.provenance.get("patients", run["patients"])
+    failed = results.provenance.get("rows", {}).get("failures", 0)
     frame.attrs = {
         "counted": chosen,
         "since": run.get("follow_from", "start"),
         "patients": patients,
-        "left_out": int(run["patients"]) - patients,
+        "left_out": asked - failed - patients,
+        "failed": failed,
     }
     return frame
 
 
 def render(summary: "pd.DataFrame") -> "Table":
-    """The summary as a table for the terminal, saying what is counted and since when."""
+    """The summary as a table of at most 80 columns, saying what is counted and since when."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -103,12 +106,21 @@ def render(summary: "pd.DataFrame") -> "Table":
     since = "diagnosis" if about["since"] == "diagnosis" else "the start"
     title = f"{about['patients']:,} patients: {PLURALS[about['counted']]}"
     if about["left_out"]:
-        title += f"; {about['left_out']:,} never diagnosed are left out"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("organ")
-    table.add_column("patients with ≥1", justify="right")
-    table.add_column("metastases per patient", justify="right")
-    table.add_column(f"first (median, months since {since})", justify="right")
+        title += f"\n{about['left_out']:,} never diagnosed are left out"
+    if about["failed"]:
+        title += f"\n{about['failed']:,} failed and are left out (failures.parquet says why)"
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=f"first: median (quartiles), months since {since};\nothers: 95 % intervals",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
+    table.add_column("organ", overflow="fold", min_width=12)
+    for heading in ("patients with ≥1", "metastases\nper patient", "first\n(months)"):
+        table.add_column(heading, justify="right", no_wrap=True)
     last_organ = len(summary) - 2
     for number, row in enumerate(summary.to_dict("records")):
         label = row["label"] + (" (local)" if row["site"] == "primary" else "")
@@ -116,8 +128,7 @@ def render(summary: "pd.DataFrame") -> "Table":
         if about["patients"]:
             low, high = _percent(row["share_low"]), _percent(row["share_high"])
             share = f"{_percent(row['share_with'])} % ({low}-{high})"
-            low, high = short(row["metastases_low"]), short(row["metastases_high"])
-            mean = f"{short(row['metastases_per_patient'])} ({low}-{high})"
+            mean = _mean(row)
         table.add_row(label, share, mean, _months(row), end_section=number == last_organ)
     return table
 
@@ -167,9 +178,18 @@ def short(value: float) -> str:
     return f"{value:,.{digits}f}" if value >= 0.1 else f"{value:.2g}"
 
 
+def _mean(row: Mapping[Any, Any]) -> str:
+    """Mean and interval, all to the decimals that the mean asks for."""
+    mean = row["metastases_per_patient"] or row["metastases_high"]
+    digits = 0 if mean >= 10 else 1 if mean >= 1 else 2 if mean >= 0.1 else 3
+    form = f",.{digits}f" if mean >= 0.001 else ".0e"
+    value, low, high = (
+        f"{row[f'metastases_{name}']:{form}}" for name in ("per_patient", "low", "high")
+    )
+    return f"{value} ({low}-{high})"
+
+
 def _months(row: Mapping[Any, Any]) -> str:
     if np.isnan(row["first_median_months"]):
         return "-"
-    return "{first_median_months:.0f} ({first_q1_months:.0f} to {first_q3_months:.0f})".format(
-        **row
-    )
+    return "{first_median_months:.0f} ({first_q1_months:.0f}-{first_q3_months:.0f})".format(**row)

@@ -78,6 +78,13 @@ SUMMARY = pa.schema(
     ]
 )
 
+FAILURES = pa.schema(
+    [  # patients that outgrew a limit or broke the engine; they are in no other table
+        ("patient", pa.int64()),
+        ("error", pa.string()),
+    ]
+)
+
 SCHEMAS = {
     "metastases": METASTASES,
     "counts": COUNTS,
@@ -92,6 +99,8 @@ TABLES_AT = {
     "everything": ("patients", "events", "metastases", "counts", "stages"),
 }
 """Tables written at each recording level."""
+ALWAYS = ("failures", "summary")
+"""Tables written at every level."""
 
 
 def conform(name: str, table: pa.Table) -> pa.Table:

@@ -20,6 +20,7 @@ CLASSES: Final = ("founded", "micro", "macro", "detected")
 ANY_DISTANT: Final = "any distant organ"
 """Name of the row over all distant organs (not a valid organ key, so it cannot clash)."""
 
+_ROWS_AT_ONCE: Final = 1 << 20  # rows that wait to be added up: bounds the memory of `merge`
 _KEYS: Final = ["organ", "counted", "metastases", "first_day"]
 
 
@@ -97,7 +98,16 @@ def tally(metastases: pa.Table, patients: pa.Table, scenario: Mapping[str, Any])
 
 def merge(tallies: Iterable[pa.Table]) -> pa.Table:
     """Add up tallies; rows in a fixed order, so that chunking leaves no trace."""
-    whole = pa.concat_tables([SUMMARY.empty_table(), *tallies])
+    waiting = [SUMMARY.empty_table()]
+    for one in tallies:
+        waiting.append(one)
+        if sum(table.num_rows for table in waiting[1:]) > _ROWS_AT_ONCE:
+            waiting = [_summed(waiting)]
+    return _summed(waiting)
+
+
+def _summed(tallies: list[pa.Table]) -> pa.Table:
+    whole = pa.concat_tables(tallies)
     summed = whole.group_by(_KEYS, use_threads=False).aggregate([("patients", "sum")])
     summed = summed.rename_columns({"patients_sum": "patients"}).select(SUMMARY.names)
     return summed.sort_by([(key, "ascending") for key in _KEYS])

@@ -1,12 +1,12 @@
 """From the records of a chunk of patients to the tables of a results folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.results import tables
@@ -28,22 +28,21 @@ class Names:
 
 def chunk_tables(
     records: Sequence[PatientRecord],
-    first_patient: int,
+    patients: Array,
     drawn: Mapping[str, Array],
     names: Names,
     level: str,
 ) -> dict[str, pa.Table]:
-    """Tables of consecutive patients: those of the recording level, patients and metastases.
+    """Tables of some patients: those of the recording level, patients and metastases.
 
     Args:
         records: one per patient.
-        first_patient: number of the first of them.
+        patients: their numbers, ascending.
         drawn: key path -> (P,) drawn parameters, a column each of the patients table.
         names: names behind the indices.
         level: one of `metasim.terms.RECORD_LEVELS`.
     """
-    patients = first_patient + np.arange(len(records))
-    build = {
+    build: dict[str, Callable[[], pa.Table]] = {
         "patients": lambda: _patients(records, patients, drawn, names),
         "events": lambda: _events(records, patients, names),
         "metastases": lambda: _metastases(records, patients, names),
@@ -54,12 +53,25 @@ def chunk_tables(
     return {table: make() for table, make in build.items() if table in wanted}
 
 
+def _joined(arrays: Iterable[Array], width: tuple[int, ...], dtype: type = np.int64) -> Array:
+    """Arrays of (n, *width) one behind the other; also of no patient at all."""
+    return np.concatenate([np.empty((0, *width), dtype), *arrays])
+
+
+def _lengths(arrays: Iterable[Array]) -> Array:
+    return np.array([len(array) for array in arrays], dtype=np.int64)
+
+
+def _recorded_days(records: Sequence[PatientRecord]) -> Array:
+    return _joined((r.recorded_days for r in records), (), float)
+
+
 def _day(values: Array) -> pa.Array:
     values = np.asarray(values, dtype=np.float64)
     return pa.array(values, mask=np.isnan(values))
 
 
-def _named(indices: Array, names: Sequence[str]) -> pa.Array:
+def _named(indices: ArrayLike, names: Sequence[str]) -> pa.Array:
     """Names by index; negative: null."""
     indices = np.asarray(indices, dtype=np.int32)
     return pa.DictionaryArray.from_arrays(
@@ -89,16 +101,16 @@ def _patients(
     records: Sequence[PatientRecord], patients: Array, drawn: Mapping[str, Array], names: Names
 ) -> pa.Table:
     first = [_first_distant(r, names.distant) for r in records]
-    cause = np.array([r.death_cause for r in records])
+    cause = np.array([r.death_cause for r in records], dtype=np.int64)
     total = len(names.organs)  # behind the organs
     behind = {DEATH_TOTAL: total, DEATH_OTHER: total + 1, DEATH_NONE: -1}
-    cause = np.array([behind.get(c, c) for c in cause.tolist()])
-    staging = np.array([r.staging for r in records])
+    cause = np.array([behind.get(c, c) for c in cause.tolist()], dtype=np.int64)
+    staging = np.array([r.staging for r in records]).reshape(-1, 3)
     columns = {
         "patient": patients,
         "diagnosis_day": _day([r.diagnosis_day for r in records]),  # type: ignore[arg-type]
         "first_distant_day": _day([day for day, _ in first]),  # type: ignore[arg-type]
-        "first_distant_organ": _named(np.array([organ for _, organ in first]), names.organs),
+        "first_distant_organ": _named([organ for _, organ in first], names.organs),
         "death_day": _day([r.death_day for r in records]),  # type: ignore[arg-type]
         "death_cause": _named(cause, (*names.organs, "total_burden", "other_cause")),
         "end_day": _day([r.end_day for r in records]),  # type: ignore[arg-type]
@@ -122,12 +134,12 @@ def _stage(values: Array, labels: Sequence[str]) -> pa.Array:
 
 
 def _events(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    rows = np.concatenate([r.events for r in records])
+    rows = _joined((r.events for r in records), (4,), float)
     kind, which = rows[:, 1].astype(np.int64), rows[:, 3].astype(np.int64)
     symptom = kind == Event.SYMPTOM
     labels = [event.label for event in Event]
     columns = {
-        "patient": np.repeat(patients, [len(r.events) for r in records]),
+        "patient": np.repeat(patients, _lengths(r.events for r in records)),
         "day": _day(rows[:, 0]),
         "event": _named(np.where(symptom, len(labels) + which, kind), [*labels, *names.symptoms]),
         "organ": _named(rows[:, 2], names.organs),
@@ -137,13 +149,13 @@ def _events(records: Sequence[PatientRecord], patients: Array, names: Names) -> 
 
 
 def _metastases(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    origin = np.concatenate([r.origin[1:] for r in records])
-    days = np.concatenate([r.days[1:] for r in records])
-    cells = np.concatenate([r.cells[1:] for r in records])
-    length = [len(r.origin) - 1 for r in records]
+    origin = _joined((r.origin[1:] for r in records), (4,))
+    days = _joined((r.days[1:] for r in records), (5,), float)
+    cells = _joined((r.cells[1:] for r in records), (len(names.phenotypes),))
+    length = _lengths(r.origin[1:] for r in records)
     columns = {
         "patient": np.repeat(patients, length),
-        "metastasis": np.concatenate([np.arange(1, n + 1) for n in length]),
+        "metastasis": _joined((np.arange(1, n + 1) for n in length), ()),
         "parent": origin[:, 0],
         "organ": _named(origin[:, 1], names.organs),
         "route": _named(origin[:, 2], [route.label for route in Route]),
@@ -162,12 +174,12 @@ def _metastases(records: Sequence[PatientRecord], patients: Array, names: Names)
 
 
 def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    counts = np.concatenate([r.counts for r in records])  # (patient-days, O, 4)
+    counts = _joined((r.counts for r in records), (len(names.organs), 4))  # (patient-days, O, 4)
     n_days, n_organs, _ = counts.shape
-    length = [len(r.recorded_days) * n_organs for r in records]
+    length = n_organs * _lengths(r.recorded_days for r in records)
     columns = {
         "patient": np.repeat(patients, length),
-        "day": np.repeat(np.concatenate([r.recorded_days for r in records]), n_organs),
+        "day": np.repeat(_recorded_days(records), n_organs),
         "organ": _named(np.tile(np.arange(n_organs), n_days), names.organs),
         "metastases_isolated": counts[..., 0].ravel(),
         "metastases_micro": counts[..., 1].ravel(),
@@ -178,10 +190,11 @@ def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> 
 
 
 def _stages(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    tallies = np.concatenate([r.tallies for r in records])  # (patient-days, 7, O, 6)
+    shape = (len(Stage), len(names.organs), len(Tally))
+    tallies = _joined((r.tallies for r in records), shape)  # (patient-days, 7, O, 6)
     where, stage, organ = np.nonzero(tallies.any(axis=-1))
-    patient = np.repeat(patients, [len(r.recorded_days) for r in records])
-    day = np.concatenate([r.recorded_days for r in records])
+    patient = np.repeat(patients, _lengths(r.recorded_days for r in records))
+    day = _recorded_days(records)
     rows = tallies[where, stage, organ]
     columns = {
         "patient": patient[where],

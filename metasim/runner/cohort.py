@@ -4,135 +4,32 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
+import pyarrow as pa
 
-from metasim.engines.record import PatientRecord
-from metasim.errors import LimitError, RunInterrupted
-from metasim.law.course import Course, course_of, symptoms_of
-from metasim.law.rates import Law, Laws
+from metasim.errors import LimitError, OptionError
+from metasim.results.parts import Span
 from metasim.results.store import Results
-from metasim.results.writers import FolderWriter, MemoryWriter
-from metasim.runner import streams
-from metasim.runner.assemble import Names, chunk_tables
-from metasim.runner.progress import reporting
-from metasim.scenario.draws import draw_parameters
+from metasim.results.writers import FolderWriter, MemoryWriter, Writer
+from metasim.runner import executors
+from metasim.runner.dispatch import Dispatcher, Todo, versions
+from metasim.runner.patients import Cohort, record_level
+from metasim.runner.precision import FIRST_ROUND, Precision, parse
+from metasim.runner.progress import Reporter, reporting, stoppable
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
-from metasim.terms import treatment_names
 
-CHUNK = 128
-"""Patients per chunk: what an interrupted run may lose, and what memory holds at once."""
+__all__ = ["Cohort", "record_level", "run"]
 
-EVERYTHING_UP_TO = 1000
-"""Patients up to which everything is recorded unless the scenario says otherwise."""
-
-Draw = Callable[[int, np.random.Generator, np.random.Generator, bool], PatientRecord]
-
-
-def engine(name: str, law: Law, course: Course, options: Mapping[str, Any]) -> Draw:
-    """An engine made ready for a chunk of patients, imported when first asked for.
-
-    Args:
-        name: `colonies` or `cells`.
-        law: the law arrays of the chunk.
-        course: the course arrays of the chunk.
-        options: keyword arguments for the cell engine's `simulate`.
-
-    Returns:
-        A function (place in the chunk, rng, rng_doomed, everything) -> record of that patient.
-    """
-    if name == "colonies":
-        from metasim.engines.colonies import prepare
-
-        return prepare(law, course)
-    from metasim.engines.cells import simulate
-
-    return lambda k, *rest: simulate(law.patient(k), course.patient(k), *rest, **options)
-
-
-def record_level(scenario: Scenario) -> str:
-    """The recording level of a run: the scenario's, else by the number of patients."""
-    if scenario.run.record is not None:
-        return scenario.run.record
-    return "everything" if scenario.run.patients <= EVERYTHING_UP_TO else "metastases"
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """The patients of a scenario, each addressed by its number.
-
-    Attributes:
-        scenario: what is asked.
-        engine_options: keyword arguments for the engine's `simulate`.
-    """
-
-    scenario: Scenario
-    engine_options: tuple[tuple[str, Any], ...] = ()
-
-    @cached_property
-    def level(self) -> str:
-        """Recording level."""
-        return record_level(self.scenario)
-
-    @cached_property
-    def laws(self) -> Laws:
-        """The laws of the patients."""
-        return Laws(self.scenario)
-
-    @cached_property
-    def names(self) -> Names:
-        """Names behind the indices of the records."""
-        soil = self.scenario.soil
-        return Names(
-            tuple(soil),
-            tuple(self.scenario.seed.phenotypes) or ("tumour",),
-            np.array([organ.site == "distant" for organ in soil.values()]),
-            treatment_names((t.kind, t.organ) for t in self.scenario.treatment),
-            tuple(name for _, name in symptoms_of(self.scenario)),
-        )
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "max_cells": self.scenario.run.max_cells,
-            "names": (self.names.organs, self.names.phenotypes),
-            **dict(self.engine_options),
-        }
-
-    def chunk(self, first: int, count: int) -> dict[str, Any]:
-        """Tables of patients first ... first + count - 1, by name."""
-        drawn = draw_parameters(self.scenario, first, count)
-        records = list(self.records(first, count, drawn))
-        return chunk_tables(records, first, drawn, self.names, self.level)
-
-    def records(self, first: int, count: int, drawn: dict[str, Any]) -> Iterator[PatientRecord]:
-        """Simulate consecutive patients.
-
-        Raises:
-            LimitError: a patient outgrew a limit; names the patient.
-        """
-        law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
-        draw = engine(self.scenario.run.engine, law, course, self._options())
-        rng_seed = self.scenario.run.rng_seed
-        everything = self.level == "everything"
-        for k in range(count):
-            try:
-                rng = streams.generator(rng_seed, first + k, streams.COURSE)
-                # only what is recorded with everything needs the second stream
-                other = rng
-                if everything:
-                    other = streams.generator(rng_seed, first + k, streams.DOOMED)
-                yield draw(k, rng, other, everything)
-            except LimitError as error:
-                error.args = (f"patient {first + k}, {error}",)
-                raise
+MOST_AT_ONCE: Final = {"everything": 128}
+"""Patients that a chunk may have at most, by recording level: what memory holds at once."""
+MOST_AT_ONCE_ELSE: Final = 4096
 
 
 def run(
@@ -142,9 +39,17 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     progress: bool = True,
+    workers: int | None = None,
+    executor: str | None = None,
+    scheduler: str | None = None,
+    patient: int | None = None,
+    until: str | None = None,
+    chunk: int | None = None,
     **engine_options: Any,
 ) -> Results:
     """Simulate a scenario's patients.
+
+    The tables depend on the scenario alone: not on executor, workers, chunks or their order.
 
     Args:
         scenario: from `metasim.load`.
@@ -152,73 +57,198 @@ def run(
         overwrite: replace an existing results folder.
         resume: go on with a run into `output` that was stopped.
         progress: show progress on standard error.
+        workers: local processes; None: as many as there are cores, once the run's pace shows that
+            it takes longer than a few seconds in this process.
+        executor: "serial", "processes" or "dask"; None: by `workers` and `scheduler`.
+        scheduler: address of a Dask scheduler, `tcp://host:8786`; its workers compute.
+        patient: only this one of the scenario's patients, from 0; the same as among all.
+        until: run as many patients as an interval takes to become so narrow, instead of
+            `run.patients`: "bone.share +- 0.5%", see `metasim.runner.precision`.
+        chunk: patients per chunk; None: what takes about a second.
         **engine_options: for the engine, e.g. `cell_class` of the cell engine.
 
     Returns:
-        The results; the same scenario gives the same tables, bit for bit.
+        The results; the same scenario gives the same tables, bit for bit. Patients that failed are
+        in `failures` and in no other table.
 
     Raises:
         ResultsError: the folder exists, or cannot be written.
-        LimitError: a patient outgrew `run.max_cells` or `run.max_colonies`.
+        OptionError: an option is not allowed, or the scheduler cannot be reached.
+        LimitError: every patient outgrew a limit such as `run.max_colonies`.
         RunInterrupted: Ctrl-C, with how far the run came.
     """
-    cohort = Cohort(scenario, tuple(engine_options.items()))
-    patients = scenario.run.patients
-    start, wall = datetime.now(UTC), time.perf_counter()
-    with _writer(cohort, output, overwrite, resume) as writer:
-        finished = writer.finished_chunks()
-        chunks = range(-(-patients // CHUNK))
-        done = sum(min(CHUNK, patients - CHUNK * i) for i in finished)
-        try:
-            with reporting(patients, done, progress) as report:
-                for index in chunks:
-                    if index in finished:
-                        continue
-                    first = index * CHUNK
-                    count = min(CHUNK, patients - first)
-                    writer.write_chunk(index, cohort.chunk(first, count))
-                    done += count
-                    report(done)
-        except KeyboardInterrupt:
-            kept = "; they are kept, --resume goes on from there" if output and done else ""
-            raise RunInterrupted(f"stopped after {done:,} of {patients:,} patients{kept}") from None
-        return writer.finish(_provenance(scenario, start, time.perf_counter() - wall))
+    started, wall = datetime.now(UTC), time.perf_counter()
+    executors.check(executor, workers, scheduler)
+    plan = _planned(scenario, patient, until)
+    if chunk is not None and chunk < 1:
+        raise OptionError(f"chunk = {chunk}: at least 1 patient is needed")
+    cohort = Cohort(plan.scenario, tuple(engine_options.items()))
+    with _writer(cohort, plan, output, overwrite, resume) as writer:
+        done = sum(span.size for span in writer.finished())
+        with reporting(plan.patients.size, done, progress) as report:
+            if remark := executors.remark(workers):
+                report.note(remark)
+            with (
+                stoppable(report, output is not None),
+                Dispatcher(
+                    _Chunks(cohort, writer.pack),
+                    executors.choose(executor, workers, scheduler),
+                ) as dispatcher,
+            ):
+                rounds = _Rounds(cohort.level, writer, report, dispatcher, chunk)
+                patients = rounds.complete(plan)
+        about = provenance(scenario, started, time.perf_counter() - wall)
+        about |= {"executor": dispatcher.executor.name, "workers": len(report.by_worker)}
+        if patient is not None:
+            about["patient"] = patient
+        if until is not None:
+            about["until"] = until
+        if report.failures == patients.size:
+            writer.discard()
+            which = "" if patient is not None else f"all {patients.size:,} patients failed, first "
+            raise LimitError(which + rounds.first_failure)
+        return writer.finish({**about, "patients": patients.size}, _text(plan, patients))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to run.
+
+    Attributes:
+        scenario: the scenario, its recording level settled if `until` changes the patients.
+        patients: numbers of the patients; with `precision`, those of the first round.
+        precision: run more of them until this is reached.
+    """
+
+    scenario: Scenario
+    patients: Span
+    precision: Precision | None = None
+
+
+def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Plan:
+    everybody = scenario.run.patients
+    if until is not None:
+        if patient is not None:
+            raise OptionError("--patient and --until exclude each other")
+        precision = parse(until, scenario.model_dump())
+        level = scenario.run.record or "metastases"
+        settled = scenario.replace({"run.record": level, "run.patients": FIRST_ROUND})
+        return _Plan(settled, Span(0, FIRST_ROUND), precision)
+    if patient is None:
+        return _Plan(scenario, Span(0, everybody))
+    if not 0 <= patient < everybody:
+        raise OptionError(f"--patient {patient}: the run has patients 0 to {everybody - 1:,}")
+    return _Plan(scenario, Span(patient, 1))
+
+
+def _text(plan: _Plan, patients: Span) -> str:
+    """The scenario to save: running it again gives the same patients."""
+    if plan.precision is None:
+        return explicit_toml(plan.scenario)
+    return explicit_toml(plan.scenario.replace({"run.patients": patients.size}))
+
+
+class _Rounds:
+    """Computes the patients that are missing, round by round."""
+
+    def __init__(
+        self,
+        level: str,
+        writer: Writer,
+        report: Reporter,
+        dispatcher: Dispatcher,
+        chunk: int | None,
+    ) -> None:
+        self.first_failure = ""
+        self._most = MOST_AT_ONCE.get(level, MOST_AT_ONCE_ELSE)
+        self._writer = writer
+        self._report = report
+        self._dispatcher = dispatcher
+        self._chunk = chunk
+
+    def complete(self, plan: _Plan) -> Span:
+        """Complete the plan's patients; returns which these were in the end."""
+        patients, precision = plan.patients, plan.precision
+        while True:
+            self._report.total = patients.size
+            self._round(patients)
+            if precision is None:
+                return patients
+            about = {"record": "summary", "rows": {}}
+            so_far = Results(_text(plan, patients), about, {"summary": self._writer.tally()})
+            ratio = precision.reached(so_far)
+            self._report.note(
+                f"{patients.size:,} patients: the interval is {ratio:.2f} times as wide as asked"
+            )
+            if ratio <= 1:
+                return patients
+            patients = Span(0, precision.next_round(patients.size, ratio))
+
+    def _round(self, patients: Span) -> None:
+        todo = Todo(patients, self._writer.finished(), most=self._most, size=self._chunk)
+        for done in self._dispatcher.complete(todo):
+            packed, failures = done.result
+            self._writer.write_chunk(done.span, packed)
+            self._report(done.worker, done.span.size, len(failures))
+            if failures and not self.first_failure:
+                self.first_failure = failures[0]
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """What a worker does: simulate a chunk of patients and pack its tables."""
+
+    cohort: Cohort
+    pack: Callable[[Mapping[str, pa.Table]], Any]
+
+    def __call__(self, first: int, count: int) -> tuple[Any, list[str]]:
+        tables = self.cohort.chunk(first, count)
+        failures = tables["failures"].to_pylist()
+        return self.pack(tables), [f"patient {row['patient']}, {row['error']}" for row in failures]
 
 
 def _writer(
-    cohort: Cohort, output: str | Path | None, overwrite: bool, resume: bool
+    cohort: Cohort,
+    plan: _Plan,
+    output: str | Path | None,
+    overwrite: bool,
+    resume: bool,
 ) -> AbstractContextManager[FolderWriter | MemoryWriter]:
     text = explicit_toml(cohort.scenario)
     if output is None:
         return nullcontext(MemoryWriter(text, record=cohort.level))
-    from metasim import __version__
-
+    matter = ("metasim", "numpy", "scipy", "numba", "mesa")
+    identity = {name: versions()[name] for name in matter}
+    identity |= {name: getattr(value, "__qualname__", repr(value))
+                 for name, value in cohort.engine_options}  # fmt: skip
+    if plan.precision is not None:
+        identity["until"] = plan.precision.text
+    elif plan.patients.size < cohort.scenario.run.patients:
+        identity["patient"] = str(plan.patients.first)
     return FolderWriter(
         output,
         text,
         record=cohort.level,
-        identity={"metasim": __version__, "chunk": CHUNK},
+        identity=identity,
         overwrite=overwrite,
         resume=resume,
     )
 
 
-def _provenance(scenario: Scenario, start: datetime, wall_seconds: float) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    from metasim import __version__
-
-    kib = 1 if sys.platform != "darwin" else 1024  # ru_maxrss is in KiB, on macOS in bytes
+def provenance(scenario: Scenario, started: datetime, wall_seconds: float) -> dict[str, Any]:
+    """What a results folder says of its making: versions, command, times, memory."""
+    unit = 1 if sys.platform != "darwin" else 1024  # ru_maxrss is in KiB, on macOS in bytes
+    here, children = (
+        resource.getrusage(who).ru_maxrss / 1024 / unit
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return {
-        "metasim": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("numpy", "numba", "mesa", "pyarrow")},
+        **versions(),
         "platform": platform.platform(),
         "command": sys.argv,
         "rng_seed": scenario.run.rng_seed,
-        "started": start.isoformat(timespec="seconds"),
+        "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(wall_seconds, 3),
-        "peak_memory_mib": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / kib, 1
-        ),
+        "peak_memory_mib": round(here, 1),
+        "peak_memory_mib_of_the_largest_child": round(children, 1),
     }

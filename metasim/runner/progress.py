@@ -1,10 +1,10 @@
-"""Progress that tells the truth: patients done, rate, time left."""
+"""Progress that tells the truth: patients done, failures, rate by worker, time left."""
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -16,72 +16,149 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-
-class Reporter(Protocol):
-    """Hears how a run goes on."""
-
-    def __call__(self, patients_done: int) -> None:
-        """So many patients are done."""
-
-
-def _silent(patients_done: int) -> None:
-    pass
-
+from metasim.errors import RunInterrupted
 
 _SECONDS_BETWEEN_LINES = 10.0
+_WORKERS_SHOWN = 8
+
+
+class Reporter:
+    """Counts what is done and says it where it is wanted; this one says nothing.
+
+    Args:
+        total: patients of the run.
+        done: patients that a resumed run has already.
+    """
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total = total
+        self.begun_with = self.done = done
+        self.failures = 0
+        self.by_worker: Counter[str] = Counter()
+        self.start = time.monotonic()
+
+    def __call__(self, worker: str, patients: int, failures: int = 0) -> None:
+        """So many more patients are done, some of them failures."""
+        self.done += patients
+        self.failures += failures
+        self.by_worker[worker] += patients
+        self.say()
+
+    def say(self) -> None:
+        """Say how far the run is."""
+
+    def note(self, text: str) -> None:
+        """Say something else."""
+
+    def rate(self) -> float:
+        """Patients per second since this run, or its resumption, began."""
+        return (self.done - self.begun_with) / max(time.monotonic() - self.start, 1e-9)
+
+    def pace(self) -> str:
+        """The rate in words; with several workers, also of each."""
+        seconds = max(time.monotonic() - self.start, 1e-9)
+        text = f"{_short(self.rate())}/s"
+        each = [_short(count / seconds) for _, count in sorted(self.by_worker.items())]
+        if len(each) > 1:
+            cut = f" and {len(each) - _WORKERS_SHOWN} more" if len(each) > _WORKERS_SHOWN else ""
+            text += f" by {len(each)} workers ({' + '.join(each[:_WORKERS_SHOWN])}{cut})"
+        if self.failures:
+            text += f", {self.failures:,} failed"
+        return text
+
+
+class _Lines(Reporter):
+    """A plain line now and then, for a log."""
+
+    def __init__(self, total: int, done: int) -> None:
+        super().__init__(total, done)
+        self._last = self.start
+
+    def say(self) -> None:
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        left = (self.total - self.done) / max(self.rate(), 1e-9)
+        self.note(
+            f"{self.done:,} of {self.total:,} patients, {self.pace()}, {_duration(left)} left"
+        )
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Bar(Reporter):
+    """A bar on a terminal."""
+
+    def __init__(self, total: int, done: int, bar: Progress) -> None:
+        super().__init__(total, done)
+        self._bar = bar
+        self._task = bar.add_task("patients", total=total, completed=done, pace="")
+
+    def say(self) -> None:
+        self._bar.update(self._task, total=self.total, completed=self.done, pace=self.pace())
+
+    def note(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False)
 
 
 @contextmanager
-def reporting(patients: int, done: int, show: bool) -> Iterator[Reporter]:
+def reporting(total: int, done: int, show: bool) -> Iterator[Reporter]:
     """A progress bar on a terminal, plain lines now and then in a log, or nothing.
 
     Args:
-        patients: number of patients of the run.
+        total: number of patients of the run.
         done: patients that a resumed run has already.
         show: False: nothing at all.
     """
     console = Console(stderr=True)
     if not show:
-        yield _silent
+        yield Reporter(total, done)
         return
     if not console.is_terminal:
-        yield _lines(patients, done)
+        yield _Lines(total, done)
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[pace]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("patients", total=patients, completed=done, rate="")
-        start = time.monotonic()
-
-        def report(patients_done: int) -> None:
-            rate = (patients_done - done) / max(time.monotonic() - start, 1e-9)
-            bar.update(task, completed=patients_done, rate=f"{rate:,.0f}/s")
-
-        yield report
+        yield _Bar(total, done, bar)
 
 
-def _lines(patients: int, done: int) -> Reporter:
-    start = last = time.monotonic()
+@contextmanager
+def stoppable(report: Reporter, kept: bool) -> Iterator[None]:
+    """Turn Ctrl-C into a message that says how far the run came.
 
-    def report(patients_done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < _SECONDS_BETWEEN_LINES:
-            return
-        last = now
-        rate = (patients_done - done) / (now - start)
-        left = (patients - patients_done) / max(rate, 1e-9)
-        print(
-            f"{patients_done:,} of {patients:,} patients, {rate:,.0f}/s, {left:,.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
+    Args:
+        report: what is done.
+        kept: the finished chunks lie in a folder.
 
-    return report
+    Raises:
+        RunInterrupted: on Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        way_on = "; they are kept, --resume goes on from there" if kept and report.done else ""
+        raise RunInterrupted(
+            f"stopped after {report.done:,} of {report.total:,} patients{way_on}"
+        ) from None
+
+
+def _short(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -40,4 +40,3 @@ def test_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     a, names = twin.sample(fault.scenario, fault.simulate, 500, 11, fault.law)
     b, _ = twin.sample(fault.scenario, colonies.simulate, 1_500, 12)
     assert twin.compare(a, b, names).p <= LEVEL
-

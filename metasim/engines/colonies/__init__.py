@@ -18,7 +18,7 @@ import numpy as np
 
 from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
-from metasim.engines.colonies.kernel import compiled, inlined, kernel
+from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
 from metasim.engines.colonies.treating import (
     COMING,
     NOTHING,
@@ -347,15 +347,21 @@ def prepare(law: Law, course: Course) -> Draw:
         used only with `everything`: counts and stage tallies on the recorded days. It raises
         LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
     """
-    growing, moves, plan = growing_of(law), u.moves_of(law), prescriptions_of(course.plan)
-    around = course._replace(plan=None)  # the engine reads its own
+    growing, moves = plain(growing_of(law)), plain(u.moves_of(law))
+    plan = plain(prescriptions_of(course.plan))
+    around = plain(course._replace(plan=None))  # the engine reads its own
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, lengths, tables, ends, staging = _simulate(
-            growing, moves, plan, around, k, rng, rng_doomed, everything
-        )
+        try:
+            status, lengths, tables, ends, staging = _simulate(
+                growing, moves, plan, around, k, rng, rng_doomed, everything
+            )
+        except SystemError as error:  # Ctrl-C in the moment that compiled code returns
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
         n_colonies, recorded, n_events = lengths
         origin, cells, days, recorded_days, counts, tallies, events = tables
         diagnosis_day, death_day, death_cause, day = ends

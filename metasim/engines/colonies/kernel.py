@@ -9,19 +9,22 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
+import numpy as np
 
 from metasim import terms
 from metasim.law import growth, plan
+
+Part = TypeVar("Part", bound=tuple[Any, ...])
 
 _OTHERS = (growth, plan, terms)
 _SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(m.__file__) for m in _OTHERS)])
 
 
 def _cache_folder() -> Path:
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {Path(__file__).parent}".encode())
     for source in _SOURCES:
         digest.update(source.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -50,6 +53,14 @@ def inlined(function: Callable[..., Any]) -> Any:
     A call between compiled functions copies every array of its named tuples.
     """
     return numba.njit(forceinline=True, error_model="numpy")(function)
+
+
+def plain(part: Part) -> Part:
+    """A named tuple with its arrays writable and in C order.
+
+    The compiler takes arrays of another layout for another type, and would compile anew.
+    """
+    return type(part)(*(np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in part))
 
 
 def compiled() -> bool:

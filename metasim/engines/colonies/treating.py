@@ -89,8 +89,8 @@ def suits(numbers, only_organs, t, age, seen, burden):
 
 @kernel
 def prescribe(
-    marks, numbers, effects, only_organs, day, dt, age_years, visit, diagnosis_day, relapse_day, seen, burden, seen_burden,
-    status, clock, survival, events, n_events,
+    marks, numbers, effects, only_organs, day, dt, age_years, visit, diagnosis_day, relapse_day,
+    seen, burden, seen_burden, status, clock, survival, events, n_events,
 ):  # fmt: skip
     """Start, repeat and end treatments; work out what survives this day.
 

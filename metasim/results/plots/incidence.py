@@ -7,6 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from metasim.results.outcomes import incidence_by_organ
 from metasim.results.plots.style import (
     FAINT,
     MUTED,
@@ -20,11 +21,8 @@ from metasim.results.plots.style import (
     nothing,
     spread,
 )
-from metasim.results.statistics import Incidence, aalen_johansen
 from metasim.results.store import Results
 from metasim.results.summary import PLURALS, Counted
-from metasim.results.tally import origin_days
-from metasim.terms import DAYS_PER_YEAR
 
 Floats = NDArray[np.float64]
 _BANDS_UP_TO = 8
@@ -81,33 +79,6 @@ def incidence(
     detail += "; death is a competing event" if results.patients["death_day"].notna().any() else ""
     head(ax, title, detail + ("; bands: 95 %" if len(shown) <= _BANDS_UP_TO else ""))
     return ax
-
-
-def incidence_by_organ(
-    results: Results, organs: Sequence[str], counted: str
-) -> tuple[dict[str, Incidence], Floats]:
-    """Cumulative incidence of the first metastasis of a class, organ by organ.
-
-    Returns:
-        The curves, time in years since the patient's origin, and the years each patient was
-        followed, shape (patients with an origin,).
-    """
-    table = results.arrow("patients").to_table()
-    origin = origin_days(table, results.scenario)
-    patients = results.patients.assign(origin=origin).set_index("patient")
-    patients = patients[~np.isnan(origin)[: len(patients)]]
-    death, end = patients["death_day"], patients["end_day"]
-    metastases = results.metastases
-    curves = {}
-    for organ in organs:
-        mine = metastases[metastases["organ"] == organ]
-        first = mine.groupby("patient")[f"{counted}_day"].min().reindex(patients.index)
-        reached = first.notna().to_numpy()
-        until = np.where(reached, first, np.fmin(death, end)) - patients["origin"].to_numpy()
-        cause = np.where(reached, 1, np.where(death.notna(), 2, 0))
-        curves[organ] = aalen_johansen(np.maximum(until, 0) / DAYS_PER_YEAR, cause)
-    followed = (np.fmin(death, end) - patients["origin"]).to_numpy(float) / DAYS_PER_YEAR
-    return curves, np.maximum(followed, 0)
 
 
 def _label_ends(ax: Axes, results: Results, ends: dict[str, float]) -> None:

@@ -1,0 +1,147 @@
+"""A comparison for the reader: tables in the terminal, CSV files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from metasim.results.compare import Comparison
+from metasim.results.folder import plain_errors
+from metasim.results.summary import PLURALS, short
+from metasim.results.tally import ANY_DISTANT
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def letter(comparison: Comparison, run: str) -> str:
+    """Short name of a run: A for the first, then B, C ..."""
+    return LETTERS[comparison.labels.index(run) % len(LETTERS)]
+
+
+def introduction(comparison: Comparison) -> list[str]:
+    """Which runs, which patients, and what to know: a sentence each."""
+    lines = [
+        f"{letter(comparison, label)}  {label}" + (f": {title}" if title != label else "")
+        for label, title in zip(comparison.labels, comparison.titles, strict=True)
+    ]
+    numbers = " and ".join(f"{number:,}" for number in dict.fromkeys(comparison.patients))
+    if comparison.paired:
+        lines.append(f"The same {numbers} virtual patients in each: differences are paired.")
+    else:
+        lines.append(f"{numbers} virtual patients, compared as independent groups.")
+    lines.append(f"Counted: {PLURALS[comparison.counted]}. Intervals: 95 %.")
+    if comparison.paired:
+        lines.append("gain: how many times more patients it would take without pairs.")
+    lines.append(
+        f"for ±{100 * comparison.precision:g} %: patients of each run that narrow the interval of "
+        "B - A to that."
+    )
+    return [*lines, *comparison.notes]
+
+
+def render(comparison: Comparison) -> "Iterator[Table]":
+    """Tables for the terminal, up to 80 columns wide: for each run but the first, three."""
+    for run in comparison.labels[1:]:
+        yield _shares(comparison, run)
+        yield _numbers(comparison, run)
+        yield _ratios(comparison, run)
+
+
+def save_tables(comparison: Comparison, folder: str | Path) -> list[Path]:
+    """Write differences.csv and ratios.csv; columns as in `Comparison`.
+
+    Raises:
+        ResultsError: the folder cannot be written.
+    """
+    target = Path(folder)
+    tables = {"differences.csv": comparison.differences, "ratios.csv": comparison.ratios}
+    with plain_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            table.to_csv(target / name, index=False)
+    return [target / name for name in tables]
+
+
+def _table(title: str, columns: list[str]) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
+    return table
+
+
+def _rows(comparison: Comparison, measure: str, run: str) -> list[dict[Any, Any]]:
+    frame = comparison.differences
+    return frame[(frame["measure"] == measure) & (frame["run"] == run)].to_dict("records")
+
+
+def _shares(comparison: Comparison, run: str) -> "Table":
+    one, other = "A", letter(comparison, run)
+    needed = f"for ±{100 * comparison.precision:g} %"
+    columns = ["% with at least one", one, other, f"{other} - {one} (points)"]
+    table = _table(f"{other} against {one}", [*columns, *_gain(comparison), needed])
+    rows = _rows(comparison, "share", run)
+    for number, row in enumerate(rows):
+        a, b, d, low, high = (100 * row[k] for k in ("first", "other", "difference", "low", "high"))
+        cells = [f"{a:.1f}", f"{b:.1f}", f"{d:+.1f} ({low:+.1f} to {high:+.1f})"]
+        cells += [_times(row["gain"])] if comparison.paired else []
+        many = row["patients_needed"] or np.nan  # where no pair differs there is no telling
+        last = number + 1 < len(rows) and rows[number + 1]["organ"] == ANY_DISTANT
+        table.add_row(row["label"], *cells, "-" if np.isnan(many) else f"{many:,.0f}",
+                      end_section=last)  # fmt: skip
+    return table
+
+
+def _numbers(comparison: Comparison, run: str) -> "Table":
+    one, other = "A", letter(comparison, run)
+    columns = ["metastases per patient", one, other, f"{other} - {one}", *_gain(comparison)]
+    table = _table("", columns)
+    for row in _rows(comparison, "number", run):
+        d, low, high = (_signed(row[key]) for key in ("difference", "low", "high"))
+        cells = [_number(row["first"]), _number(row["other"]), f"{d} ({low} to {high})"]
+        cells += [_times(row["gain"])] if comparison.paired else []
+        table.add_row(row["label"], *cells)
+    return table
+
+
+def _ratios(comparison: Comparison, run: str) -> "Table":
+    one, other = "A", letter(comparison, run)
+    columns = ["recurrence, death: events", one, other, f"hazard ratio {other}/{one}", "rate ratio"]
+    table = _table("", columns)
+    frame = comparison.ratios
+    for row in frame[frame["run"] == run].to_dict("records"):
+        hazard, rate = (
+            _ratio(row[f"{kind}_ratio"], row[f"{kind}_low"], row[f"{kind}_high"])
+            for kind in ("hazard", "rate")
+        )
+        table.add_row(row["outcome"], f"{row['events_first']:,}", f"{row['events_other']:,}",
+                      hazard, rate)  # fmt: skip
+    return table
+
+
+def _gain(comparison: Comparison) -> list[str]:
+    return ["gain"] if comparison.paired else []
+
+
+def _times(gain: float) -> str:
+    return "-" if np.isnan(gain) else f"{gain:.1f}x"
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else "0" if value == 0 else short(value)
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{_number(abs(value))}" if value else _number(value)
+
+
+def _ratio(value: float, low: float, high: float) -> str:
+    if np.isnan(low):
+        return f"{value:g} (no interval)" if np.isfinite(value) else "-"
+    return f"{value:.2f} ({low:.2f}-{high:.2f})"

@@ -1,0 +1,82 @@
+"""Runs side by side, organ by organ, with their difference."""
+
+from typing import Final
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from metasim.results.compare import DEATH, Comparison
+from metasim.results.compare_report import letter
+from metasim.results.plots.groups import GROUP_COLOURS
+from metasim.results.plots.style import FAINT, MUTED, STYLE, head, new_axes, nothing
+from metasim.results.summary import PLURALS
+
+_GROUP: Final = 0.76  # of a row's height that its bars take
+_ROW_INCHES: Final = 0.24
+
+
+@rc_context(STYLE)
+def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
+    """Share of patients with metastases in each run, and at its right the difference.
+
+    Args:
+        compared: from `metasim.results.compare.compare`.
+        ax: axes to draw the shares into, the differences go into an inset beside them; by default
+            those of a new figure.
+    """
+    table = compared.differences
+    table = table[(table["measure"] == "share") & (table["organ"] != DEATH)]
+    organs = list(dict.fromkeys(table["organ"]))
+    runs = compared.labels
+    if ax is None:
+        size = (11.0, 2.2 + len(organs) * (0.14 + _ROW_INCHES * len(runs)))
+        figure = Figure(figsize=size, layout="constrained")
+        left, beside = figure.subplots(1, 2, sharey=True, width_ratios=(5, 4))
+        ax = new_axes(left, *size)
+    else:
+        beside = ax.inset_axes((1.06, 0, 0.8, 1), sharey=ax)
+    title = "Patients with metastases"
+    if not min(compared.patients):
+        beside.set_axis_off()
+        return nothing(ax, title, "no patient to compare: nobody was diagnosed")
+    row = np.arange(len(organs))
+    thick = _GROUP / len(runs)
+    for k, run in enumerate(runs):
+        mine = table[table["run"] == (run if k else runs[1])].set_index("organ").loc[organs]
+        which = "other" if k else "first"
+        share, low, high = (100 * mine[f"{which}{end}"].to_numpy() for end in ("", "_low", "_high"))
+        place = row + thick * (k - (len(runs) - 1) / 2)
+        shade = GROUP_COLOURS[k % len(GROUP_COLOURS)]
+        label = f"{letter(compared, run)}  {run}"
+        ax.barh(place, share, height=0.92 * thick, color=shade, alpha=0.8, label=label)
+        ax.errorbar(share, place, xerr=np.maximum([share - low, high - share], 0), fmt="none",
+                    ecolor="#222222", elinewidth=1.2, capsize=2)  # fmt: skip
+        if k:
+            middle, low, high = (
+                100 * mine[key].to_numpy() for key in ("difference", "low", "high")
+            )
+            beside.errorbar(middle, place, xerr=[np.maximum(middle - low, 0),
+                            np.maximum(high - middle, 0)], fmt="o", color=shade, markersize=5,
+                            elinewidth=1.6, capsize=3)  # fmt: skip
+    labels = table.drop_duplicates("organ").set_index("organ")["label"].loc[organs]
+    ax.set_yticks(row, list(labels))
+    ax.set_ylim(len(organs) - 0.5, -0.5)
+    ax.set_xlim(left=0)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("patients with at least one (%)")
+    ax.set_ylabel("organ")
+    beside.axvline(0, color=MUTED, linewidth=1)
+    beside.tick_params(axis="y", length=0, labelleft=False)
+    beside.tick_params(labelsize=STYLE["font.size"])
+    beside.spines["left"].set_visible(False)
+    beside.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    beside.set_axisbelow(True)
+    others = ", ".join(letter(compared, run) for run in runs[1:])
+    beside.set_xlabel(f"difference {others} - A (percentage points)")
+    beside.legend(*ax.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0, 1))
+    who = f"{compared.patients[0]:,} virtual patients in each run"
+    how = "difference paired" if compared.paired else "runs compared as independent"
+    head(ax, title, f"{who}; {how}, 95 % intervals. Counted: {PLURALS[compared.counted]}")
+    return ax

@@ -1,0 +1,106 @@
+"""What figures of one or several results share: groups, their colours, numbers at risk."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from metasim.errors import OptionError
+from metasim.results.plots.style import FAINT, MUTED, cohort, spread
+from metasim.results.store import Results
+
+Floats = NDArray[np.float64]
+
+GROUP_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LINE_INCHES: Final = 0.21
+
+
+@dataclass(frozen=True)
+class Group:
+    """One of the results that a figure shows side by side."""
+
+    results: Results
+    label: str
+    colour: str
+
+
+def groups(
+    results: Results | Sequence[Results], labels: Sequence[str] | None = None
+) -> list[Group]:
+    """The results as groups; labels are their titles unless given.
+
+    Raises:
+        OptionError: no results, or not one label for each.
+    """
+    several = [results] if isinstance(results, Results) else list(results)
+    names = [one.title or "untitled" for one in several] if labels is None else list(labels)
+    if not several or len(names) != len(several):
+        raise OptionError(f"{len(several)} results with {len(names)} labels")
+    colours = [GROUP_COLOURS[k % len(GROUP_COLOURS)] for k in range(len(several))]
+    return [Group(*group) for group in zip(several, names, colours, strict=True)]
+
+
+def shown(several: Sequence[Group], patients: int) -> str:
+    """Beginning of the detail line: title and patients of one, or patients of all."""
+    if len(several) == 1:
+        return cohort(several[0].results, patients)
+    return f"{patients:,} patients in {len(several)} groups"
+
+
+def since(several: Sequence[Group]) -> str:
+    """What years count from, for the label of the time axis."""
+    origins = {group.results.scenario["run"].get("follow_from", "start") for group in several}
+    if origins == {"diagnosis"}:
+        return "years since diagnosis"
+    return "years since the start" if origins == {"start"} else "years since start or diagnosis"
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
+    """Name lines at their right ends.
+
+    Args:
+        ax: with its limits set.
+        ends: label, colour and height of the end of each line.
+    """
+    low, high = ax.get_ylim()
+    texts = [textwrap.fill(label, 24) for label, _, _ in ends]
+    height = ax.get_position().height * ax.figure.get_figure(root=True).get_figheight()
+    lines = max(1 + text.count("\n") for text in texts)
+    gap = (high - low) * _LINE_INCHES * lines / height
+    places = spread(np.array([end for _, _, end in ends]), gap, low, high)
+    for text, (_, colour, end), place in zip(texts, ends, places, strict=True):
+        ax.annotate(
+            text,
+            (1, end),
+            (1.05, place),
+            xycoords=ax.get_yaxis_transform(),
+            textcoords=ax.get_yaxis_transform(),
+            va="center",
+            color=colour,
+            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.8, "relpos": (0, 0.5)},
+            annotation_clip=False,
+        )
+
+
+def numbers_at_risk(
+    ax: Axes, rows: Sequence[tuple[str, Callable[[float], int]]], heading: str
+) -> None:
+    """Patients at risk at each tick, a row per group under the axis.
+
+    Args:
+        ax: with its limits set.
+        rows: colour, and the number at risk at a time.
+        heading: what is counted.
+    """
+    ax.annotate(heading, (0, 0), (0, -51), xycoords="axes fraction", textcoords="offset points",
+                color=MUTED)  # fmt: skip
+    ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= ax.get_xlim()[1]]
+    for line, (colour, number) in enumerate(rows):
+        for tick in ticks:
+            ax.annotate(f"{number(tick):,}", (tick, 0), (0, -66 - 15 * line), ha="center",
+                        xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+                        color=colour)  # fmt: skip

@@ -1,0 +1,210 @@
+"""What came out of a sweep: one row per point, organ and class of metastases, as a tidy table.
+
+sweep.parquet, sweep.csv   the table
+failures.parquet           patients that failed, by point
+scenario.toml              the scenario that was varied, fully explicit
+provenance.json            versions, command, the keys that vary, times
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from metasim.errors import ResultsError
+from metasim.results.folder import plain_errors, rows_of, write_texts
+from metasim.results.parts import PartsFolder, join_parts, write_rows
+from metasim.results.statistics import mean_interval, wilson_interval
+from metasim.results.store import Results
+from metasim.results.tables import FAILURES, SUMMARY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT: Final = "metasim sweep"
+POINT: Final = pa.field("point", pa.int64())
+TALLIES: Final = pa.schema([POINT, *SUMMARY])
+"""Tallies by point: what a chunk of a sweep hands in; points ascend."""
+POINT_FAILURES: Final = pa.schema([POINT, *FAILURES])
+PARTS: Final = ("failures", "tallies")
+
+_ROWS_AT_ONCE: Final = 1 << 20
+_GROUP: Final = ["point", "organ", "counted"]
+_NUMBERS: Final = (
+    "share_with",
+    "share_low",
+    "share_high",
+    "metastases_per_patient",
+    "metastases_low",
+    "metastases_high",
+)
+
+
+class Sweep:
+    """A finished sweep.
+
+    Attributes:
+        folder: where it lies.
+        provenance: versions, command, `keys`, `design`, times.
+        base: the scenario that was varied, as results without tables: names and colours of organs.
+    """
+
+    def __init__(self, folder: Path, scenario_toml: str, provenance: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.provenance = dict(provenance)
+        self.base = Results(scenario_toml, {"record": "summary"}, {})
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {self.provenance['points']:,} points over {', '.join(self.keys)}>"
+
+    @property
+    def keys(self) -> list[str]:
+        """Key paths that vary: columns of the table."""
+        return list(self.provenance["keys"])
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        """Tidy: a row per point, organ (and all distant ones) and class of metastases.
+
+        Columns: point, a column per key, organ, counted, patients, and share_with and
+        metastases_per_patient with their 95 % intervals, as in the summary of a run.
+        """
+        frame: pd.DataFrame = pq.read_table(self.folder / "sweep.parquet").to_pandas()
+        return frame
+
+    @cached_property
+    def failures(self) -> "pd.DataFrame":
+        """One row per patient that failed: point, patient, error."""
+        frame: pd.DataFrame = pq.read_table(self.folder / "failures.parquet").to_pandas()
+        return frame
+
+    def counted(self, wanted: str = "auto") -> str:
+        """The class to show: for "auto", the highest that 1 % of patients reach somewhere."""
+        if wanted != "auto":
+            return wanted
+        most = self.table.groupby("counted")["share_with"].max()
+        order = ("detected", "macro", "micro", "founded")
+        return next((name for name in order if most.get(name, 0) >= 0.01), "founded")
+
+    def rows(self, counted: str = "auto") -> "pd.DataFrame":
+        """The rows of one class of metastases."""
+        return self.table[self.table["counted"] == self.counted(counted)]
+
+
+def open_sweep(folder: str | Path) -> Sweep:
+    """Open a finished sweep.
+
+    Raises:
+        ResultsError: it is missing, damaged, or no sweep.
+    """
+    path = Path(folder).absolute()
+    if not (path / "provenance.json").is_file():
+        raise ResultsError(f"{folder}: no such sweep")
+    with plain_errors(path):
+        try:
+            about = json.loads((path / "provenance.json").read_text(encoding="utf-8"))
+            if about.get("format") != FORMAT:
+                raise ResultsError(f"{folder}: not a sweep; `metasim sweep` makes one")
+            text = (path / "scenario.toml").read_text(encoding="utf-8")
+            for name in ("sweep", "failures"):
+                rows_of(path / f"{name}.parquet")
+            return Sweep(path, text, about)
+        except (ValueError, KeyError, tomllib.TOMLDecodeError) as error:
+            raise ResultsError(f"{folder}: damaged ({error})") from error
+
+
+def publish_sweep(
+    parts: PartsFolder,
+    scenario_toml: str,
+    provenance: Mapping[str, Any],
+    keys: Sequence[str],
+    values: np.ndarray,
+) -> Sweep:
+    """Put the finished parts of a sweep together.
+
+    Args:
+        parts: with all chunks written, tables `PARTS`.
+        scenario_toml: the scenario that was varied.
+        provenance: what to save beside it.
+        keys: what varies.
+        values: (P, len(keys)) its values at each point.
+
+    Raises:
+        ResultsError: the disk is full or cannot be written; the parts are kept.
+    """
+    about = {**provenance, "format": FORMAT, "keys": list(keys), "points": len(values)}
+
+    def fill(whole: Path) -> None:
+        about["failures"] = join_parts(parts.paths("failures"), whole / "failures.parquet")
+        tables = (
+            _with_keys(table, keys, values)
+            for table in _by_point(map(pq.read_table, parts.paths("tallies")))
+        )
+        first = next(tables)
+        target = whole / "sweep.parquet"
+        write_rows(first.schema, (t for some in ([first], tables) for t in some), target)
+        with pyarrow.csv.CSVWriter(whole / "sweep.csv", first.schema) as csv:
+            for batch in pq.ParquetFile(target).iter_batches():
+                csv.write_batch(batch)
+        write_texts(whole, scenario_toml, about)
+
+    parts.publish(fill)
+    return open_sweep(parts.folder)
+
+
+def _by_point(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Rows of whole points, some points at a time; a point may lie in several parts."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(table.num_rows for table in waiting) < _ROWS_AT_ONCE:
+            continue
+        held = pa.concat_tables(waiting)
+        points = held["point"].to_numpy()
+        begun = int(np.searchsorted(points, points[-1]))  # the last point may go on
+        if begun:
+            yield _numbers(held.slice(0, begun))
+        waiting = [held.slice(begun)]
+    yield _numbers(pa.concat_tables(waiting))
+
+
+def _numbers(tallies: pa.Table) -> pa.Table:
+    """Tallies of whole points as shares and means with intervals."""
+    frame = tallies.to_pandas()
+    number, weight = frame["metastases"], frame["patients"]
+    sums = (
+        frame[_GROUP]
+        .assign(
+            patients=weight,
+            having=weight * (number > 0),
+            total=number * weight,
+            squares=number.astype(float) ** 2 * weight,
+        )
+        .groupby(_GROUP, sort=False)
+        .sum()
+        .reset_index()
+    )
+    sums = sums[sums["patients"] > 0]
+    n = sums["patients"]
+    columns = (
+        sums["having"] / n,
+        *wilson_interval(sums["having"], n),
+        sums["total"] / n,
+        *mean_interval(sums["total"], sums["squares"], n),
+    )
+    out = sums[[*_GROUP, "patients"]].assign(**dict(zip(_NUMBERS, columns, strict=True)))
+    return pa.Table.from_pandas(out, preserve_index=False).replace_schema_metadata(None)
+
+
+def _with_keys(table: pa.Table, keys: Sequence[str], values: np.ndarray) -> pa.Table:
+    here = values[table["point"].to_numpy()]
+    for place, key in enumerate(keys):
+        table = table.add_column(1 + place, key, pa.array(here[:, place]))
+    return table

@@ -1,0 +1,78 @@
+"""The body of `metasim compare`: open or run, compare, print, save."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from metasim.errors import OptionError
+from metasim.results.compare import Comparison, compare
+from metasim.results.compare_report import introduction, render, save_tables
+from metasim.results.store import Results
+from metasim.runner.comparison import labels_of, open_or_run
+from metasim.scenario.schema import Scenario
+
+
+def run_comparison(
+    sources: Sequence[str],
+    changes: Mapping[str, Any],
+    precision: str,
+    output: Path | None = None,
+    progress: bool = True,
+    prepare: Callable[[Scenario], object] = lambda _: None,
+) -> Comparison:
+    """Compare sources with the first of them; print tables, save tables and figures.
+
+    Args:
+        sources: results folders or scenarios.
+        changes: key path -> value, for every scenario that is run.
+        precision: half-width of the interval to say patients needed for, "0.5%" or "0.005".
+        output: folder for differences.csv, ratios.csv and figures; None writes nothing.
+        progress: show progress on standard error.
+        prepare: called with each scenario before it runs.
+
+    Raises:
+        OptionError: fewer than two sources, one given twice, or a precision that is not a share.
+    """
+    from rich.console import Console
+
+    if len(sources) < 2:
+        raise OptionError("it takes at least two results folders or scenarios to compare")
+    share = parse_share(precision)
+    results = open_or_run(sources, changes, progress=progress, prepare=prepare)
+    compared = compare(results, labels_of(sources), precision=share)
+    paths = [] if output is None else _save(compared, results, output)
+    console = Console()
+    for line in introduction(compared):
+        console.print(line, highlight=False, markup=False)
+    for table in render(compared):
+        console.print(table)
+    if paths:
+        print(f"comparison  {output}{os.sep} ({', '.join(sorted({p.stem for p in paths}))})")
+    return compared
+
+
+def _save(compared: Comparison, results: Sequence[Results], folder: Path) -> list[Path]:
+    from metasim.results.plots import comparison, survival
+    from metasim.results.plots.save import save_figure
+
+    return [
+        *save_tables(compared, folder),
+        *save_figure(comparison(compared), folder / "comparison"),
+        *save_figure(survival(results, labels=compared.labels), folder / "survival"),
+    ]
+
+
+def parse_share(text: str) -> float:
+    """A share as "0.5%" or "0.005".
+
+    Raises:
+        OptionError: it is neither, or not above 0 and below 1.
+    """
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise OptionError(f"--precision {text}: give a share above 0 and below 1, such as 0.5%")
+    return number

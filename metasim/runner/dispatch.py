@@ -1,0 +1,209 @@
+"""Hand out chunks and take them back: sized by the pace of the run, in any order.
+
+A chunk is a span of consecutive numbers. What it computes must depend on these numbers alone, so
+that executor, workers, sizes and order leave no trace.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple, Self
+
+from metasim.errors import MetasimError, OptionError
+from metasim.results.parts import Span
+from metasim.runner.executors import Executor, Processes, Serial, cores
+from metasim.terms import VERSION
+
+Compute = Callable[[int, int], Any]
+"""(first, count) -> what there is to know about these numbers; has to be picklable."""
+
+_FIRST_COUNT: Final = 8
+_SECONDS_PER_CHUNK: Final = 1.0  # at first; later a hundredth of the time the run has taken
+_FASTEST_GROWTH: Final = 8
+_CHUNKS_AHEAD: Final = 2  # per slot, so that no worker waits for this process
+_WORTH_STARTING: Final = 5.0  # seconds that one process has to need for more of them to pay
+
+
+class Done(NamedTuple):
+    """A chunk that was computed."""
+
+    span: Span
+    result: Any
+    seconds: float
+    worker: str
+
+
+class Todo:
+    """What is left to compute, handed out in chunks.
+
+    Args:
+        whole: the numbers that are wanted.
+        finished: spans that need not be computed.
+        most: largest chunk.
+        size: size of every chunk; None: by the pace.
+    """
+
+    def __init__(
+        self, whole: Span, finished: Sequence[Span] = (), *, most: int, size: int | None = None
+    ) -> None:
+        self._gaps = _gaps(whole, finished)
+        self._most = most
+        self._fixed = size
+        self._size = size or min(_FIRST_COUNT, most)
+        self._pace: float | None = None  # seconds per number
+        self._begun = time.monotonic()
+        self.left = sum(gap.size for gap in self._gaps)
+
+    def next(self, slots: int) -> Span:
+        """The next chunk; there has to be one (`left`)."""
+        gap = self._gaps.pop()
+        count = min(self._count(slots), gap.size)
+        if count < gap.size:
+            self._gaps.append(Span(gap.first + count, gap.size - count))
+        self.left -= count
+        return Span(gap.first, count)
+
+    def took(self, done: Done) -> None:
+        """Learn the pace."""
+        self._pace = done.seconds / done.span.size
+        self._size = max(self._size, done.span.size)
+
+    def seconds_left(self) -> float:
+        """Time that one process needs for what is not handed out yet; 0 while not known."""
+        return self.left * (self._pace or 0.0)
+
+    def _count(self, slots: int) -> int:
+        if self._fixed is not None:
+            return self._fixed
+        if self._pace is None:
+            return self._size
+        seconds = max(_SECONDS_PER_CHUNK, (time.monotonic() - self._begun) / 100)
+        by_pace = min(seconds / max(self._pace, 1e-9), self._size * _FASTEST_GROWTH)
+        fair = max(self.left / (_CHUNKS_AHEAD * slots), by_pace / 20)  # no worker ends much later
+        return max(1, int(min(by_pace, fair, self._most)))
+
+
+class Dispatcher:
+    """Hands out chunks to an executor; use it as a context manager, which ends the workers.
+
+    Args:
+        compute: what a chunk is computed with.
+        executor: where; None: in this process, going on in processes on all cores once the pace
+            says that starting them pays.
+    """
+
+    def __init__(self, compute: Compute, executor: Executor | None) -> None:
+        self._compute = compute
+        self._payload: Compute | bytes = compute
+        self._may_grow = executor is None and cores() > 1
+        self._use(executor or Serial())
+        self._idle = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.executor.close(kill=not self._idle)
+
+    def complete(self, todo: Todo) -> Iterator[Done]:
+        """Compute all that is left, in any order.
+
+        Raises:
+            MetasimError: a worker was lost, or is not like this process.
+        """
+        running: set[Future[Done]] = set()
+        self._idle = False
+        try:
+            while todo.left or running:
+                if self._may_grow and not running and todo.seconds_left() > _WORTH_STARTING:
+                    self._may_grow = False
+                    self._use(Processes(cores()))
+                slots = self.executor.slots()
+                ahead = 1 if isinstance(self.executor, Serial) else _CHUNKS_AHEAD * slots
+                while todo.left and len(running) < ahead:
+                    span = todo.next(slots)
+                    running.add(self.executor.submit(work, versions(), self._payload, span))
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done = future.result()
+                    todo.took(done)
+                    yield done
+        except self.executor.broken as error:
+            raise MetasimError(
+                f"a worker was lost, perhaps for want of memory ({type(error).__name__}: {error})"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise MetasimError(f"the workers lack a package of this process: {error}") from None
+        self._idle = True
+
+    def _use(self, executor: Executor) -> None:
+        self.executor = executor
+        if not isinstance(executor, Serial):
+            self._payload = _pickled(self._compute)
+
+
+def work(wanted: dict[str, str], payload: Compute | bytes, span: Span) -> Done:
+    """What a worker does: compute one chunk.
+
+    Raises:
+        OptionError: the worker's versions are not those of the process that asks.
+    """
+    if wanted != versions():
+        differing = ", ".join(
+            f"{name} {versions().get(name, 'missing')} instead of {version}"
+            for name, version in wanted.items()
+            if versions().get(name) != version
+        )
+        raise OptionError(f"worker {_worker()} has {differing}; results would not be the same")
+    compute = _unpickled(payload) if isinstance(payload, bytes) else payload
+    start = time.perf_counter()
+    result = compute(*span)
+    return Done(span, result, time.perf_counter() - start, _worker())
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions on which results may depend."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("numpy", "scipy", "numba", "mesa", "pyarrow")
+    return {
+        "metasim": VERSION,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _gaps(whole: Span, finished: Sequence[Span]) -> list[Span]:
+    """Spans of `whole` that are not finished, the last one first."""
+    gaps, place = [], whole.first
+    for span in sorted(finished):
+        if span.first > place:
+            gaps.append(Span(place, span.first - place))
+        place = max(place, span.first + span.size)
+    end = whole.first + whole.size
+    if end > place:
+        gaps.append(Span(place, end - place))
+    return gaps[::-1]
+
+
+def _pickled(compute: Compute) -> bytes:
+    import cloudpickle
+
+    return bytes(cloudpickle.dumps(compute))
+
+
+@lru_cache(maxsize=2)
+def _unpickled(payload: bytes) -> Compute:
+    import pickle
+
+    compute: Compute = pickle.loads(payload)
+    return compute
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

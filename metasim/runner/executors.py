@@ -1,0 +1,207 @@
+"""Where chunks are computed: in this process, in local processes, on a Dask cluster.
+
+All three have one small interface, the one of `concurrent.futures`: `submit` hands out futures.
+
+Local processes are loky's, not those of the standard library: with `spawn` the standard library
+imports the caller's script again in every worker, so that a script without an
+`if __name__ == "__main__":` guard starts itself over and over and a class from a notebook cannot
+be found; with `fork` the threads of numba and Arrow that are already running may deadlock. loky
+starts clean processes, imports no script, and pickles classes of notebooks by value.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from metasim.errors import OptionError
+
+KINDS: Final = ("serial", "processes", "dask")
+"""Executors by the name that `--executor` takes."""
+
+_SECONDS_TO_CONNECT: Final = 4.0
+
+
+class Executor(Protocol):
+    """Computes chunks."""
+
+    name: str
+    broken: tuple[type[Exception], ...]
+    """What a future raises when it was not the computation that failed, but a worker."""
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Have `work(*arguments)` computed."""
+
+    def slots(self) -> int:
+        """How many chunks are computed at the same time."""
+
+    def close(self, *, kill: bool) -> None:
+        """End all workers; `kill`: also those that are computing, at once."""
+
+
+class Serial:
+    """Computes in this process, at once."""
+
+    name = "serial"
+    broken: tuple[type[Exception], ...] = ()
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """See `Executor`."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def slots(self) -> int:
+        """See `Executor`."""
+        return 1
+
+    def close(self, *, kill: bool) -> None:
+        """See `Executor`."""
+
+
+class Processes:
+    """Computes in processes of this machine.
+
+    Args:
+        workers: number of processes.
+    """
+
+    name = "processes"
+    broken: tuple[type[Exception], ...] = (BrokenExecutor,)
+
+    def __init__(self, workers: int) -> None:
+        from loky import ProcessPoolExecutor
+
+        self._workers = workers
+        self._pool = ProcessPoolExecutor(workers, initializer=_serve, initargs=(os.getpid(),))
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """See `Executor`."""
+        future: Future[Any] = self._pool.submit(work, *arguments)
+        return future
+
+    def slots(self) -> int:
+        """See `Executor`."""
+        return self._workers
+
+    def close(self, *, kill: bool) -> None:
+        """See `Executor`."""
+        self._pool.shutdown(wait=True, kill_workers=kill)
+
+
+class Dask:
+    """Computes on the workers of a Dask scheduler that is already running.
+
+    Args:
+        scheduler: its address, `tcp://host:8786`.
+
+    Raises:
+        OptionError: no scheduler answers there, it has no workers, or Dask is not installed.
+    """
+
+    name = "dask"
+
+    def __init__(self, scheduler: str) -> None:
+        try:
+            from distributed import Client, KilledWorker
+        except ImportError:
+            raise OptionError("--executor dask needs Dask: pip install 'metasim[dask]'") from None
+        try:
+            self._client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise OptionError(
+                f"--scheduler {scheduler}: no Dask scheduler answers there ({error})"
+            ) from None
+        try:
+            self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+        except TimeoutError:
+            self._client.close()
+            raise OptionError(
+                f"--scheduler {scheduler}: the scheduler has no workers; start some with "
+                f"`dask worker {scheduler} --nworkers auto --nthreads 1`"
+            ) from None
+        self.broken: tuple[type[Exception], ...] = (KilledWorker, CancelledError)
+        self._pool = self._client.get_executor(pure=False)
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """See `Executor`."""
+        future: Future[Any] = self._pool.submit(work, *arguments)
+        return future
+
+    def slots(self) -> int:
+        """See `Executor`."""
+        return max(1, int(sum(self._client.nthreads().values())))
+
+    def close(self, *, kill: bool) -> None:
+        """See `Executor`; the cluster's workers stay, `kill` cancels what they compute."""
+        self._pool.shutdown(wait=not kill)
+        self._client.close()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def remark(workers: int | None) -> str:
+    """What to say about that many local workers; empty: nothing."""
+    if workers is None or workers <= cores():
+        return ""
+    return f"{workers} workers on {cores()} cores: more than can work at a time"
+
+
+def check(executor: str | None, workers: int | None, scheduler: str | None) -> None:
+    """Check the options that choose an executor.
+
+    Raises:
+        OptionError: one of them is not allowed, or they contradict each other.
+    """
+    if executor is not None and executor not in KINDS:
+        raise OptionError(f"--executor {executor}: unknown; choose from {', '.join(KINDS)}")
+    if workers is not None and workers < 1:
+        raise OptionError(f"--workers {workers}: at least 1 is needed")
+    if scheduler is not None and executor not in (None, "dask"):
+        raise OptionError(f"--scheduler goes with --executor dask, not {executor}")
+    if executor == "dask" and scheduler is None:
+        raise OptionError("--executor dask needs the scheduler's address: --scheduler tcp://...")
+    if scheduler is not None and workers is not None:
+        raise OptionError("--workers: with Dask, the workers are those of the scheduler")
+    if executor == "serial" and workers not in (None, 1):
+        raise OptionError(f"--workers {workers}: --executor serial has one")
+
+
+def choose(executor: str | None, workers: int | None, scheduler: str | None) -> Executor | None:
+    """The executor that the options ask for; None: it depends on how long the run takes.
+
+    Raises:
+        OptionError: one of them is not allowed, they contradict each other, or the scheduler
+            cannot be reached.
+    """
+    check(executor, workers, scheduler)
+    if scheduler is not None:
+        return Dask(scheduler)
+    if executor == "serial" or workers == 1:
+        return Serial()
+    if executor == "processes" or workers is not None:
+        return Processes(workers or cores())
+    return None
+
+
+def _serve(parent: int) -> None:
+    """Make this process a worker: it leaves Ctrl-C to its parent and does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        with suppress(ProcessLookupError):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

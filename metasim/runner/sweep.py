@@ -1,0 +1,162 @@
+"""A sweep: the same virtual patients at many points of a scenario's parameters.
+
+Patient k has the same drawn parameters and random streams at every point (common random numbers):
+points differ by what the parameters do, and by chance only from where they first changed a course.
+All patients of all points stand in one row, point after
+point; chunks of that row are computed like chunks of a cohort: anywhere, in any order, resumable.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from metasim.results.parts import PartsFolder, Span, encoded
+from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, publish_sweep
+from metasim.results.tally import tally
+from metasim.runner import executors
+from metasim.runner.cohort import MOST_AT_ONCE_ELSE, provenance
+from metasim.runner.design import Design, Range, design
+from metasim.runner.dispatch import Dispatcher, Todo, versions
+from metasim.runner.patients import Cohort
+from metasim.runner.progress import reporting, stoppable
+from metasim.scenario.explicit import explicit_toml
+from metasim.scenario.keys import find, split
+from metasim.scenario.schema import Scenario
+
+
+def sweep(
+    scenario: Scenario,
+    vary: Mapping[str, tuple[float, ...]] | Sequence[Range] | Design,
+    *,
+    kind: str = "grid",
+    points: int | None = None,
+    many: bool = False,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: bool = True,
+    workers: int | None = None,
+    executor: str | None = None,
+    scheduler: str | None = None,
+    chunk: int | None = None,
+) -> Sweep:
+    """Run a scenario at many points.
+
+    Args:
+        scenario: the base; each point has its `run.patients` and `run.rng_seed`. A key that is
+            drawn for each patient is fixed where it varies.
+        vary: key path -> (low, high, step), or (low, high) for a sample; or a finished design.
+        kind: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
+        points: number of points of a sample.
+        many: more than a million points are meant.
+        output: folder to write; None: a temporary one, which goes with the Python session.
+        overwrite: replace an existing folder.
+        resume: go on with a sweep into `output` that was stopped.
+        progress: show progress on standard error.
+        workers: as for `metasim.run`, like the three below.
+        executor: where chunks are computed.
+        scheduler: address of a Dask scheduler.
+        chunk: patients per chunk.
+
+    Raises:
+        OptionError: an option or range is not allowed.
+        ScenarioError: a key is unknown, or the scenario refuses a value.
+        ResultsError: the folder exists, or cannot be written.
+        RunInterrupted: Ctrl-C, with how far the sweep came.
+    """
+    started, wall = datetime.now(UTC), time.perf_counter()
+    executors.check(executor, workers, scheduler)
+    if isinstance(vary, Mapping):
+        vary = [Range(key, *ends) for key, ends in vary.items()]
+    plan = vary if isinstance(vary, Design) else design(scenario, vary, kind, points, many=many)
+    base = scenario.replace({"run.record": "summary"})
+    text = explicit_toml(base)
+    whole_row = Span(0, len(plan.values) * base.run.patients)
+    print_of = {"design": plan.kind, "keys": " ".join(plan.keys), "values": _digest(plan)}
+    print_of |= {name: versions()[name] for name in ("metasim", "numpy", "scipy", "numba", "mesa")}
+    folder = Path(tempfile.mkdtemp(prefix="metasim-")) / "sweep" if output is None else output
+    with PartsFolder(
+        folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
+    ) as parts:
+        done = sum(span.size for span in parts.finished())
+        with reporting(whole_row.size, done, progress) as report:
+            if remark := executors.remark(workers):
+                report.note(remark)
+            with (
+                stoppable(report, output is not None),
+                Dispatcher(
+                    _Chunks(base, plan), executors.choose(executor, workers, scheduler)
+                ) as dispatcher,
+            ):
+                todo = Todo(whole_row, parts.finished(), most=MOST_AT_ONCE_ELSE, size=chunk)
+                for finished in dispatcher.complete(todo):
+                    packed, failures = finished.result
+                    parts.write_chunk(finished.span, packed)
+                    report(finished.worker, finished.span.size, failures)
+        about = provenance(base, started, time.perf_counter() - wall)
+        about |= {"executor": dispatcher.executor.name, "design": plan.kind}
+        out = publish_sweep(parts, text, about, plan.keys, plan.values)
+    if output is None:
+        import atexit
+
+        atexit.register(shutil.rmtree, out.folder.parent, ignore_errors=True)
+    return out
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """What a worker does: simulate some patients of some points and count their metastases."""
+
+    base: Scenario
+    plan: Design
+
+    def __call__(self, first: int, count: int) -> tuple[dict[str, bytes], int]:
+        patients, end, plain = self.base.run.patients, first + count, self.base.model_dump()
+        tallies, failures = [TALLIES.empty_table()], [POINT_FAILURES.empty_table()]
+        while first < end:
+            point, patient = divmod(first, patients)
+            here = min(patients - patient, end - first)
+            cohort = _cohort(self, point)
+            tables = cohort.chunk(patient, here)
+            counted = tally(tables["metastases"], tables["patients"], plain)
+            tallies.append(_at(point, counted))
+            failures.append(_at(point, tables["failures"]))
+            first += here
+        failed = pa.concat_tables(failures)
+        packed = {"tallies": encoded(pa.concat_tables(tallies)), "failures": encoded(failed)}
+        return packed, failed.num_rows
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+@lru_cache(maxsize=2)
+def _cohort(chunks: _Chunks, point: int) -> Cohort:
+    """The patients of a point; a large point is cut into several chunks."""
+    changes: dict[str, object] = dict(chunks.plan.changes(point))
+    for key, value in chunks.plan.changes(point).items():
+        found = find(split(key))
+        if found is not None and found.type is int:
+            changes[key] = int(value)
+    return Cohort(chunks.base.replace(changes))
+
+
+def _at(point: int, table: pa.Table) -> pa.Table:
+    """A table with the column `point` before its others."""
+    return table.add_column(0, "point", pa.array([point] * table.num_rows, pa.int64()))
+
+
+def _digest(plan: Design) -> str:
+    from hashlib import sha256
+
+    return sha256(plan.values.tobytes()).hexdigest()

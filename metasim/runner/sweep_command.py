@@ -1,0 +1,53 @@
+"""What `metasim sweep` and `metasim sensitivity` do: run, draw, print where it lies."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metasim.runner.design import Range, parse
+from metasim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from metasim.results.sensitivity import Sensitivity
+    from metasim.results.sweeps import Sweep
+
+_SHOWN = 3
+
+
+def run_sweep(
+    scenario: Scenario, vary: list[str], folder: Path, *, figures: bool, quiet: bool, **options: Any
+) -> None:
+    """Run a sweep and draw it; arguments as for `metasim.runner.sweep.sweep`."""
+    from metasim.runner.sweep import sweep
+
+    done = sweep(scenario, [parse(one) for one in vary], output=folder, progress=not quiet,
+                 **options)  # fmt: skip
+    _close(done, folder, figures, len(done.failures))
+
+
+def run_sensitivity(
+    scenario: Scenario, vary: list[str], folder: Path, *, figures: bool, quiet: bool, **options: Any
+) -> None:
+    """Run a sensitivity study, print what drives each organ, draw it."""
+    from metasim.runner.sensitivity import sensitivity
+
+    ranges: list[Range] = [parse(one) for one in vary]
+    study = sensitivity(scenario, ranges, output=folder, progress=not quiet, **options)
+    if not quiet:
+        print("what drives each organ, the strongest first")
+        for organ, rows in study.table.groupby("organ", sort=False):
+            best = rows.nlargest(_SHOWN, "index")
+            keys = ", ".join(best["key"]) if best["index"].any() else "nothing: no metastases"
+            print(f"{organ:<18} {keys}")
+    _close(study, folder, figures, len(study.sweep.failures))
+
+
+def _close(done: "Sweep | Sensitivity", folder: Path, figures: bool, failures: int) -> None:
+    print(f"results  {folder}{os.sep}")
+    if figures:
+        from metasim.results.plots.sweep import save_sweep_figures
+
+        paths = save_sweep_figures(done, folder / "figures")
+        print(f"figures  {folder / 'figures'}{os.sep} ({len(paths) // 2} as PNG and PDF)")
+    if failures:
+        print(f"{failures:,} patients failed and are left out (failures.parquet says why)")

@@ -1,0 +1,114 @@
+"""Runs in processes of their own, to be stopped in every way; and a small Dask cluster."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+SCRIPT = """
+import sys
+import metasim as ms
+folder, patients, chunk, workers = sys.argv[1], *map(int, sys.argv[2:5])
+asked = ms.load("luminal_a", {"run.patients": patients, "run.record": "metastases"})
+try:
+    ms.run(asked, output=folder, resume=True, workers=workers, chunk=chunk, progress=False)
+except KeyboardInterrupt as stop:
+    print(stop)
+    sys.exit(130)
+"""
+"""A plain script, without a guard; resumes what it finds."""
+
+
+def start(folder: Path, patients: int, chunk: int, workers: int) -> subprocess.Popen[str]:
+    """The script, in a process group of its own."""
+    arguments = [str(folder), *map(str, (patients, chunk, workers))]
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """The files of a results folder, but for the provenance, which holds times."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.name != "provenance.json"
+    }
+
+
+def parts(folder: Path) -> int:
+    """Finished chunks of a run that is going on, or was stopped."""
+    return len(list(folder.with_name(f".{folder.name}.partial").glob("parts/summary-*.parquet")))
+
+
+def wait_until(condition, seconds: float = 60.0) -> None:
+    """Wait for a condition.
+
+    Raises:
+        TimeoutError: it does not come true.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(condition)
+        time.sleep(0.02)
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Living processes of the session that a process leads, itself included."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,stat=", "-s", str(process.pid)], capture_output=True, text=True
+    ).stdout.split("\n")
+    return [int(line.split()[0]) for line in found if line.strip() and "Z" not in line.split()[1]]
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A real Dask scheduler with workers on this machine: its address, and the workers."""
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    local = ["--host", "127.0.0.1"]
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", *local, "--port", str(port), "--no-dashboard"], **quiet
+    )
+    hands = [
+        subprocess.Popen(
+            [*dask, "worker", address, *local, "--nthreads", "1", "--no-nanny", "--no-dashboard"],
+            **quiet,
+        )
+        for _ in range(workers)
+    ]
+    try:
+        yield address, hands
+    finally:
+        for process in (*hands, scheduler):
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill -9 a process, its workers are left to notice."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()

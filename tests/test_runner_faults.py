@@ -1,0 +1,187 @@
+"""Nothing lost: stopped in every way, a run goes on and ends with the same bytes."""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import metasim as ms
+from metasim.errors import MetasimError, ResultsError, RunInterrupted
+from metasim.results.folder import partial_path
+from metasim.runner.executors import Processes
+from metasim.runner.progress import Reporter
+from tests import faults
+
+PATIENTS, CHUNK = 1200, 20
+ASKED = ms.load("luminal_a", {"run.patients": PATIENTS, "run.record": "metastases"})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> dict[str, bytes]:
+    """The files of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole") / "a"
+    ms.run(ASKED, output=folder, executor="serial", progress=False)
+    return faults.tables(folder)
+
+
+def resumed(folder: Path, **options) -> dict[str, bytes]:
+    ms.run(ASKED, output=folder, resume=True, executor="serial", progress=False, **options)
+    return faults.tables(folder)
+
+
+def stop_after(patch: pytest.MonkeyPatch, chunks: int, error: BaseException) -> list[int]:
+    """Have the run's progress raise an error; returns the list of patients done, as it grows."""
+    seen: list[int] = []
+
+    def say(report: Reporter) -> None:
+        seen.append(report.done)
+        if len(seen) == chunks:
+            raise error
+
+    patch.setattr(Reporter, "say", say)
+    return seen
+
+
+def test_ctrl_c_ends_within_two_seconds_and_leaves_nobody(tmp_path, whole):
+    run = faults.start(tmp_path / "a", PATIENTS, CHUNK, workers=2)
+    faults.wait_until(lambda: faults.parts(tmp_path / "a") >= 3)
+    start = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    said, complaints = run.communicate(timeout=30)
+    assert time.monotonic() - start < 2
+    assert run.returncode == 130
+    assert said.startswith("stopped after ")
+    assert "of 1,200 patients; they are kept, --resume" in said
+    assert complaints == ""
+    faults.wait_until(lambda: not faults.children(run), 2)
+    assert not (tmp_path / "a").exists()
+    assert resumed(tmp_path / "a") == whole
+
+
+def test_killed_run_goes_on_where_it_stood(tmp_path, whole):
+    for stop_at in (1, 15, 30):
+        run = faults.start(tmp_path / "a", PATIENTS, CHUNK, workers=2)
+        faults.wait_until(lambda n=stop_at: faults.parts(tmp_path / "a") >= n)
+        faults.kill_group(run)
+        faults.wait_until(lambda r=run: not faults.children(r), 3)  # workers do not outlive it
+        before = faults.parts(tmp_path / "a")
+        assert stop_at <= before < PATIENTS / CHUNK
+    with pytest.MonkeyPatch.context() as patch:
+        seen = stop_after(patch, -1, RuntimeError())
+        assert resumed(tmp_path / "a") == whole
+    assert seen[0] > before * CHUNK  # what was there was not computed again
+
+
+def test_other_chunks_and_workers_may_finish_a_stopped_run(tmp_path, whole):
+    for size in (7, 100, 33):
+        with pytest.MonkeyPatch.context() as patch:
+            stop_after(patch, 2, KeyboardInterrupt())
+            with pytest.raises(RunInterrupted, match="they are kept"):
+                resumed(tmp_path / "a", chunk=size)
+    assert resumed(tmp_path / "a", chunk=50) == whole
+
+
+def test_lost_worker_process_ends_the_run_but_loses_nothing(tmp_path, whole, monkeypatch):
+    pools = []
+    monkeypatch.setattr(Processes, "__init__", _spied(Processes.__init__, pools))
+    with pytest.MonkeyPatch.context() as patch:
+        killed = []
+
+        def say(report: Reporter) -> None:
+            if not killed:
+                killed.append(next(iter(pools[0]._pool._processes)))
+                os.kill(killed[0], signal.SIGKILL)
+
+        patch.setattr(Reporter, "say", say)
+        with pytest.raises(MetasimError, match="a worker was lost"):
+            ms.run(ASKED, output=tmp_path / "a", workers=2, chunk=CHUNK, progress=False)
+    assert 0 < faults.parts(tmp_path / "a") < PATIENTS / CHUNK
+    assert resumed(tmp_path / "a") == whole
+
+
+def _spied(init, made):
+    def wrapped(self, *arguments):
+        made.append(self)
+        init(self, *arguments)
+
+    return wrapped
+
+
+def test_truncated_part_is_computed_again(tmp_path, whole):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 5, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    parts = partial_path(tmp_path / "a") / "parts"
+    part = parts / "metastases-000000000020-20.parquet"
+    os.truncate(part, part.stat().st_size - 5)
+    with pytest.MonkeyPatch.context() as patch:
+        seen = stop_after(patch, -1, RuntimeError())
+        assert resumed(tmp_path / "a", chunk=CHUNK) == whole
+    assert seen[0] == 5 * CHUNK  # four chunks were sound, the fifth is the one computed again
+
+
+def test_full_disk_is_one_message_and_loses_nothing(tmp_path, whole, monkeypatch):
+    written, write = 0, Path.write_bytes
+
+    def full(path, data):
+        nonlocal written
+        written += len(data)
+        if written > 300_000:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ResultsError, match="No space left on device"):
+        ms.run(ASKED, output=tmp_path / "a", executor="serial", chunk=CHUNK, progress=False)
+    monkeypatch.undo()
+    assert faults.parts(tmp_path / "a") > 0
+    assert resumed(tmp_path / "a") == whole
+
+
+def test_second_run_into_the_folder_is_refused_and_the_first_goes_on(tmp_path, whole):
+    run = faults.start(tmp_path / "a", PATIENTS, CHUNK, workers=1)
+    faults.wait_until(lambda: faults.parts(tmp_path / "a") >= 1)
+    for options in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(ResultsError, match="being written by another run"):
+            ms.run(ASKED, output=tmp_path / "a", progress=False, **options)
+    assert run.wait(60) == 0
+    assert faults.tables(tmp_path / "a") == whole
+
+
+def test_changed_scenario_does_not_resume_and_says_which_keys_differ(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 1, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    other = ASKED.replace({"soil.bone.niche": 0.11, "run.rng_seed": 9})
+    with pytest.raises(ResultsError, match=r"2 keys: run\.rng_seed was 1, is 9; soil\.bone\.niche"):
+        ms.run(other, output=tmp_path / "a", resume=True, progress=False)
+
+
+def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
+    asked = ms.load("luminal_a", {"run.record": "patients"})
+    until = {"until": "lung.share +- 1.2 %", "progress": False, "executor": "serial"}
+    whole = ms.run(asked, output=tmp_path / "a", **until)
+    row = whole.summary.set_index("organ").loc["lung"]
+    assert (row["share_high"] - row["share_low"]) / 2 <= 0.012
+    assert len(whole.patients) == whole.scenario["run"]["patients"] > 1000
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 40, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            ms.run(asked, output=tmp_path / "b", chunk=29, **until)
+    ms.run(asked, output=tmp_path / "b", resume=True, chunk=CHUNK, **until)
+    assert faults.tables(tmp_path / "b") == faults.tables(tmp_path / "a")
+    again = ms.load(tmp_path / "a" / "scenario.toml")
+    ms.run(again, output=tmp_path / "c", executor="serial", progress=False)
+    a, c = faults.tables(tmp_path / "a"), faults.tables(tmp_path / "c")
+    assert a.pop("scenario.toml") != c.pop(
+        "scenario.toml"
+    )  # its comments say where values are from
+    assert a == c
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(MetasimError, match="would take more than 100,000,000 patients"):
+        ms.run(asked, output=tmp_path / "a", **until | {"until": "bone.metastases+-0.00001"})

@@ -1,0 +1,170 @@
+"""Sweeps and sensitivity: each point is a run, a mistake is one message."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import metasim as ms
+from metasim.errors import OptionError, ResultsError, RunInterrupted, ScenarioError
+from metasim.results import plots
+from metasim.results.plots.sweep import save_sweep_figures
+from metasim.runner.design import Range, design, parse
+from metasim.runner.progress import Reporter
+from metasim.runner.sensitivity import soil_ranges
+from tests import faults
+
+BASE = ms.load("luminal_a", {"run.patients": 60})
+VARY = {"soil.bone.niche": (0.0, 1.0, 0.5)}
+QUIET = {"progress": False, "executor": "serial"}
+
+
+def test_each_point_is_the_run_of_its_scenario():
+    done = ms.sweep(BASE, VARY, **QUIET)
+    assert done.table["soil.bone.niche"].unique().tolist() == [0.0, 0.5, 1.0]
+    for point, niche in enumerate([0.0, 0.5, 1.0]):
+        alone = ms.run(BASE.replace({"soil.bone.niche": niche}), **QUIET)
+        for counted in ("founded", "detected"):
+            want = ms.summarise(alone, counted).set_index("organ")
+            rows = done.rows(counted)
+            got = rows[rows["point"] == point].set_index("organ").loc[want.index]
+            for column in ("share_with", "share_low", "share_high", "metastases_per_patient",
+                           "metastases_low", "metastases_high"):  # fmt: skip
+                np.testing.assert_allclose(got[column], want[column], rtol=1e-12)
+            assert (got["patients"] == want_patients(alone)).all()
+
+
+def want_patients(results) -> int:
+    return results.summary.attrs["patients"]
+
+
+def test_sweep_is_the_same_on_workers_in_other_chunks_and_resumed(tmp_path, monkeypatch):
+    ms.sweep(BASE, VARY, output=tmp_path / "a", **QUIET)
+    whole = faults.tables(tmp_path / "a")
+    assert set(whole) == {"sweep.parquet", "sweep.csv", "failures.parquet", "scenario.toml"}
+    ms.sweep(BASE, VARY, output=tmp_path / "b", workers=2, chunk=25, progress=False)
+    assert faults.tables(tmp_path / "b") == whole
+    calls = []
+
+    def stop(report: Reporter) -> None:
+        calls.append(report.done)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reporter, "say", stop)
+        with pytest.raises(RunInterrupted, match="of 180 patients; they are kept"):
+            ms.sweep(BASE, VARY, output=tmp_path / "c", chunk=17, **QUIET)
+    other = {"soil.bone.niche": (0.0, 1.0, 0.25)}
+    with pytest.raises(
+        ResultsError, match="cannot resume, the stopped run differs in 1 key: values"
+    ):
+        ms.sweep(BASE, other, output=tmp_path / "c", resume=True, **QUIET)
+    ms.sweep(BASE, VARY, output=tmp_path / "c", resume=True, chunk=40, **QUIET)
+    assert faults.tables(tmp_path / "c") == whole
+    table = ms.open_sweep(tmp_path / "c").table
+    csv = pd.read_csv(tmp_path / "c" / "sweep.csv")
+    pd.testing.assert_frame_equal(csv, table, check_dtype=False)
+
+
+def test_failures_name_their_point():
+    done = ms.sweep(BASE.replace({"run.patients": 20}), {"run.max_colonies": (12, 60, 48)}, **QUIET)
+    assert set(done.failures["point"]) >= {0}
+    by_point = done.failures.groupby("point").size()
+    assert by_point[0] > by_point.get(1, 0)
+    assert set(done.table["run.max_colonies"]) <= {12.0, 60.0}
+
+
+@pytest.mark.parametrize(
+    ("vary", "options", "message"),
+    [
+        ("soil.bone.niche", {}, "expected KEY=LOW:HIGH:STEP"),
+        ("soil.bone.niche=0:a:1", {}, "expected KEY=LOW:HIGH:STEP"),
+        ("soil.bone.niche=0:nan:1", {}, "expected KEY=LOW:HIGH:STEP"),
+        ("soil.bone.niche=1:0:0.1", {}, "the range is empty"),
+        ("soil.bone.niche=0:1:0", {}, "the range is empty"),
+        ("soil.bone.niche=0:1", {}, "a grid needs a step"),
+        ("soil.bone.label=0:1:1", {}, "it is text, not a number"),
+        ("soil.bone=0:1:1", {}, "it is a table, not a number"),
+        ("run.patients=10:20:5", {}, "every point has the same patients"),
+        ("run.max_colonies=10:20:2.5", {}, "whole numbers only"),
+        ("soil.bone.niche=0:1:1e-7", {}, "10,000,001 points are more than 1,000,000; --yes"),
+        ("soil.bone.niche=0:1", {"kind": "lhs"}, "--design lhs needs --points"),
+        ("soil.bone.niche=0:1:1", {"points": 3}, "a grid has the points"),
+        ("soil.bone.niche=0:1:1", {"kind": "random"}, "--design random: unknown"),
+    ],
+)
+def test_range_that_is_not_allowed_is_one_message(vary, options, message):
+    with pytest.raises(OptionError, match=message):
+        design(BASE, [parse(vary)], **options)
+
+
+def test_nothing_unknown_or_impossible_varies():
+    with pytest.raises(OptionError, match="nothing would vary"):
+        design(BASE, [])
+    with pytest.raises(OptionError, match="given twice"):
+        design(BASE, [Range("soil.bone.niche", 0, 1, 1)] * 2)
+    with pytest.raises(ScenarioError, match=r"soil\.bone\.nich.*niche"):
+        design(BASE, [Range("soil.bone.nich", 0, 1, 1)])
+    with pytest.raises(ScenarioError, match=r"--vary soil\.bone\.niche.*from 0 to 1"):
+        design(BASE, [Range("soil.bone.niche", 0, 2, 1)])
+    assert len(design(BASE, [Range("soil.bone.niche", 0, 1, 1e-6)], many=True).values) == 1_000_001
+
+
+def test_samples_fill_their_ranges_and_keep_whole_numbers_whole():
+    ranges = [Range("soil.bone.niche", 0.2, 0.6), Range("run.max_colonies", 100, 200)]
+    for kind in ("lhs", "sobol"):
+        values = design(BASE, ranges, kind, 64).values
+        assert values.shape == (64, 2)
+        cells = np.floor((values[:, 0] - 0.2) / 0.4 * 64)
+        assert sorted(cells) == list(range(64))  # each of 64 strips has one point
+        assert (values[:, 1] == np.rint(values[:, 1])).all()
+        np.testing.assert_array_equal(values, design(BASE, ranges, kind, 64).values)
+
+
+def test_default_ranges_are_all_soil_parameters_that_can_vary():
+    keys = {one.key: one for one in soil_ranges(BASE)}
+    assert keys["soil.bone.niche"] == Range("soil.bone.niche", 0.0, 1.0)
+    assert keys["soil.liver.multiplier.arrest"].high == 4 * keys["soil.liver.multiplier.arrest"].low
+    assert not {"soil.bone.detection_cells", "soil.lung.lymph_fraction"} & keys.keys()
+    assert {key.split(".")[1] for key in keys} == set(BASE.soil)
+
+
+@pytest.mark.parametrize(("method", "size"), [("morris", 6), ("sobol", 8)])
+def test_sensitivity_finds_what_matters(tmp_path, method, size):
+    pytest.importorskip("SALib")
+    # the bone's niche decides on bone metastases; the label-like liver level on nothing of bone
+    asked = BASE.replace({"run.patients": 150})
+    ranges = {"soil.bone.multiplier.colonization": (0.02, 3.0), "soil.brain.hypoxia": (0.0, 0.05)}
+    study = ms.sensitivity(asked, ranges, method=method, size=size, output=tmp_path / "a", **QUIET)
+    bone = study.table[study.table["organ"] == "bone"].set_index("key")["index"]
+    assert bone["soil.bone.multiplier.colonization"] > 2 * bone["soil.brain.hypoxia"]
+    again = ms.open_sensitivity(tmp_path / "a")
+    pd.testing.assert_frame_equal(again.table, study.table)
+    axes = plots.ranking(again)
+    assert axes.get_yticklabels()[0].get_text() == "soil.bone.multiplier.colonization"
+    with pytest.raises(OptionError, match="unknown"):
+        ms.sensitivity(asked, ranges, method="fast", **QUIET)
+    with pytest.raises(OptionError, match="a power of 2"):
+        ms.sensitivity(asked, ranges, method="sobol", size=6, **QUIET)
+
+
+def test_figures_of_sweeps(tmp_path):
+    one = ms.sweep(BASE, VARY, **QUIET)
+    axes = plots.response(one)
+    assert axes.get_xlabel() == "soil.bone.niche"
+    assert {text.get_text() for text in axes.texts} >= {"Bone", "Lung"}
+    with pytest.raises(OptionError, match="did not vary"):
+        plots.response(one, key="soil.lung.niche")
+    with pytest.raises(OptionError, match="a grid over two keys"):
+        plots.heat_map(one)
+    two = ms.sweep(BASE, VARY | {"soil.liver.niche": (0.0, 1.0, 1.0)}, **QUIET)
+    shown = plots.heat_map(two, organ="bone", counted="founded").collections[0].get_array()
+    rows = two.rows("founded")
+    want = rows[rows["organ"] == "bone"].pivot(
+        index="soil.liver.niche", columns="soil.bone.niche", values="share_with"
+    )
+    np.testing.assert_allclose(shown, 100 * want.to_numpy())
+    files = save_sweep_figures(one, tmp_path)
+    assert [path.name for path in files] == [
+        "response_soil.bone.niche.png", "response_soil.bone.niche.pdf"
+    ]  # fmt: skip
