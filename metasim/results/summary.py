@@ -8,6 +8,7 @@ import numpy as np
 from metasim.errors import OptionError
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
+from metasim.results.tables import TABLES_AT
 from metasim.results.tally import ANY_DISTANT, CLASSES
 from metasim.terms import DAYS_PER_MONTH, treatment_names
 
@@ -137,7 +138,7 @@ def never_given(results: Results) -> list[str]:
     """Treatments of the plan that no patient got, by name; empty if events are not recorded."""
     treatments = results.scenario.get("treatment", [])
     names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
-    if not names or results.record == "summary":
+    if not names or "events" not in TABLES_AT[results.provenance["record"]]:
         return []
     given = set(results.events["treatment"].dropna())
     return [name for name in names if name not in given]
