@@ -2,20 +2,24 @@
 
 import argparse
 
-from bench import cells, colony, startup
+from bench import cells, colony, scale, startup
 from bench.report import Report
 
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
-    suites = {"startup": startup.run, "colony": colony.run, "cells": cells.run}
+    suites = {"startup": startup.run, "colony": colony.run, "cells": cells.run,
+              "scale": scale.run}  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "suite", nargs="*", choices=[*suites, []], metavar="SUITE", help="default: all"
     )
-    report = Report()
-    for name in parser.parse_args().suite or suites:
+    parser.add_argument("--full", action="store_true", help="also a million patients, for real")
+    report, asked = Report(), parser.parse_args()
+    for name in asked.suite or suites:
         suites[name](report)
+    if asked.full:
+        scale.full(report)
 
 
 main()

@@ -122,12 +122,13 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     origin[0, 3] = sizes[0]
     days[0, 0] = 0.0
     vessels[0] = at_once or sizes[0] > onset_cells
-    n_colonies, n_alive = 1, 1
+    # numpy's integers: counters that begin as literals are compiled twice
+    n_colonies, n_alive = np.int64(1), np.int64(1)
 
     # units on their way: place, organ, phenotype, cluster class, parent, route
     units = np.zeros((64, 6), np.int64)
     clocks = np.zeros(64)
-    n_units = 0
+    n_units = np.int64(0)
     pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
     turned = np.zeros(pools.shape, np.int64)
     landed = np.zeros((n_organs, n_kinds, n_classes), np.int64)
@@ -165,7 +166,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     status = _OK
     visit = follow_up_days == 0.0
     day = 0.0
-    step = 0
+    step = np.int64(0)
     while True:
         if step > 0:
             day = step * dt

@@ -189,8 +189,8 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     index = "mean absolute elementary effect (Morris)" if study.method == "morris" else (
         "total index (Sobol)")  # fmt: skip
     detail = _detail(sweep, study.table["counted"].iloc[0])
-    head(ax, title, f"{detail}. {index}, largest of each organ = 1; "
-         f"{len(share)} of {len(table)} parameters")  # fmt: skip
+    head(ax, title, f"{detail}. Index: {index}, largest of each organ = 1, "
+         f"empty if not above chance; {len(share)} of {len(table)} parameters")  # fmt: skip
     return ax
 
 
