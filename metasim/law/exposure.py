@@ -25,7 +25,7 @@ def exposure(scenario: Scenario, treatment: Treatment) -> Array:
     """(O, K) share of the effect that the cells feel: reach * (1 - resistance)."""
     kinds = scenario.seed.phenotypes.values()
     feels = [1.0 - kind.resistance.get(treatment.drug or "", 0.0) for kind in kinds]
-    return reach(scenario, treatment)[:, None] * np.array(feels or [1.0])
+    return np.asarray(reach(scenario, treatment)[:, None] * np.array(feels or [1.0]))
 
 
 def changing_of(scenario: Scenario) -> tuple[Treatment, ...]:

@@ -75,8 +75,8 @@ def plan_of(scenario: Scenario) -> Plan:
             [c is not None and c.organ is not None and o in c.organ for o in organs]
             for c in conditions
         ).reshape(shape[:2]),
-        only_burden=_array(_ends(c and c.burden_cells) for c in conditions).reshape(-1, 2),
-        only_age=_array(_ends(c and c.age_years) for c in conditions).reshape(-1, 2),
+        only_burden=_array(_ends(c.burden_cells if c else None) for c in conditions).reshape(-1, 2),
+        only_age=_array(_ends(c.age_years if c else None) for c in conditions).reshape(-1, 2),
     )
 
 

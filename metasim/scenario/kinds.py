@@ -13,7 +13,7 @@ _TABLES = ("change", "penetrance", "only_if")
 def complete_treatments(own: Layer) -> None:
     """Put the catalogue's values under those that each `[[treatment]]` of a layer gives."""
     items = own.values.get(("treatment",))
-    if not is_list_of_tables(items):
+    if not isinstance(items, list) or not is_list_of_tables(items):
         return
     own.values[("treatment",)] = [
         _completed(own, i, item) if isinstance(item, dict) else item

@@ -42,9 +42,8 @@ def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]
     at_once = t.residual_fraction is not None or t.log_kill is not None or t.dose_gray is not None
     lasts = bool(t.change) or t.hazard_per_day is not None
     if not at_once and not lasts:
-        hint = nearest(t.kind, catalogue.names("treatments"))
-        message = "does nothing: it neither removes, kills nor changes"
-        yield "", f'"{t.kind}" {message}', hint if t.organ is None else hint
+        message = f'"{t.kind}" does nothing: it neither removes, kills nor changes'
+        yield "", message, nearest(t.kind, catalogue.names("treatments"))
     if t.dose_gray and not (t.alpha_per_gray or t.beta_per_gray2):
         yield ".dose_gray", "does nothing without alpha_per_gray or beta_per_gray2", ""
     if t.cycles > 1 and not at_once:
