@@ -203,11 +203,13 @@ def _end_at_once(*_: object) -> None:
 def _print_summary(results: "Results") -> None:
     from rich.console import Console
 
-    from metasim.results.summary import render
+    from metasim.results.summary import never_given, render
 
     console = Console()
     console.print()
     console.print(render(results.summary))
+    for name in never_given(results):
+        console.print(f"treatment {name}: never given to any patient")
     console.print()
 
 

@@ -5,6 +5,8 @@ cells (< 200 cells), micrometastasis (<= 2 mm) and macrometastasis (> 2 mm; 4.2e
 1e9 cells/cm3).
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -80,10 +82,14 @@ class Event(IntEnum):
     SURGERY = 1
     RELAPSE = 2
     DEATH = 3
+    TREATMENT_START = 4
+    CYCLE = 5  # further ones; the first is the start
+    TREATMENT_END = 6
+    SYMPTOM = 7  # tables give it by its own name
 
     @property
     def label(self) -> str:
-        """``diagnosis``, ``surgery``, ``relapse`` or ``death``."""
+        """``diagnosis``, ``surgery`` (any removal), ``relapse``, ``death`` ..."""
         return self.name.lower()
 
 
@@ -114,3 +120,14 @@ DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12
 
 RECORD_LEVELS: Final = ("summary", "patients", "metastases", "everything")
 """What a run writes; each level holds the tables of the one before it."""
+
+
+def treatment_names(treatments: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
+    """Names of treatments in tables, from kind and organ: the kind, and what tells twins apart."""
+    given = list(treatments)
+    kinds = Counter(kind for kind, _ in given)
+    plain = [f"{kind} of {organ}" if kinds[kind] > 1 and organ else kind for kind, organ in given]
+    return tuple(
+        name if plain.count(name) == 1 else f"{name} {plain[: i + 1].count(name)}"
+        for i, name in enumerate(plain)
+    )

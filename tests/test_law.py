@@ -30,9 +30,9 @@ def test_a_factor_moves_the_odds_by_its_sign(low, high, trait, weight):
     low, high = sorted((low, high))
     level = np.array([[low, high]])
     factor = odds.answered_factor(level, np.array([[trait]]))[:, None]
-    got = odds.gate_odds(np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor)[
-        0, 0, :, 0
-    ]
+    got = odds.gate_odds(
+        np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor
+    )[0, 0, :, 0]
     assert (got[1] >= got[0]) == (weight * (high - low) * trait >= 0) or got[1] == got[0]
 
 
@@ -94,12 +94,10 @@ def test_walk_is_the_absorbing_markov_chain(arrest, death):
     )
 
 
-def some_fates(colonization=0.3, washout=0.5):
-    rng = np.random.default_rng(3)
+def some_fates(colonization=0.3, washout=0.5, rng_seed=3):
+    rng = np.random.default_rng(rng_seed)
     shape = (1, 5, 1)
-    gates = fate.Gates(
-        *(rng.uniform(0.1, 0.9, shape) for _ in range(3)), np.full(shape, colonization)
-    )
+    gates = fate.Gates(*(rng.uniform(0.1, 0.9, shape) for _ in range(3)), np.full(shape, colonization))
     one = np.ones(1)
     exit_ = fate.exits(
         one, washout * one, one, np.full((1, 5), 0.7), np.full((1, 5), 0.2), 0.3 * one
@@ -109,7 +107,7 @@ def some_fates(colonization=0.3, washout=0.5):
     by_route = np.stack([walk[:, :5], walk[:, 5:]], axis=-2)
     lymph = np.array([0.4, 0.5, 0, 0, 0])
     destination = by_route * np.stack([1 - lymph, lymph], axis=-1)[None, :, None, None, :, None]
-    return gates, exit_, destination
+    return fate.Passage(gates, exit_, destination)
 
 
 def brute_success(gates, exit_, destination, rounds=500):
@@ -127,56 +125,130 @@ def brute_success(gates, exit_, destination, rounds=500):
 
 
 def test_success_solves_the_cascade():
-    gates, exit_, destination = some_fates()
-    chance = fate.success(gates, exit_, destination)
-    active, arrested, entering = brute_success(gates, exit_, destination)
+    regime = some_fates()
+    chance = fate.success([regime])
+    active, arrested, entering = brute_success(*regime)
     assert chance.active == pytest.approx(active)
     assert chance.arrested == pytest.approx(arrested)
-    assert chance.entering == pytest.approx(entering)
+    assert chance.invaded == pytest.approx(regime.gates.intravasation[..., None] * entering)
 
 
-def test_destined_and_doomed_together_are_the_plain_law():
-    """The h-transform: P(move) = P(success) P(move | destined) + P(failure) P(move | doomed)."""
-    gates, exit_, destination = some_fates()
-    chance = fate.success(gates, exit_, destination)
-    yes = fate.destined(gates, exit_, destination, chance)
-    no = fate.doomed(gates, exit_, destination, chance)
-    plain = {
-        "invading": gates.invasion[..., None],
-        "intravasating": gates.intravasation[..., None],
-        "crossing": exit_.extravasation * gates.extravasation[..., None],
-        "washing": 1 - exit_.extravasation,
-        "sleeping": 1 - exit_.colonization,
-        "waking": exit_.reawakening,
+def three_regimes():
+    return [some_fates(), some_fates(0.9, 0.1, rng_seed=4), some_fates(0.05, 2.0, rng_seed=5)]
+
+
+def chain_of(regime):
+    """Plain one-step probabilities of a regime: places invaded, arrested, active, dormant, founds.
+
+    (C, 4 O + 1, 4 O + 1), for the one phenotype.
+    """
+    gates, exit_, destination = (regime.gates, regime.exit, regime.destination.sum(-2)[0, :, 0])
+    n, classes = destination.shape[0], destination.shape[1]
+    step = np.zeros((classes, 4 * n + 1, 4 * n + 1))
+    invaded, arrested, active, dormant = np.arange(4 * n).reshape(4, n)
+    cross, found = np.ravel(exit_.extravasation), exit_.colonization[0, :, 0]
+    wake = exit_.reawakening[0, :, 0]
+    for o in range(n):
+        for j in range(n):
+            step[:, invaded[o], arrested[j]] = gates.intravasation[0, o, 0] * destination[o, :, j]
+            step[:, arrested[o], arrested[j]] = (1 - cross) * destination[o, :, j]
+        step[:, arrested[o], active[o]] = cross * gates.extravasation[0, o, 0]
+        step[:, active[o], -1] = found[o] * gates.colonization[0, o, 0]
+        step[:, active[o], dormant[o]] = 1 - found[o]
+        step[:, dormant[o], active[o]] = wake[o]
+    step[:, -1, -1] = 1.0
+    return step
+
+
+def test_the_chance_is_the_best_over_all_orders_of_regimes():
+    regimes = three_regimes()
+    chance = fate.success(regimes)
+    steps = [chain_of(regime) for regime in regimes]
+    best = np.zeros(steps[0].shape[:2])
+    best[:, -1] = 1.0
+    for _ in range(3000):  # value iteration
+        best = np.max([(step @ best[..., None])[..., 0] for step in steps], axis=0)
+    got = chances_by_place(chance)
+    assert got == pytest.approx(best, abs=1e-12)
+    alone = chances_by_place(fate.success(regimes[:1]))
+    assert (got >= alone - 1e-15).all() and got.max() <= 1.0 and (got > alone + 0.01).any()
+
+
+def chances_by_place(chance):
+    invaded, arrested = chance.invaded[0, :, 0].T, chance.arrested[0, :, 0].T  # (C, O)
+    rest = [np.broadcast_to(part[0, :, 0], invaded.shape) for part in chance[2:]]
+    return np.concatenate([invaded, arrested, *rest, np.ones((len(invaded), 1))], axis=1)
+
+
+@pytest.mark.parametrize("regime", range(3))
+@pytest.mark.parametrize("regimes", [1, 3])
+def test_destined_and_doomed_together_are_the_plain_law(regime, regimes):
+    """The h-transform, in every regime; with several, the destined may be doomed on the way.
+
+    P(s -> s') = h(s) P(s -> s', destined | destined)
+    + [h(s) P(doomed on leaving s | destined) + 1 - h(s)] P(s -> s' | doomed).
+    """
+    several = three_regimes() if regimes == 3 else [three_regimes()[regime]]
+    here = several[regime] if regimes == 3 else several[0]
+    chance = fate.success(several)
+    yes, no = fate.destined(here, chance), fate.doomed(here, chance)
+    gates, exit_, destination = here
+    invaded, arrested, active, dormant = chance
+    lost = {
+        "invaded": invaded * (1 - yes.entering),
+        "arrested": arrested * (1 - yes.crossing - yes.washing),
+        "active": active * (1 - yes.founding - yes.sleeping),
+        "dormant": dormant * (1 - yes.waking),
     }
-    leaving, invaded, entering, arrested, active, dormant = chance
+    turned = {name: 1 - h + lost[name] for name, h in zip(lost, chance, strict=True)}
     landing = np.diff(yes.landing, axis=-1, prepend=0).reshape(1, 5, 1, 2, 2, 5).sum(-2)
-    mixed = {
-        "invading": leaving + (1 - leaving) * no.invading,
-        "intravasating": invaded + (1 - invaded) * no.intravasating,
-        "crossing": arrested * yes.crossing + (1 - arrested) * no.crossing,
-        "washing": arrested * (1 - yes.crossing) + (1 - arrested) * no.washing,
-        "sleeping": active * (1 - yes.founding) + (1 - active) * no.sleeping,
-        "waking": dormant + (1 - dormant) * no.waking,
-    }
-    for name, expected in plain.items():
-        assert mixed[name] == pytest.approx(np.broadcast_to(expected, mixed[name].shape)), name
-    mixed_landing = entering[..., None] * landing + (1 - entering)[..., None] * no.landing
-    assert mixed_landing == pytest.approx(destination.sum(-2))
+    leaving = yes.leaving
+    pairs = {
+        "invading": (gates.invasion[..., None], leaving + (1 - leaving) * no.invading),
+        "entering": (
+            gates.intravasation[..., None] * destination.sum((-2, -1)),
+            invaded * yes.entering
+            + turned["invaded"] * no.intravasating * no.landing.sum(-1),
+        ),
+        "arriving": (
+            (gates.intravasation[..., None, None] * destination.sum(-2)),
+            (invaded * yes.entering)[..., None] * landing
+            + (turned["invaded"] * no.intravasating)[..., None] * no.landing,
+        ),
+        "crossing": (
+            exit_.extravasation * gates.extravasation[..., None],
+            arrested * yes.crossing + turned["arrested"] * no.crossing,
+        ),
+        "washed on to": (
+            ((1 - exit_.extravasation)[..., None] * destination.sum(-2)),
+            (arrested * yes.washing)[..., None] * landing
+            + (turned["arrested"] * no.washing)[..., None] * no.landing,
+        ),
+        "founding": (exit_.colonization * gates.colonization, active * yes.founding),
+        "sleeping": (
+            1 - exit_.colonization, active * yes.sleeping + turned["active"] * no.sleeping
+        ),
+        "waking": (exit_.reawakening, dormant * yes.waking + turned["dormant"] * no.waking),
+    }  # fmt: skip
+    for name, (plain, mixed) in pairs.items():
+        assert mixed == pytest.approx(np.broadcast_to(plain, mixed.shape)), name
+    if regimes == 1:
+        assert all(abs(part).max() < 1e-12 for part in lost.values())
+    else:
+        assert max(part.max() for part in lost.values()) > 0.01
 
 
 def test_certain_success_leaves_nobody_doomed():
-    gates, exit_, destination = some_fates()
+    regime = some_fates()
     ones = np.ones((1, 5, 1))
-    gates = fate.Gates(ones, ones, ones, ones)
-    exit_ = fate.exits(
+    sure = fate.exits(
         *(np.ones(1), np.zeros(1), np.ones(1)), *(np.zeros((1, 5)),) * 2, np.zeros(1)
     )
-    destination = destination / destination.sum(axis=(-2, -1), keepdims=True)
-    chance = fate.success(gates, exit_, destination)
-    assert chance.leaving == pytest.approx(1.0)
-    no = fate.doomed(gates, exit_, destination, chance)
-    assert all(np.isfinite(part).all() for part in no)
+    there = regime.destination / regime.destination.sum(axis=(-2, -1), keepdims=True)
+    regime = fate.Passage(fate.Gates(ones, ones, ones, ones), sure, there)
+    chance = fate.success([regime])
+    assert chance.invaded == pytest.approx(1.0)
+    assert all(np.isfinite(part).all() for part in fate.doomed(regime, chance))
 
 
 @pytest.mark.parametrize("law", list(GrowthLaw))

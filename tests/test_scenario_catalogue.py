@@ -24,7 +24,11 @@ SCENARIOS = [*SHIPPED, *catalogue.names("scenarios")]
 
 
 def table(kind, name):
-    return tomllib.loads(catalogue.path_of(kind, name).read_text("utf-8"))
+    own = tomllib.loads(catalogue.path_of(kind, name).read_text("utf-8"))
+    if kind != "treatments":
+        return own
+    title = own.pop("title")
+    return {"title": title, "treatment": [{"kind": name, **own}]}
 
 
 def test_everything_promised_is_there():
@@ -133,7 +137,7 @@ def test_description_as_printed(capsys):
 def test_catalogue_entries():
     entries = {(kind, name): text for kind, name, text in catalogue_entries()}
     assert "order of the organs" in entries["scenario", "luminal_a"]
-    assert {kind for kind, _ in entries} == {"scenario", "base", "organs", "subtype"}
+    assert {kind for kind, _ in entries} == {"scenario", "base", "organs", "subtype", "treatment"}
 
 
 def test_flow_only_differs_from_its_rival_in_the_soil_alone():

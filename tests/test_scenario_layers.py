@@ -5,7 +5,7 @@ import pytest
 
 from metasim.errors import ScenarioError
 from metasim.scenario.load import load
-from metasim.scenario.schema import Surgery
+from metasim.scenario.treatment import Treatment
 
 RHO = "growth.rho_per_day"
 
@@ -138,7 +138,7 @@ def test_replace_keeps_origins_and_leaves_the_original_alone():
 
 
 def test_replace_takes_tables_parts_and_later_values():
-    surgery = Surgery(kind="surgery", organ="liver", start=5.0)
+    surgery = Treatment(kind="surgery", organ="liver", start=5.0, residual_fraction=0.0)
     scenario = load("breast").replace(
         {"soil.bone": {"niche": 0.5}, "treatment": (surgery,), "soil.bone.niche": 0.6}
     )

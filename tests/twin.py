@@ -152,6 +152,63 @@ SCENARIOS: dict[str, Scenario] = {
         ],
         soil={"liver": {"lethal_cells": 40.0}},
     ),
+    "chemotherapy": scenario(
+        rates=DORMANCY,
+        seed={
+            "phenotypes": {
+                "sensitive": {"initial_fraction": 0.9, "becomes": {"resistant": 0.1}},
+                "resistant": {"initial_fraction": 0.1, "resistance": {"taxane": 0.9}},
+            },
+            "clusters": {"small": CLUSTERS["small"]},
+        },
+        primary={"initial_cells": 200},
+        clinic={"follow_up_days": 6.0, "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0},
+        soil={"lung": {"symptoms": {"cough": 10.0}}},
+        treatment=[
+            {
+                "kind": "taxane", "start": 10.0, "cycles": 4, "interval_days": 7.0, "log_kill": 0.7,
+                "drug": "taxane", "penetrance": {"liver": 0.1}, "spares_dormant": True,
+            },
+            {
+                "kind": "radiotherapy", "organ": "breast", "start": "diagnosis", "delay_days": 15.0,
+                "dose_gray": 4.0, "fractions": 2, "alpha_per_gray": 0.1, "beta_per_gray2": 0.02,
+            },
+            {
+                "kind": "metastasectomy", "organ": "lung", "start": "relapse in lung",
+                "delay_days": 4.0, "seen_only": True, "residual_fraction": 0.1,
+            },
+            {"kind": "salvage", "start": "relapse", "hazard_per_day": 0.03, "drug": "taxane",
+             "stop": "progression", "only_if": {"burden_cells": {"max": 60.0}}},
+        ],
+    ),
+    "changing": scenario(
+        rates={**DORMANCY, "invasion_per_day": 0.02},
+        run={"years": 0.25},
+        soil={"lung": {"niche": 0.9}, "liver": {"niche": 0.5}},
+        gates={"colonization": {"base_odds": 0.4, "weights": {"niche": 3.0}}},
+        clinic={
+            "screening_interval_days": 10.0, "screening_half_mm": 2.5, "screening_slope": 3.0,
+            "cells_per_cm3": 16_000.0, "age_years": 80.0, "other_death_per_year": 2e-4,
+        },
+        treatment=[
+            {
+                "kind": "bone_drug", "start": 10.0, "duration_days": 30.0,
+                "change": {"soil.*.niche": 0.2, "rates.intravasation_per_day": 0.4},
+            },
+            {
+                "kind": "endocrine", "start": "diagnosis", "duration_days": 40.0,
+                "change": {"growth.rho_per_day": 0.0, "gates.extravasation.base_odds": 0.3},
+                "penetrance": {"liver": 0.5},
+            },
+            {
+                "kind": "waking", "start": 30.0, "duration_days": 20.0,
+                "change": {"rates.reawakening_per_day": 6.0, "rates.dormant_death_per_day": 0.0,
+                           "rates.washout_per_day": 0.1},
+            },
+            {"kind": "palliative", "start": "relapse", "stop": "progression",
+             "change": {"growth.turnover_per_day": 2.0}},
+        ],
+    ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
 }  # fmt: skip
 
@@ -258,6 +315,12 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
             for stage in Stage:
                 here = record.tallies[which, stage - 1, o, Tally.CELLS]
                 out[f"{organ}: cells in {stage.label} ({when})"] = here
+    for name, stage in zip("TNM", record.staging, strict=True):
+        out[f"stage {name}"] = stage
+    for t in range(4):
+        for event in (Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END):
+            that = (record.events[:, 1] == event) & (record.events[:, 3] == t)
+            out[f"{event.label} {t}: day, sum"] = record.events[that, 0].sum()
     funnel = record.tallies.sum(axis=0)
     for stage in Stage:
         for tally in list(Tally)[1:]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DEATH_NONE, DEATH_TOTAL = -2, -1
+DEATH_OTHER, DEATH_NONE, DEATH_TOTAL = -3, -2, -1
 """Values of `PatientRecord.death_cause` that are no organ index."""
 
 
@@ -24,9 +24,10 @@ class PatientRecord(NamedTuple):
     recorded_days: Array  # (R,)
     counts: Ints  # (R, O, 4) isolated, micro, macro metastases; cells of all colonies
     tallies: Ints  # (R, 7, O, 6) by stage and metasim.terms.Tally; (0, ...) unless asked for
-    events: Array  # (E, 3) day, metasim.terms.Event, organ (-1: none)
+    events: Array  # (E, 4) day, metasim.terms.Event, organ (-1: none), treatment or symptom (-1)
     diagnosis_day: float
     death_day: float
-    death_cause: int  # organ whose burden killed, DEATH_TOTAL or DEATH_NONE
+    death_cause: int  # organ whose burden killed, DEATH_TOTAL, DEATH_OTHER or DEATH_NONE
     end_day: float  # last simulated day
+    staging: Array  # (3,) T, N and M at diagnosis, see `stages_of`
     transitions: Any = None  # cell engine with history: every transition, a pyarrow table

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metasim.law.parameters import Parameters
+from metasim.law.plan import Plan, plan_of
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-START_DAY, START_DIAGNOSIS = 0, 1
+STAGE_MM = (20.0, 50.0)
+"""Diameters above which a primary is T2 and T3 (AJCC)."""
 
 
 class Course(NamedTuple):
@@ -34,7 +36,15 @@ class Course(NamedTuple):
     detection_cells: Array  # (P, O) size of a metastasis that imaging sees
     lethal_cells: Array  # (P, O + 1) lethal burden of each organ, then of all; inf: none
     distant: NDArray[np.bool_]  # (O,)
-    surgery: Array  # (T, 4) organ, START_DAY or START_DIAGNOSIS, days after it, residual fraction
+    regional: NDArray[np.bool_]  # (O,)
+    stage_cells: Array  # (P, 2) sizes above which a primary is T2 and T3
+    screening: Array  # (P, 3) interval in days (inf: none), size found half the time, slope
+    follow_up_days: Array  # (P, 1) interval of visits from diagnosis on; 0: always
+    symptom_organ: Ints  # (S,)
+    symptom_cells: Array  # (P, S) burden of the organ
+    age_years: Array  # (P, 1) on day 0
+    other_death: Array  # (P, 2) hazard of other causes on day 0 (0: none) and its growth, per day
+    plan: Plan
 
     def patient(self, k: int) -> "Course":
         """The k-th patient of the chunk, without the patient axis."""
@@ -47,7 +57,10 @@ class Course(NamedTuple):
         return self._replace(**{name: array[None] for name, array in self._of_patients()})
 
     def _of_patients(self) -> list[tuple[str, Any]]:
-        names = ("initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells")
+        names = (
+            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells", "stage_cells",
+            "screening", "follow_up_days", "symptom_cells", "age_years", "other_death",
+        )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]
 
     @property
@@ -71,6 +84,8 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
     get = Parameters(scenario, drawn or {})
     run = scenario.run
     organs = list(scenario.soil)
+    density = get.number("clinic.cells_per_cm3")
+    symptoms = symptoms_of(scenario)
     lethal = get.stack(
         [*(f"soil.{o}.lethal_cells" for o in organs), "clinic.lethal_cells"],
         [math.inf] * (len(organs) + 1),
@@ -88,24 +103,41 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
         initial_cells=_initial_cells(get),
         diagnosis_cells=sphere_cells(
             get.number("clinic.diagnosis_diameter_mm", math.inf),
-            get.number("clinic.cells_per_cm3"),
+            density,
         )[:, None],
         detection_cells=get.stack([f"soil.{o}.detection_cells" for o in organs]),
         lethal_cells=lethal,
         distant=np.array([scenario.soil[o].site == "distant" for o in organs]),
-        surgery=np.array(
-            [
-                (
-                    organs.index(t.organ),
-                    START_DIAGNOSIS if t.start == "diagnosis" else START_DAY,
-                    t.delay_days + (0.0 if t.start == "diagnosis" else float(t.start)),
-                    t.residual_fraction,
-                )
-                for t in scenario.treatment
-            ],
-            dtype=np.float64,
-        ).reshape(len(scenario.treatment), 4),
+        regional=np.array([scenario.soil[o].site == "regional" for o in organs]),
+        stage_cells=np.stack([sphere_cells(np.array(mm), density) for mm in STAGE_MM], axis=1),
+        screening=_screening(get, density),
+        follow_up_days=get.number("clinic.follow_up_days")[:, None],
+        symptom_organ=np.array([organs.index(o) for o, _ in symptoms], dtype=np.int64),
+        symptom_cells=get.stack([f"soil.{o}.symptoms.{name}" for o, name in symptoms]),
+        age_years=get.number("clinic.age_years")[:, None],
+        other_death=_other_death(get),
+        plan=plan_of(scenario),
     )
+
+
+def symptoms_of(scenario: Scenario) -> list[tuple[str, str]]:
+    """Organ and name of every symptom, in index order."""
+    return [(o, name) for o, soil in scenario.soil.items() for name in soil.symptoms]
+
+
+def _screening(get: Parameters, density: Array) -> Array:
+    half = sphere_cells(get.number("clinic.screening_half_mm"), density)
+    slope = get.number("clinic.screening_slope") / 3.0  # of the log of cells, not of diameter
+    interval = get.number("clinic.screening_interval_days", math.inf)
+    return np.stack(np.broadcast_arrays(interval, half, slope), axis=1)
+
+
+def _other_death(get: Parameters) -> Array:
+    growth = get.number("clinic.other_death_growth_per_year")
+    hazard = get.number("clinic.other_death_per_year") * np.exp(
+        growth * get.number("clinic.age_years")
+    )
+    return np.stack(np.broadcast_arrays(hazard, growth), axis=1) / DAYS_PER_YEAR
 
 
 def _initial_cells(get: Parameters) -> Ints:

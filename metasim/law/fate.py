@@ -4,11 +4,20 @@ Units (single cells or clusters) are independent of each other, so the fate of e
 first and its path afterwards, conditioned on that fate (a Doob h-transform): exactly the law of
 MODEL section 5, but only the few destined units need be followed one by one, with their
 parent; the many doomed ones are identical and are drawn as groups. `success` gives the probability
-of ever founding a colony, `destined` and `doomed` the step probabilities given that fate.
+h of ever founding a colony, `destined` and `doomed` the step probabilities given that fate.
+
+Treatments that change the law make several regimes, and nobody knows in advance which will hold. h
+is then the best chance over all orders of regimes, so that h(s) >= sum_s' p_r(s, s') h(s') in each
+regime r. A unit in s is destined with probability h(s); one that leaves s in regime r stays
+destined on its way to s' with probability p_r(s, s') h(s') / h(s), and else is doomed from here
+on. Mixed, the two are again the plain law, step by step, whatever the regimes: doomed units leave s
+for s' with probability p_r(s, s') (1 - h(s')) / (1 - sum p_r h). With one regime h is the chance
+itself, and nobody who is destined is ever doomed.
 
 Shapes: P patients (or 1), O organs, K phenotypes, C cluster classes; routes blood, lymph.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,58 +67,103 @@ class Gates(NamedTuple):
     colonization: Array
 
 
-class Success(NamedTuple):
-    """Probability of ever founding a colony, by where the unit is."""
+class Passage(NamedTuple):
+    """The passage of units in one regime."""
 
-    leaving: Array  # (P, O, K, C) leaves its colony, invasion gate still ahead
+    gates: Gates
+    exit: Exits
+    destination: Array  # (P, O, K, C, 2, O) a unit that leaves an organ goes by that route and is
+    # arrested at that organ (last two indices)
+
+
+class Success(NamedTuple):
+    """The best chance of ever founding a colony, by where the unit is."""
+
     invaded: Array  # (P, O, K, C)
-    entering: Array  # (P, O, K, C) enters blood or lymph of the organ
     arrested: Array  # (P, O, K, C)
     active: Array  # (P, O, K)
     dormant: Array  # (P, O, K)
 
 
-def success(gates: Gates, exit_: Exits, destination: Array) -> Success:
-    """Solve the linear system of the cascade's absorbing Markov chain.
-
-    Args:
-        gates: gate probabilities.
-        exit_: shares of the exit rates.
-        destination: (P, O, K, C, 2, O) probability that a unit that leaves an organ (second
-            index) goes by that route and is arrested at that organ (last two indices).
-    """
+def success(regimes: Sequence[Passage]) -> Success:
+    """Solve the cascade's absorbing Markov chain, with the best regime in every state."""
     # active <-> dormant: a loop entered with probability (1 - colonization share) * reawakening
-    loop = (1.0 - exit_.colonization) * exit_.reawakening
-    active = _ratio(exit_.colonization * gates.colonization, 1.0 - loop)
-    dormant = exit_.reawakening * active
-    to_organ = destination.sum(axis=-2)  # (P, O, K, C, O)
-    crossing = exit_.extravasation * (gates.extravasation * active)[..., None]
-    crossing = np.broadcast_to(crossing, np.broadcast_shapes(crossing.shape, to_organ.shape[:-1]))
-    washed = (1.0 - exit_.extravasation)[..., None] * to_organ
+    waking = _most([r.exit.reawakening for r in regimes])
+    active = _most(
+        [
+            _ratio(
+                r.exit.colonization * r.gates.colonization,
+                1.0 - (1.0 - r.exit.colonization) * waking,
+            )
+            for r in regimes
+        ]
+    )
+    arrested = _arrested(regimes, active)
+    invaded = _most(
+        [r.gates.intravasation[..., None] * _entering(r, arrested).sum((-2, -1)) for r in regimes]
+    )
+    return Success(invaded, arrested, active, waking * active)
+
+
+def _most(arrays: Sequence[Array]) -> Array:
+    out = arrays[0]
+    for array in arrays[1:]:
+        out = np.maximum(out, array)
+    return np.clip(out, 0.0, 1.0)
+
+
+def _arrested(regimes: Sequence[Passage], active: Array) -> Array:
+    """(P, O, K, C) best chance of an arrested unit: policy iteration over the regimes."""
+    crossing, chain = [], []
     # where nothing crosses the wall the chain may never absorb; success is 0 there
-    chain = np.where(exit_.extravasation[..., None] > 0, washed, 0.0)
-    chain = np.moveaxis(chain, 1, -2)  # (P, K, C, O, O)
-    right = np.moveaxis(crossing, 1, -1)[..., None]
-    solved = np.linalg.solve(np.eye(chain.shape[-1]) - chain, right)[..., 0]
-    arrested = np.clip(np.moveaxis(solved, -1, 1), 0.0, 1.0)
-    landing = np.moveaxis(arrested, 1, -1)[:, None]  # (P, 1, K, C, O)
-    entering = np.clip((to_organ * landing).sum(axis=-1), 0.0, 1.0)
-    invaded = gates.intravasation[..., None] * entering
-    leaving = gates.invasion[..., None] * invaded
-    return Success(leaving, invaded, entering, arrested, active, dormant)
+    crosses = _most([r.exit.extravasation for r in regimes])[..., None] > 0
+    for r in regimes:
+        there = r.destination.sum(axis=-2)  # (P, O, K, C, O)
+        cross = (r.exit.extravasation * (r.gates.extravasation * active)[..., None])[..., None]
+        wash = np.where(crosses, (1.0 - r.exit.extravasation)[..., None] * there, 0.0)
+        cross, wash = np.broadcast_arrays(cross, wash)
+        crossing.append(np.moveaxis(cross[..., 0], 1, -1))  # (P, K, C, O)
+        chain.append(np.moveaxis(wash, 1, -2))  # (P, K, C, O, O)
+    right, links = np.stack(_alike(crossing)), np.stack(_alike(chain))
+    choice = right.argmax(axis=0)
+    for _ in range(100):  # each round improves some state; a few suffice
+        best = np.take_along_axis(right, choice[None], 0)[0]
+        link = np.take_along_axis(links, choice[None, ..., None], 0)[0]
+        chance = np.linalg.solve(np.eye(link.shape[-1]) - link, best[..., None])[..., 0]
+        offers = right + (links @ chance[..., None])[..., 0]
+        if (offers.max(axis=0) <= chance * (1.0 + 1e-13)).all():
+            break
+        choice = offers.argmax(axis=0)
+    return np.clip(np.moveaxis(chance, -1, 1), 0.0, 1.0)
+
+
+def _alike(arrays: Sequence[Array]) -> list[Array]:
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    return [np.broadcast_to(array, shape) for array in arrays]
+
+
+def _entering(regime: Passage, arrested: Array) -> Array:
+    """(P, O, K, C, 2, O) goes by that route, is arrested there, and will succeed from there."""
+    return np.asarray(
+        regime.destination * np.moveaxis(arrested, 1, -1)[:, None, :, :, None, :]
+    )
 
 
 class Destined(NamedTuple):
-    """How a unit moves, given that it will found a colony."""
+    """How a destined unit moves in a regime; what is missing to 1 is doomed from here on."""
 
-    leaving: Array  # (P, O, K, C) a leaving unit is destined
+    leaving: Array  # (P, O, K, C) a unit that leaves its colony is destined
+    entering: Array  # (P, O, K, C) an invaded unit enters the flow at its exit
     landing: Array  # (P, O, K, C, 2 O) cumulative over route * O + organ of arrest
-    crossing: Array  # (P, O, K, C) an arrested unit crosses the wall at its exit; else washed on
-    founding: Array  # (P, O, K) an active unit founds at its exit; else falls dormant
+    crossing: Array  # (P, O, K, C) an arrested unit crosses the wall at its exit
+    washing: Array  # (P, O, K, C) an arrested unit is washed on at its exit
+    founding: Array  # (P, O, K) an active unit founds at its exit
+    sleeping: Array  # (P, O, K) an active unit falls dormant at its exit
+    waking: Array  # (P, O, K) a dormant unit reawakens at its exit
 
 
 class Doomed(NamedTuple):
-    """How a unit moves, given that it will never found a colony; what is missing to 1 dies."""
+    """How a doomed unit moves in a regime; what is missing to 1 dies."""
 
     invading: Array  # (P, O, K, C) passes the invasion gate
     intravasating: Array  # (P, O, K, C) passes the intravasation gate
@@ -120,42 +174,43 @@ class Doomed(NamedTuple):
     waking: Array  # (P, O, K) dormant: reawakens
 
 
-def destined(gates: Gates, exit_: Exits, destination: Array, chance: Success) -> Destined:
-    """Step probabilities given success; arguments as for `success`, and its result."""
-    landing_chance = np.moveaxis(chance.arrested, 1, -1)[:, None, :, :, None, :]
-    landing = np.cumsum(
-        (destination * landing_chance).reshape(*_lead(destination, chance), -1), axis=-1
-    )
-    landing = _ratio(landing, landing[..., -1:])
+def destined(regime: Passage, chance: Success) -> Destined:
+    """Step probabilities of destined units, given the chances over all regimes."""
+    gates, exit_, _ = regime
+    arrivals = _entering(regime, chance.arrested)
+    arrivals = arrivals.reshape(*arrivals.shape[:4], -1)
+    enters = arrivals.sum(axis=-1)
+    landing = np.cumsum(arrivals, axis=-1)
     crossing = exit_.extravasation * (gates.extravasation * chance.active)[..., None]
-    founding = exit_.colonization * gates.colonization
     return Destined(
-        chance.leaving,
-        landing,
+        gates.invasion[..., None] * chance.invaded,
+        _ratio(gates.intravasation[..., None] * enters, chance.invaded),
+        _ratio(landing, landing[..., -1:]),
         _ratio(crossing, chance.arrested),
-        _ratio(founding, chance.active),
+        _ratio((1.0 - exit_.extravasation) * enters, chance.arrested),
+        _ratio(exit_.colonization * gates.colonization, chance.active),
+        _ratio((1.0 - exit_.colonization) * chance.dormant, chance.active),
+        _ratio(exit_.reawakening * chance.active, chance.dormant),
     )
 
 
-def _lead(destination: Array, chance: Success) -> tuple[int, ...]:
-    """Leading shape (P, O, K, C) of the product of destination and landing chances."""
-    patients = max(destination.shape[0], chance.arrested.shape[0])
-    return (patients, *destination.shape[1:4])
-
-
-def doomed(gates: Gates, exit_: Exits, destination: Array, chance: Success) -> Doomed:
-    """Step probabilities given failure; arguments as for `success`, and its result."""
-    to_organ = destination.sum(axis=-2)
+def doomed(regime: Passage, chance: Success) -> Doomed:
+    """Step probabilities of doomed units, given the chances over all regimes."""
+    gates, exit_, destination = regime
+    enters = _entering(regime, chance.arrested).sum(axis=(-2, -1))
+    invasion, intravasation = gates.invasion[..., None], gates.intravasation[..., None]
+    cross, wash = exit_.extravasation * gates.extravasation[..., None], 1.0 - exit_.extravasation
+    found, sleep = exit_.colonization * gates.colonization, 1.0 - exit_.colonization
+    active, wake = chance.active[..., None], exit_.reawakening
+    stays = 1.0 - cross * active - wash * enters
+    rests = 1.0 - found - sleep * chance.dormant
     fails = 1.0 - np.moveaxis(chance.arrested, 1, -1)[:, None]
-    cross = exit_.extravasation * (gates.extravasation * (1.0 - chance.active))[..., None]
-    wash = (1.0 - exit_.extravasation) * (1.0 - chance.entering)
-    sleep = (1.0 - exit_.colonization) * (1.0 - chance.dormant)
     return Doomed(
-        _ratio(gates.invasion[..., None] * (1.0 - chance.invaded), 1.0 - chance.leaving),
-        _ratio(gates.intravasation[..., None] * (1.0 - chance.entering), 1.0 - chance.invaded),
-        _ratio(to_organ * fails, (1.0 - chance.entering)[..., None]),
-        _ratio(cross, 1.0 - chance.arrested),
-        _ratio(wash, 1.0 - chance.arrested),
-        _ratio(sleep, 1.0 - chance.active),
-        _ratio(exit_.reawakening * (1.0 - chance.active), 1.0 - chance.dormant),
+        _ratio(invasion * (1.0 - chance.invaded), 1.0 - invasion * chance.invaded),
+        _ratio(intravasation * (1.0 - enters), 1.0 - intravasation * enters),
+        _ratio(destination.sum(axis=-2) * fails, (1.0 - enters)[..., None]),
+        _ratio(cross * (1.0 - active), stays),
+        _ratio(wash * (1.0 - enters), stays),
+        _ratio(sleep * (1.0 - chance.dormant), rests),
+        _ratio(wake * (1.0 - chance.active), 1.0 - wake * chance.active),
     )

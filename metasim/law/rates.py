@@ -1,29 +1,23 @@
 """The whole law as frozen arrays: what an engine needs to draw a patient, and nothing else."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law import fate, odds, vessels
+from metasim.law import fate
+from metasim.law.exposure import changing_of
 from metasim.law.parameters import Parameters
+from metasim.law.passage import alike, passage_of
 from metasim.scenario.schema import Scenario
-from metasim.terms import Factor, Gate, GrowthLaw, Route
+from metasim.scenario.treatment import Treatment
+from metasim.terms import GrowthLaw
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_TRAITS = {
-    Factor.BASEMENT_MEMBRANE: "proteolysis",
-    Factor.ENDOTHELIAL_BARRIER: "barrier_crossing",
-    Factor.HYPOXIA: "hypoxia_tolerance",
-    Factor.OXIDANTS: "antioxidant_capacity",
-    Factor.IMMUNE_SURVEILLANCE: "immune_evasion",
-    Factor.NICHE: "niche_response",
-}
-
+_T = TypeVar("_T")
 
 class Law(NamedTuple):
     """Biology of one step, for all patients of a chunk (leading axis P, length 1 if alike).
@@ -61,6 +55,12 @@ class Law(NamedTuple):
     hop: Array  # (P, 2 O, 2 O) next bed met
     destined: fate.Destined
     doomed: fate.Doomed
+    changed: tuple["Law", ...] = ()  # the law under treatment, see `regimes`
+
+    @property
+    def regimes(self) -> tuple["Law", ...]:
+        """The law of each regime; bit i of its index: the i-th changing treatment is active."""
+        return self, *self.changed
 
     def patient(self, k: int) -> "Law":
         """The arrays of the k-th patient of the chunk, without the patient axis."""
@@ -73,193 +73,139 @@ class Law(NamedTuple):
 
 def _expand(field: Any) -> Any:
     if isinstance(field, tuple):
-        return type(field)(*(_expand(part) for part in field))
+        return _like(field, (_expand(part) for part in field))
     return field if field.dtype == np.int64 else field[None]
+
+
+def _like(field: Any, parts: Iterable[Any]) -> Any:
+    """The parts as a tuple of the same kind, named or plain."""
+    return type(field)(*parts) if hasattr(field, "_fields") else tuple(parts)
 
 
 def _cut(field: Any, k: int) -> Any:
     if isinstance(field, tuple):
-        return type(field)(*(_cut(part, k) for part in field))
+        return _like(field, (_cut(part, k) for part in field))
     if field.dtype == np.int64:  # growth_law and cluster_cells: the same for every patient
         return field
     return field[k if len(field) > 1 else 0]
 
 
-def law_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Law:
-    """The law arrays of a scenario.
+_GROWS = ("growth.", "angiogenesis.", "rates.invasion_", "rates.border_")
+_GROWS_IN = ("growth_factor", "turnover_factor", "capacity_cells")
+_NOT_OF_THE_LAW = ("primary.", "clinic.")
+_NOT_OF_THE_LAW_IN = ("detection_cells", "lethal_cells", "initial_fraction")
 
-    Args:
-        scenario: the scenario.
-        drawn: key path -> (P,) drawn values, as `metasim.scenario.draws.draw_parameters` gives.
+
+def moves_units(path: str) -> bool:
+    """Whether a key has a say in how units pass, and not only in how colonies grow."""
+    last = path.rpartition(".")[2]
+    return not (
+        path.startswith(_GROWS + _NOT_OF_THE_LAW)
+        or last in _GROWS_IN + _NOT_OF_THE_LAW_IN
+        or ".becomes." in path
+        or ".symptoms." in path
+    )
+
+
+class Laws:
+    """The laws of a scenario's patients, chunk by chunk.
+
+    How units pass is worked out once, unless it differs between patients; growth is cheap.
+
+    Raises:
+        ValueError: too many changing treatments for a law each (`metasim.scenario` refuses them).
     """
-    get = Parameters(scenario, drawn or {})
-    organs = list(scenario.soil)
-    phenotypes: list[str] | list[None] = list(scenario.seed.phenotypes) or [None]
-    gates = _gate_probabilities(get, organs, phenotypes)
-    cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
-    arrest = gates[Gate.ARREST]
-    arrest_odds = (arrest / np.maximum(1.0 - arrest, 1e-300))[..., None]
-    gate_arrest = odds.probability(np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300))
-    hop = _hop(get, organs)
-    lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
-    destination = _destination(vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph)
-    moving = get.stack(
-        [
-            f"rates.{name}_per_day"
-            for name in ("intravasation", "extravasation", "washout", "colonization")
-        ]
-    )
-    dormancy = get.number("rates.dormancy_per_day")[:, None] * get.stack(
-        [f"soil.{o}.dormancy_factor" for o in organs]
-    )
-    reawakening = get.number("rates.reawakening_per_day")[:, None] * get.stack(
-        [f"soil.{o}.reawakening_factor" for o in organs]
-    )
-    dormant_death = get.number("rates.dormant_death_per_day")
-    exit_ = fate.exits(
-        moving[:, 1], moving[:, 2], moving[:, 3], dormancy, reawakening, dormant_death
-    )
-    passing = fate.Gates(
-        gates[Gate.INVASION],
-        gates[Gate.INTRAVASATION],
-        gates[Gate.EXTRAVASATION],
-        gates[Gate.COLONIZATION],
-    )
-    chance = fate.success(passing, exit_, destination)
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._alike = not any(moves_units(path) for path in scenario.patients)
+        self._passing: list[dict[str, Any]] | None = None
+
+    def of(self, drawn: Mapping[str, Array]) -> Law:
+        """The law arrays of some patients.
+
+        Args:
+            drawn: key path -> (P,) drawn values, as `metasim.scenario.draws.draw_parameters` gives.
+        """
+        regimes = [Parameters(self.scenario, drawn, active) for active in _regimes(self.scenario)]
+        passing = self._passing
+        if passing is None:
+            passing = _passing(regimes)
+            if self._alike and not any(map(moves_units, drawn)):
+                self._passing = passing
+        growing = _once_each(regimes, lambda path: not moves_units(path), _growing)
+        laws = [Law(**grow, **move) for grow, move in zip(growing, passing, strict=True)]
+        return laws[0]._replace(changed=tuple(laws[1:]))
+
+
+def law_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Law:
+    """The law arrays of a scenario; `drawn` as for `Laws.of`."""
+    return Laws(scenario).of(drawn or {})
+
+
+def _regimes(scenario: Scenario) -> list[tuple[Treatment, ...]]:
+    """The sets of changing treatments, by the bits of their number."""
+    changing = changing_of(scenario)
+    return [
+        tuple(t for i, t in enumerate(changing) if regime >> i & 1)
+        for regime in range(2 ** len(changing))
+    ]
+
+
+def _once_each(
+    regimes: list[Parameters], concerns: Callable[[str], bool], make: Callable[[Parameters], _T]
+) -> list[_T]:
+    """`make` of every regime; once for all that change the same of what concerns it."""
+    made: dict[tuple[int, ...], _T] = {}
+    out = []
+    for get in regimes:
+        active = tuple(id(t) for t in get.active if any(map(concerns, t.change)))
+        if active not in made:
+            made[active] = make(get)
+        out.append(made[active])
+    return out
+
+
+def _passing(regimes: list[Parameters]) -> list[dict[str, Any]]:
+    """Fields of the law that move units, in every regime."""
+    parts = _once_each(regimes, moves_units, passage_of)
+    different = list({id(part): part for part in parts}.values())
+    chance = fate.success([passage for passage, _ in different])
+    full = {
+        id(part): part[1] | {
+            "destined": fate.destined(part[0], chance), "doomed": fate.doomed(part[0], chance)
+        }
+        for part in different
+    }  # fmt: skip
+    return [full[id(part)] for part in parts]
+
+
+def _growing(get: Parameters) -> dict[str, Any]:
+    """Fields of the law that make colonies grow and shed."""
+    organs = list(get.scenario.soil)
+    phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
     rho, death = _growth_rates(get, organs, phenotypes)
-    return Law(
-        growth_law=np.array([GrowthLaw[scenario.growth.law.upper()]], dtype=np.int64),
-        power_exponent=get.stack(["growth.power_exponent"]),
-        rho=rho,
-        death=death,
-        capacity=get.stack(
+    return {
+        "growth_law": np.array([GrowthLaw[get.scenario.growth.law.upper()]], dtype=np.int64),
+        "power_exponent": get.stack(["growth.power_exponent"]),
+        "rho": rho,
+        "death": death,
+        "capacity": get.stack(
             [f"soil.{o}.capacity_cells" for o in organs], ["growth.capacity_cells"] * len(organs)
         ),
-        angiogenesis=get.stack(
+        "angiogenesis": get.stack(
             [f"angiogenesis.{name}" for name in ("avascular_cells", "onset_cells", "per_day")],
             [0.0, 0.0, math.inf],
         ),
-        mutation=_mutation(get, phenotypes),
-        invasion=get.stack(
+        "mutation": _mutation(get, phenotypes),
+        "invasion": get.stack(
             [
                 "rates.invasion_per_day",
                 "rates.invasion_reference_cells",
                 "rates.border_exponent",
             ]
         ),
-        moving=moving,
-        dormancy=dormancy,
-        reawakening=reawakening,
-        dormant_death=dormant_death[:, None],
-        cluster_cells=cluster_cells,
-        cluster_share=share,
-        gate_invasion=passing.invasion,
-        gate_intravasation=passing.intravasation,
-        gate_arrest=gate_arrest,
-        gate_extravasation=passing.extravasation,
-        gate_colonization=passing.colonization,
-        death_per_pass=death_per_pass,
-        lymph=lymph,
-        hop=hop,
-        destined=fate.destined(passing, exit_, destination, chance),
-        doomed=fate.doomed(passing, exit_, destination, chance),
-    )
-
-
-def _gate_probabilities(
-    get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
-) -> dict[Gate, Array]:
-    """Gate -> (P, O, K) probability of advancing (for a single cell)."""
-    factors = []
-    pairs = get.scenario.pairs
-    for factor in Factor:
-        if factor in _TRAITS:
-            level = get.stack([f"soil.{o}.{factor}" for o in organs])
-            trait = _of_phenotypes(get, phenotypes, _TRAITS[factor])
-            meets = odds.answered_factor if factor is Factor.NICHE else odds.opposed_factor
-            factors.append(meets(level, trait))
-            continue
-        of_factor = [pair for pair in pairs.values() if pair.factor == factor]
-        ligands = [get.stack([f"soil.{o}.ligands.{p.ligand}" for o in organs]) for p in of_factor]
-        receptors = [_of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor]
-        shape = (1, len(organs), 0), (1, len(phenotypes), 0)
-        factors.append(odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1])))
-    x = np.stack(np.broadcast_arrays(*factors), axis=1)  # (P, F, O, K)
-    weights = np.stack(
-        _alike([get.stack([f"gates.{g}.weights.{f}" for f in Factor]) for g in Gate]), axis=1
-    )
-    multiplier = np.stack(
-        _alike([get.stack([f"soil.{o}.multiplier.{g}" for o in organs]) for g in Gate]), axis=1
-    )
-    base = get.stack([f"gates.{g}.base_odds" for g in Gate])
-    passing = odds.probability(odds.gate_odds(base, multiplier, weights, x))
-    return {gate: passing[:, i] for i, gate in enumerate(Gate)}
-
-
-def _of_phenotypes(get: Parameters, phenotypes: list[str] | list[None], trait: str) -> Array:
-    """(P, K) values of a trait: the phenotype's own, else the seed's."""
-    return get.stack(
-        [f"seed.phenotypes.{name}.{trait}" if name else f"seed.{trait}" for name in phenotypes],
-        [f"seed.{trait}"] * len(phenotypes),
-    )
-
-
-def _alike(arrays: list[Array]) -> list[Array]:
-    """The same arrays with patient axes of the same length."""
-    rows = max(len(a) for a in arrays)
-    return [np.broadcast_to(a, (rows, *a.shape[1:])) for a in arrays]
-
-
-def _last(arrays: list[Array], empty: tuple[int, ...]) -> Array:
-    return np.stack(_alike(arrays), axis=-1) if arrays else np.zeros(empty)
-
-
-def _clusters(get: Parameters) -> tuple[Ints, Array, Array, Array]:
-    """Cells per unit (C,), share of leaving cells, death per pass, arrest odds factor (P, C)."""
-    clusters = get.scenario.seed.clusters
-    keys = [f"seed.clusters.{name}" for name in clusters]
-    in_clusters = get.stack([f"{key}.share_fraction" for key in keys])
-    single = np.clip(1.0 - in_clusters.sum(axis=1, keepdims=True), 0.0, 1.0)
-    return (
-        np.array([1, *(c.size_cells for c in clusters.values())], dtype=np.int64),
-        np.concatenate([single, in_clusters], axis=1),
-        get.stack(
-            ["circulation.death_prob_per_pass", *(f"{key}.death_prob_per_pass" for key in keys)]
-        ),
-        np.concatenate(
-            _alike([np.ones((1, 1)), get.stack([f"{key}.arrest_odds_factor" for key in keys])]),
-            axis=1,
-        ),
-    )
-
-
-def _hop(get: Parameters, organs: list[str]) -> Array:
-    """(1 or P, 2 O, 2 O); shares drawn per patient make one graph each."""
-    plain: vessels.Vessels = get.scenario.vessels  # type: ignore[assignment]
-    drawn = {key: value for key, value in get.drawn.items() if key.startswith("vessels.")}
-    if not drawn:
-        return vessels.hop_matrix(organs, plain)[None]
-    graphs = []
-    for k in range(len(next(iter(drawn.values())))):
-        graph = {r: {a: dict(b) for a, b in ends.items()} for r, ends in plain.items()}
-        for key, value in drawn.items():
-            _, route, source, target = key.split(".")
-            graph[route][source][target] = float(value[k])
-        for ends in graph.values():
-            for shares in ends.values():  # drawn shares are scaled to sum to 1
-                total = sum(shares.values())
-                shares.update({name: share / total for name, share in shares.items()})
-        graphs.append(vessels.hop_matrix(organs, graph))
-    return np.stack(graphs)
-
-
-def _destination(walk: Array, lymph: Array) -> Array:
-    """(P, O, K, C, 2, O): leaves by that route and is arrested at that organ."""
-    n = walk.shape[-1]
-    by_route = np.stack([walk[:, :n], walk[:, n:]], axis=-2)  # (P, O, K, C, 2, O)
-    share = np.stack([1.0 - lymph, lymph], axis=-1)[:, :, None, None, :, None]
-    assert by_route.shape[-2] == len(Route)
-    return np.asarray(by_route * share)
+    }
 
 
 def _growth_rates(
@@ -274,7 +220,7 @@ def _growth_rates(
             if phenotypes != [None]
             else np.ones((1, 1))
         )
-        plain = get.number(f"growth.{base}")[:, None, None]
+        plain = get.plain(f"growth.{base}")[:, None, None] * get.felt(f"growth.{base}")
         out.append(plain * of_soil[:, :, None] * of_seed[:, None, :])
     return out[0], out[1]
 
@@ -283,4 +229,4 @@ def _mutation(get: Parameters, phenotypes: list[str] | list[None]) -> Array:
     if phenotypes == [None]:
         return np.zeros((1, 1, 1))
     rows = [get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes]
-    return np.stack(_alike(rows), axis=1)
+    return np.stack(alike(rows), axis=1)

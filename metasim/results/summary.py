@@ -8,8 +8,9 @@ import numpy as np
 from metasim.errors import OptionError
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
+from metasim.results.tables import TABLES_AT
 from metasim.results.tally import ANY_DISTANT, CLASSES
-from metasim.terms import DAYS_PER_MONTH
+from metasim.terms import DAYS_PER_MONTH, treatment_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +132,16 @@ def render(summary: "pd.DataFrame") -> "Table":
             mean = _mean(row)
         table.add_row(label, share, mean, _months(row), end_section=number == last_organ)
     return table
+
+
+def never_given(results: Results) -> list[str]:
+    """Treatments of the plan that no patient got, by name; empty if events are not recorded."""
+    treatments = results.scenario.get("treatment", [])
+    names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
+    if not names or "events" not in TABLES_AT[results.provenance["record"]]:
+        return []
+    given = set(results.events["treatment"].dropna())
+    return [name for name in names if name not in given]
 
 
 def _highest_class(tally: "pd.DataFrame") -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.results import tables
 from metasim.terms import Event, Route, Stage, Tally
 
@@ -22,6 +22,8 @@ class Names:
     organs: tuple[str, ...]
     phenotypes: tuple[str, ...]
     distant: Array  # (O,) bool
+    treatments: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
 
 
 def chunk_tables(
@@ -100,29 +102,48 @@ def _patients(
 ) -> pa.Table:
     first = [_first_distant(r, names.distant) for r in records]
     cause = np.array([r.death_cause for r in records], dtype=np.int64)
-    total = len(names.organs)  # the name behind the organs: the total burden
-    cause = np.where(cause == DEATH_TOTAL, total, np.where(cause == DEATH_NONE, -1, cause))
+    total = len(names.organs)  # behind the organs
+    behind = {DEATH_TOTAL: total, DEATH_OTHER: total + 1, DEATH_NONE: -1}
+    cause = np.array([behind.get(c, c) for c in cause.tolist()], dtype=np.int64)
+    staging = np.array([r.staging for r in records]).reshape(-1, 3)
     columns = {
         "patient": patients,
         "diagnosis_day": _day([r.diagnosis_day for r in records]),  # type: ignore[arg-type]
         "first_distant_day": _day([day for day, _ in first]),  # type: ignore[arg-type]
         "first_distant_organ": _named([organ for _, organ in first], names.organs),
         "death_day": _day([r.death_day for r in records]),  # type: ignore[arg-type]
-        "death_cause": _named(cause, (*names.organs, "total_burden")),
+        "death_cause": _named(cause, (*names.organs, "total_burden", "other_cause")),
         "end_day": _day([r.end_day for r in records]),  # type: ignore[arg-type]
         "primary_cells": np.array([r.cells[0].sum() for r in records], dtype=np.int64),
+        **{name: _stage(staging[:, i], labels) for i, (name, labels) in enumerate(STAGING)},
         **drawn,
     }
     return _table(columns, tables.PATIENTS)
 
 
+STAGING = (
+    ("stage_t", ("", "T1", "T2", "T3")),
+    ("stage_n", ("N0", "N1mi", "N1", "N2", "N3")),
+    ("stage_m", ("M0", "M1")),
+)
+"""Columns of the patients table: stage at diagnosis, null if there was none."""
+
+
+def _stage(values: Array, labels: Sequence[str]) -> pa.Array:
+    return _named(np.where(np.isnan(values), -1.0, values), labels)
+
+
 def _events(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    rows = _joined((r.events for r in records), (3,), float)
+    rows = _joined((r.events for r in records), (4,), float)
+    kind, which = rows[:, 1].astype(np.int64), rows[:, 3].astype(np.int64)
+    symptom = kind == Event.SYMPTOM
+    labels = [event.label for event in Event]
     columns = {
         "patient": np.repeat(patients, _lengths(r.events for r in records)),
         "day": _day(rows[:, 0]),
-        "event": _named(rows[:, 1], [event.label for event in Event]),
+        "event": _named(np.where(symptom, len(labels) + which, kind), [*labels, *names.symptoms]),
         "organ": _named(rows[:, 2], names.organs),
+        "treatment": _named(np.where(symptom, -1, which), names.treatments),
     }
     return _table(columns, tables.EVENTS)
 

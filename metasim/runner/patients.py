@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, MetasimError
-from metasim.law.course import Course, course_of
-from metasim.law.rates import Law, law_of
+from metasim.law.course import Course, course_of, symptoms_of
+from metasim.law.rates import Law, Laws
 from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.schema import Scenario
+from metasim.terms import treatment_names
 
 EVERYTHING_UP_TO = 1000
 """Patients up to which everything is recorded unless the scenario says otherwise."""
@@ -83,6 +84,11 @@ class Cohort:
         return record_level(self.scenario)
 
     @cached_property
+    def laws(self) -> Laws:
+        """The laws of the patients."""
+        return Laws(self.scenario)
+
+    @cached_property
     def names(self) -> Names:
         """Names behind the indices of the records."""
         soil = self.scenario.soil
@@ -90,6 +96,8 @@ class Cohort:
             tuple(soil),
             tuple(self.scenario.seed.phenotypes) or ("tumour",),
             np.array([organ.site == "distant" for organ in soil.values()]),
+            treatment_names((t.kind, t.organ) for t in self.scenario.treatment),
+            tuple(name for _, name in symptoms_of(self.scenario)),
         )
 
     def chunk(self, first: int, count: int) -> dict[str, pa.Table]:
@@ -123,7 +131,7 @@ class Cohort:
         Raises:
             MetasimError: of that kind.
         """
-        law, course = law_of(self.scenario, drawn), course_of(self.scenario, drawn)
+        law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
         draw = engine(self.scenario.run.engine, law, course, self._options())
         rng_seed = self.scenario.run.rng_seed
         everything = self.level == "everything"

@@ -151,6 +151,8 @@ class Phenotype(Part):
     """Multiplies the growth rate rho."""
     turnover_factor: NonNegative = 1.0
     """Multiplies the turnover (death rate)."""
+    resistance: dict[Name, Level] = Field(default_factory=dict)
+    """Drug -> share of its effect that this phenotype is spared."""
     becomes: dict[Name, Probability] = Field(default_factory=dict)
     """Probability per division that a daughter is of the named phenotype (EMT, MET ...)."""
 
@@ -222,6 +224,8 @@ class Soil(Part):
     """Share of the cells leaving this organ that enter lymph; the rest enter blood."""
     detection_cells: Cells = 5e8
     """A metastasis of this size is seen by imaging."""
+    symptoms: dict[Name, Cells] = Field(default_factory=dict)
+    """Symptom -> burden of the organ from which it is felt."""
     lethal_cells: Cells | None = None
     """Burden of the organ that kills; unset: only the total burden does."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from metasim.errors import Mistake
 from metasim.scenario.distributions import check_patients
 from metasim.scenario.keys import nearest
+from metasim.scenario.plans import check_plan
 from metasim.scenario.schema import Scenario
 from metasim.scenario.vessels import TOLERANCE, check_vessels
 from metasim.terms import DAYS_PER_YEAR
@@ -12,7 +13,7 @@ from metasim.terms import DAYS_PER_YEAR
 
 def check(scenario: Scenario) -> list[Mistake]:
     """All mistakes that concern several keys at once."""
-    parts = (_run, _organs, _pairs, _seed, _clinic, check_vessels, check_patients)
+    parts = (_run, _organs, _pairs, _seed, _clinic, check_vessels, check_patients, check_plan)
     return [mistake for part in parts for mistake in part(scenario)]
 
 
@@ -28,7 +29,6 @@ def _organs(scenario: Scenario) -> Iterator[Mistake]:
         yield Mistake("soil", "there must be at least one organ", 'such as organs = "default"')
         return
     named = [("primary.organ", scenario.primary.organ)]
-    named += [(f"treatment.{i}.organ", t.organ) for i, t in enumerate(scenario.treatment)]
     for key, organ in named:
         if organ not in scenario.soil:
             yield Mistake(key, f'there is no organ "{organ}"', nearest(organ, scenario.soil))
@@ -84,7 +84,8 @@ def _seed(scenario: Scenario) -> Iterator[Mistake]:
 
 def _clinic(scenario: Scenario) -> Iterator[Mistake]:
     key = "clinic.diagnosis_diameter_mm"
-    if scenario.clinic.diagnosis_diameter_mm is not None or key in scenario.patients:
+    screened = scenario.clinic.screening_interval_days is not None
+    if screened or scenario.clinic.diagnosis_diameter_mm is not None or key in scenario.patients:
         return
     hint = f"give {key}"
     message = '"diagnosis" never comes: the primary has no diameter of diagnosis'

@@ -30,19 +30,20 @@ def _key_mistakes(
     scenario: Scenario, tree: dict[str, Any], path: Path, key: Key | None
 ) -> Iterator[tuple[str, str]]:
     for depth in range(1, len(path) + 1):
-        names = _names(scenario, tree, path[: depth - 1])
+        names = names_below(scenario, tree, path[: depth - 1])
         if path[depth - 1] not in names:
             place = join(path[: depth - 1]) or "the scenario"
             hint = nearest(str(path[depth - 1]), names)
             yield f'there is no key "{join(path)}": {place} has no "{path[depth - 1]}"', hint
             return
     alike = path[0] in ("run", "treatment") or path[-1] in ("size_cells", "position")
+    alike = alike or "resistance" in path
     if alike or key is None or not key.is_number:
         what = "is the same for every patient" if alike else "is not a number"
         yield f"{join(path)} {what}; only numbers of the biology and the clinic can be drawn", ""
 
 
-def _names(scenario: Scenario, tree: Any, path: Path) -> list[str]:
+def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
     """Names of the keys below a path, those included whose value is 0 if not given."""
     for part in path:
         tree = tree.get(part) if isinstance(tree, dict) else None

@@ -18,6 +18,7 @@ from metasim.scenario import catalogue
 from metasim.scenario.checks import check
 from metasim.scenario.files import File, chain, read
 from metasim.scenario.keys import Path, nearest, shown, split
+from metasim.scenario.kinds import complete_treatments
 from metasim.scenario.layers import REMOVED, Layer, layer, merge
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
@@ -78,6 +79,7 @@ def _layers_of(file: File) -> list[Layer]:
             message = "an explicit file is complete, so it cannot extend another"
             own.mistakes.append(Mistake("extends", message))
         return [own]
+    complete_treatments(own)
     return [*_named_layers(own), own]
 
 
@@ -89,6 +91,7 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
             table = {part: table} if rest else table
         own = layer(name, {head: table}, "user")
+        complete_treatments(own)
         out += [*_named_layers(own), own]
     return out
 

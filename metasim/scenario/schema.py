@@ -36,6 +36,7 @@ from metasim.scenario.fields import (
     number,
 )
 from metasim.scenario.origin import Origin
+from metasim.scenario.treatment import Treatment
 from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 
@@ -82,27 +83,27 @@ class Clinic(Part):
     """Cells per cubic centimetre of tumour: turns diameters into cells."""
     diagnosis_diameter_mm: Millimetres | None = None
     """The primary is diagnosed at this diameter; unset: never."""
+    screening_interval_days: Days | None = None
+    """Interval of screening visits, the first at a random day within it; unset: no screening."""
+    screening_half_mm: Millimetres = 10.0
+    """Diameter of a primary that a screening visit finds with probability 1/2."""
+    screening_slope: Positive = 3.0
+    """Slope of the log-odds of being found with the log of the diameter."""
+    follow_up_days: Days | None = None
+    """Interval of visits from diagnosis on, at which metastases and progression are seen; unset:
+    they are seen on the day."""
     lethal_cells: Cells | None = None
     """Total burden of metastases and primary that kills; unset: nobody dies of it."""
     micro_cells: Cells = float(MICRO_CELLS)
     """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
     macro_cells: Cells = float(MACRO_CELLS)
     """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
-
-
-class Surgery(Part):
-    """Removal of all but a residual fraction of one organ's cells."""
-
-    kind: Literal["surgery"]
-    """What is done."""
-    organ: Name
-    """Organ whose tumour cells are removed."""
-    start: Literal["diagnosis"] | Annotated[float, number("days", ge=0)]
-    """The day, or the event that it follows."""
-    delay_days: Annotated[float, number("days", ge=0)] = 0.0
-    """Days from `start`."""
-    residual_fraction: Fraction = 0.0
-    """Each cell is left behind with this probability."""
+    age_years: Annotated[float, number("years", ge=0, le=130)] | None = None
+    """Age on day 0."""
+    other_death_per_year: Annotated[float, number("1/year", ge=0)] | None = None
+    """Hazard of death from other causes extrapolated to age 0 (Gompertz); unset: none."""
+    other_death_growth_per_year: Annotated[float, number("1/year", gt=0)] = 0.1
+    """Growth of that hazard with age: hazard(age) = other_death_per_year * exp(this * age)."""
 
 
 class Lognormal(Part):
@@ -199,7 +200,7 @@ class Scenario(Part):
     junctions without a capillary bed (arteries, veins)."""
     patients: dict[str, Distribution] = Field(default_factory=dict)
     """Key path -> distribution, drawn once per patient."""
-    treatment: Annotated[tuple[Surgery, ...], Field(strict=False)] = ()
+    treatment: Annotated[tuple[Treatment, ...], Field(strict=False)] = ()
     """Treatments, in the order given."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)

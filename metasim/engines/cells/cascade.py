@@ -8,6 +8,7 @@ import numpy as np
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.population import Population, drop, take, turns
 from metasim.law.growth import birth_death, border_rate, net_growth
+from metasim.law.rates import Law
 from metasim.terms import Stage, Tally
 
 
@@ -37,15 +38,20 @@ class Cascade(Population):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        law, organs = self.law, self.organs
+        organs = self.organs
+        self.visit = self.course.follow_up_days[0] == 0.0
         self.waiting: list[list[list[CancerCell]]] = [[[] for _ in organs] for _ in PLACES]
+
+    def _obey(self, law: Law) -> None:
+        """From now on, the law of another regime holds."""
+        super()._obey(law)
         rates = (
             law.moving[0],
             law.moving[1] + law.moving[2],
             law.moving[3] + law.dormancy,
             law.reawakening + law.dormant_death[0],
         )
-        rate = np.stack([np.broadcast_to(r, len(organs)) for r in rates])
+        rate = np.stack([np.broadcast_to(r, len(self.organs)) for r in rates])
         self._exit = -np.expm1(-rate * self.course.dt_days)
 
     # 1 units move
@@ -122,7 +128,7 @@ class Cascade(Population):
                 self._shed(cells, stage)
         self._restage(colony, stage)
         if colony.number > 0:
-            self.ledger.reach(colony, colony.size, self.course.detection_cells[organ])
+            self.ledger.reach(colony, colony.size, self._visible_cells(organ))
 
     def _restage(self, colony: Colony, before: Stage) -> None:
         """A colony that has passed the size of a macrometastasis takes its cells along."""
@@ -243,4 +249,8 @@ class Cascade(Population):
         colony.cells[k] = [unit, *self._daughters(unit, founders - 1)]
         self.colonies.append(colony)
         self.alive.append(colony)
-        self.ledger.reach(colony, founders, self.course.detection_cells[colony.organ])
+        self.ledger.reach(colony, founders, self._visible_cells(colony.organ))
+
+    def _visible_cells(self, organ: int) -> float:
+        """Size from which imaging sees a metastasis today."""
+        return float(self.course.detection_cells[organ]) if self.visit else math.inf

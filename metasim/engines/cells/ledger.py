@@ -33,8 +33,9 @@ class Ledger:
         self.recorded_days: list[float] = []
         self.counts: list[Ints] = []
         self.tallies: list[Ints] = []
-        self.events: list[tuple[float, int, int]] = []
-        self.seen: set[int] = set()
+        self.events: list[tuple[float, int, int, int]] = []
+        self.seen: dict[int, float] = {}
+        """Day on which the first metastasis was seen, by organ."""
         self.carried = np.zeros(n_organs, np.int64)
         """Cells that entered the flow in this step, by the organ that they left."""
         self.rows: list[Row] = []
@@ -50,9 +51,9 @@ class Ledger:
         """Add cells to a column of the stage table."""
         self.tally[stage - 1, organ, column] += cells
 
-    def note(self, event: Event, organ: int) -> None:
-        """A clinical event of this day; organ -1: none."""
-        self.events.append((self.day, int(event), organ))
+    def note(self, event: Event, organ: int, which: int = -1) -> None:
+        """A clinical event of this day; organ, treatment or symptom -1: none."""
+        self.events.append((self.day, int(event), organ, which))
 
     def move(self, cell: "CancerCell", before: Stage | None, after: Stage | None) -> None:
         """A transition of a cell; before None: born, after None: dead or removed."""
@@ -76,7 +77,7 @@ class Ledger:
             if here and math.isnan(colony.days[i]):
                 colony.days[i] = self.day
                 if i == 3 and colony.organ not in self.seen:
-                    self.seen.add(colony.organ)
+                    self.seen[colony.organ] = self.day
                     self.note(Event.RELAPSE, colony.organ)
 
     def record(self, colonies: Iterable["Colony"], census: Ints) -> None:

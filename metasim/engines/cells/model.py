@@ -6,32 +6,33 @@ A step, in this order (rates are evaluated at its start and held):
 2. each colony grows, changes phenotype, may switch on angiogenesis, and sheds units over its border
    (these move from the next step on);
 3. units that colonized found colonies, which grow from the next step on;
-4. clinical events are read off: sizes reached, diagnosis, relapse; then treatment that is due;
-5. death by burden; recording.
+4. clinical events are read off: sizes reached, diagnosis, relapse, symptoms; then treatment that
+   is due acts, and what it changes holds from the next step on;
+5. death by burden or other causes; recording.
 
 4 and 5 are also done on day 0.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import mesa
 import numpy as np
 
-from metasim.engines.cells.cascade import PLACES, Cascade
+from metasim.engines.cells.cascade import PLACES
 from metasim.engines.cells.cell import CancerCell
+from metasim.engines.cells.clinic import Clinic
 from metasim.engines.cells.population import Array
-from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.engines.record import DEATH_NONE, PatientRecord
 from metasim.errors import LimitError, OptionError
-from metasim.law.course import START_DIAGNOSIS, Course
+from metasim.law.course import Course
 from metasim.law.rates import Law
-from metasim.terms import Event, Stage, Tally
+from metasim.terms import Stage, Tally
 
 MAX_CELLS = 200_000
 
 
-class CascadeModel(Cascade):
+class CascadeModel(Clinic):
     """One patient; every cell, or circulating cluster, is an agent of `model.agents`.
 
     `step()` until `running` is False; `datacollector` has the cells by stage and by organ of every
@@ -71,10 +72,6 @@ class CascadeModel(Cascade):
             raise OptionError(f"cell_class: {cell_class!r} is not a subclass of CancerCell")
         super().__init__(law, course, organs, phenotypes, rng, cell_class, history, max_cells)
         self.everything = everything
-        self.diagnosis_day = self.death_day = math.nan
-        self.death_cause = DEATH_NONE
-        self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
-        self._to_operate = list(range(len(course.surgery)))
         self.collect = collect
         self.datacollector = mesa.DataCollector(
             {
@@ -85,16 +82,12 @@ class CascadeModel(Cascade):
         )
         self._close_day()
 
-    @property
-    def day(self) -> float:
-        """Day of the patient."""
-        return self.ledger.day
-
     def step(self) -> None:
         """One step of `course.dt_days`, in the order of this module's first lines."""
         if not self.running:
             return
         self.ledger.begin(self.steps * self.course.dt_days)
+        self._look()
         if self._every_cell["step"]:
             for cell in list(self.agents):
                 cell.step()
@@ -128,11 +121,12 @@ class CascadeModel(Cascade):
             recorded_days=np.array(ledger.recorded_days),
             counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 4),
             tallies=np.array(ledger.tallies, np.int64).reshape(-1, 7, n_organs, len(Tally)),
-            events=np.array(ledger.events, np.float64).reshape(-1, 3),
+            events=np.array(ledger.events, np.float64).reshape(-1, 4),
             diagnosis_day=self.diagnosis_day,
             death_day=self.death_day,
             death_cause=self.death_cause,
             end_day=self.day,
+            staging=self.staging,
             transitions=self.transitions() if ledger.history else None,
         )
 
@@ -140,10 +134,11 @@ class CascadeModel(Cascade):
         """The cells.parquet of this patient, see `Ledger.transitions`."""
         return self.ledger.transitions(self.organs, self.phenotypes)
 
-    # 4 clinical events and treatment, 5 death and recording
+    # 4 clinical events and treatment, 5 death and recording (see `Clinic`)
 
     def _close_day(self) -> None:
         self._diagnose()
+        self._feel()
         self._treat()
         self._die()
         over = self.steps >= self.last_step or self.death_cause != DEATH_NONE
@@ -154,47 +149,6 @@ class CascadeModel(Cascade):
             self._cells = self.census()
             self.datacollector.collect(self)
         self.running = not over
-
-    def _diagnose(self) -> None:
-        primary, course = self.colonies[0], self.course
-        if math.isnan(self.diagnosis_day) and primary.size >= course.diagnosis_cells[0]:
-            self.diagnosis_day = self.day
-            self.ledger.note(Event.DIAGNOSIS, course.primary_organ)
-            if course.from_diagnosis:
-                self.last_step = self.steps + course.follow_steps
-
-    def _treat(self) -> None:
-        for t in list(self._to_operate):
-            organ, start, due, residual = self.course.surgery[t]
-            if start == START_DIAGNOSIS:
-                due += self.diagnosis_day
-            if self.day >= due:
-                self._to_operate.remove(t)
-                self.ledger.note(Event.SURGERY, int(organ))
-                self._operate(int(organ), residual)
-
-    def _operate(self, organ: int, residual: float) -> None:
-        """Each cell of the organ's colonies, and each unit there as a whole, may stay."""
-        colonies = [(c, c.stage_at(c.size)) for c in self.alive if c.organ == organ]
-        groups = [(stage, cells) for colony, stage in colonies for cells in colony.cells]
-        groups += [(p.stage, units[organ]) for p, units in zip(PLACES, self.waiting, strict=True)]
-        for stage, cells in groups:
-            for cell in self._take_out(cells, self.rng.random(len(cells)) >= residual):
-                self.ledger.book(Tally.REMOVED, stage, organ, cell.cells)
-        for colony, stage in colonies:
-            self._restage(colony, stage)
-        self._close_colonies()
-
-    def _die(self) -> None:
-        burden = np.zeros(len(self.organs))
-        for colony in self.alive:
-            burden[colony.organ] += colony.size
-        lethal = np.flatnonzero([*burden, burden.sum()] >= self.course.lethal_cells)
-        if len(lethal):
-            cause = int(lethal[0])
-            self.death_cause = cause if cause < len(burden) else DEATH_TOTAL
-            self.death_day = self.day
-            self.ledger.note(Event.DEATH, max(self.death_cause, -1))
 
     def _cells_of(self, stage: int) -> int:
         return int(self._cells[stage].sum())

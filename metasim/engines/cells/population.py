@@ -49,6 +49,15 @@ class Population(mesa.Model):  # type: ignore[misc]
             name: getattr(cell_class, name) is not getattr(CancerCell, name)
             for name in ("step", "grow", "change", "leave")
         }
+        self.regimes = law.regimes
+        self._obey(law)
+        self.uniform: Callable[[], float] = self._uniforms().__next__
+        self.colonies = [self._primary(cell_class)]
+        self.alive = list(self.colonies)
+
+    def _obey(self, law: Law) -> None:
+        """From now on, the law of another regime holds."""
+        self.law = law
         self.gates = {
             Gate.INVASION: law.gate_invasion,
             Gate.INTRAVASATION: law.gate_intravasation,
@@ -60,10 +69,7 @@ class Population(mesa.Model):  # type: ignore[misc]
         self._mutation: list[float] = total[:, 0].tolist()
         to = np.cumsum(law.mutation, axis=1)[:, :-1] / np.where(total > 0, total, 1.0)
         self.becomes: list[list[float]] = to.tolist()
-        self.uniform: Callable[[], float] = self._uniforms().__next__
         self.passes_of = cache(self._passes_of)
-        self.colonies = [self._primary(cell_class)]
-        self.alive = list(self.colonies)
 
     def _uniforms(self) -> Iterator[float]:
         while True:  # in blocks: ten times as fast as one by one

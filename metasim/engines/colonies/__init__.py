@@ -6,8 +6,9 @@ A step, in this order (rates are evaluated at its start and held):
 2. each colony grows by the exact birth-death law, changes phenotype, may switch on angiogenesis,
    and sheds units over its border (these move from the next step on);
 3. units that colonized found colonies, which grow from the next step on;
-4. clinical events are read off: sizes reached, diagnosis, relapse; then treatment that is due;
-5. death by burden; recording.
+4. clinical events are read off: sizes reached, diagnosis, relapse, symptoms; then treatment that
+   is due acts, and what it changes holds from the next step on;
+5. death by burden or other causes; recording.
 """
 
 import math
@@ -16,33 +17,34 @@ from collections.abc import Callable
 import numpy as np
 
 from metasim.engines.colonies import units as u
-from metasim.engines.colonies.growing import (
-    MOST_CELLS,
-    growing_of,
-    operate,
-    stage_of,
-    step_colonies,
+from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
+from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
+from metasim.engines.colonies.treating import (
+    COMING,
+    NOTHING,
+    found_by_screening,
+    note,
+    other_death_day,
+    prescribe,
+    prescriptions_of,
+    see,
+    seen_cells,
+    stages_of,
+    thin_colonies,
+    thin_units,
 )
-from metasim.engines.colonies.kernel import compiled, kernel, plain
-from metasim.engines.record import DEATH_NONE, DEATH_TOTAL, PatientRecord
+from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
-from metasim.law.course import START_DIAGNOSIS, Course
+from metasim.law.course import Course
 from metasim.law.rates import Law
 from metasim.terms import Event, Stage, Tally
 
 __all__ = ["compiled", "prepare", "simulate"]
 
 _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
-_DIAGNOSIS, _SURGERY, _RELAPSE, _DEATH = (int(event) for event in Event)
+_DIAGNOSIS, _RELAPSE, _DEATH = int(Event.DIAGNOSIS), int(Event.RELAPSE), int(Event.DEATH)
+_SYMPTOM = int(Event.SYMPTOM)
 _N_STAGES, _N_TALLIES = len(Stage), len(Tally)
-
-
-@kernel
-def _note(events, n, day, kind, organ):
-    events[n, 0] = day
-    events[n, 1] = kind
-    events[n, 2] = organ
-    return n + 1
 
 
 @kernel
@@ -67,17 +69,41 @@ def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, cou
             counts[organ, 0 if size < micro_cells else 1 if size <= macro_cells else 2] += 1
 
 
+@inlined
+def _row(array, k):
+    """Patient k's row of an array of a chunk; the only one if all patients are alike."""
+    return array[k if len(array) > 1 else 0]
+
+
+@inlined
+def _add_up(origin, sizes, alive, n_alive, burden):
+    """Fill the cells of each organ, then of all."""
+    last = len(burden) - 1
+    for organ in range(last + 1):
+        burden[organ] = 0.0
+    for a in range(n_alive):
+        i = alive[a]
+        burden[origin[i, 1]] += sizes[i]
+        burden[last] += sizes[i]
+
+
 @kernel
-def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everything):
-    moves = u.moves_of_patient(chunk_moves, k_patient)
-    initial_cells = u.of_patient(course.initial_cells, k_patient)
-    diagnosis_cells = u.of_patient(course.diagnosis_cells, k_patient)[0]
-    detection_cells = u.of_patient(course.detection_cells, k_patient)
-    lethal_cells = u.of_patient(course.lethal_cells, k_patient)
-    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, k_patient)
+def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, everything):
+    moves = u.moves_of_patient(chunk_moves, 0, k_patient)
+    initial_cells = _row(course.initial_cells, k_patient)
+    diagnosis_cells = _row(course.diagnosis_cells, k_patient)[0]
+    detection_cells = _row(course.detection_cells, k_patient)
+    lethal_cells = _row(course.lethal_cells, k_patient)
+    stage_cells = _row(course.stage_cells, k_patient)
+    screening_days, screening_half, screening_slope = _row(course.screening, k_patient)
+    follow_up_days = _row(course.follow_up_days, k_patient)[0]
+    symptom_cells = _row(course.symptom_cells, k_patient)
+    age_years = _row(course.age_years, k_patient)[0]
+    other_hazard, other_growth = _row(course.other_death, k_patient)
+    _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, 0, k_patient)
     micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
-    _, n_organs, n_kinds, _ = growing.rates.shape
+    _, _, n_organs, n_kinds, _ = growing.rates.shape
     n_classes = len(moves.cluster_cells)
     at_once = math.isinf(switch_per_day)
 
@@ -104,6 +130,7 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     clocks = np.zeros(64)
     n_units = np.int64(0)
     pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
+    turned = np.zeros(pools.shape, np.int64)
     landed = np.zeros((n_organs, n_kinds, n_classes), np.int64)
     gaps = np.zeros(2)
     gaps[0] = rng.standard_exponential()
@@ -123,11 +150,21 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
     tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
     tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
     recorded = 0
-    events = np.zeros((2 + len(course.surgery) + n_organs, 3))
+    events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
     n_events = 0
-    operated = np.zeros(len(course.surgery), np.bool_)
-    diagnosis_day, death_day, death_cause = np.nan, np.nan, DEATH_NONE
+    regime, pending = 0, COMING if len(plan.marks) > 0 else NOTHING
+    treated = np.zeros(len(plan.marks), np.int64)
+    clock = np.zeros((len(plan.marks), 3))
+    survival = np.ones((3, n_organs, n_kinds))
+    felt = np.zeros(len(symptom_cells), np.bool_)
+    seen = np.full(n_organs, np.nan)
+    staging = np.full(3, np.nan)
+    visits = 0
+    screened = np.inf if math.isinf(screening_days) else rng.random() * screening_days
+    other_day = other_death_day(rng, other_hazard, other_growth)
+    relapse_day, diagnosis_day, death_day, death_cause = np.nan, np.nan, np.nan, DEATH_NONE
     status = _OK
+    visit = follow_up_days == 0.0
     day = 0.0
     step = np.int64(0)
     while True:
@@ -135,17 +172,18 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             day = step * dt
             # 1 units take at most one stage
             if n_units > 0:
-                u.move_destined(rng, moves, dt, units, clocks, n_units, tally)
+                n_units = u.move_destined(rng, moves, dt, units, clocks, n_units, tally, turned)
             if everything:
-                u.move_doomed(rng_doomed, moves, dt, pools, landed, tally)
+                u.move_doomed(rng_doomed, moves, dt, pools, landed, tally, turned)
             moved = n_units
+            visit = follow_up_days == 0.0 or day >= diagnosis_day + visits * follow_up_days
 
             # 2 colonies grow, change and shed
             if n_alive > 0:
                 n_alive, n_departed, departed, bounded = step_colonies(
-                    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive,
-                    n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, births,
-                    arrived, leaving, departed,
+                    rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days,
+                    vessels, alive, n_alive, gaps, tally, micro_cells, macro_cells,
+                    detection_cells, seen, births, arrived, leaving, departed,
                 )  # fmt: skip
                 if not bounded:
                     status = _TOO_MANY_CELLS
@@ -202,59 +240,74 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
                     days[i, 1] = day
                 if founders > macro_cells:
                     days[i, 2] = day
-                if founders >= detection_cells[organ]:
+                if visit and founders >= detection_cells[organ]:
                     days[i, 3] = day
+                    if math.isnan(seen[organ]):
+                        seen[organ] = day
             if status != _OK:
                 break
             n_units = kept
 
-        # 4 diagnosis, then treatment that is due
-        if math.isnan(diagnosis_day) and sizes[0] >= diagnosis_cells:
+        # 4 diagnosis, relapse and symptoms, then treatment that is due
+        _add_up(origin, sizes, alive, n_alive, burden)
+        found = sizes[0] >= diagnosis_cells
+        if day >= screened and math.isnan(diagnosis_day):
+            screened += screening_days
+            found = found_by_screening(rng, sizes[0], screening_half, screening_slope) or found
+        if math.isnan(diagnosis_day) and found:
             diagnosis_day = day
-            n_events = _note(events, n_events, day, _DIAGNOSIS, course.primary_organ)
+            n_events = note(events, n_events, day, _DIAGNOSIS, course.primary_organ, -1)
             if course.from_diagnosis:
                 last_step = step + course.follow_steps
-        pending = False
-        for t in range(len(course.surgery)):
-            due = course.surgery[t, 2]
-            if course.surgery[t, 1] == START_DIAGNOSIS:
-                due += diagnosis_day
-            pending = pending or (not operated[t] and day < due)
-            if not operated[t] and day >= due:
-                operated[t] = True
-                organ, residual = int(course.surgery[t, 0]), course.surgery[t, 3]
-                n_events = _note(events, n_events, day, _SURGERY, organ)
-                n_alive = operate(
-                    rng,
-                    organ,
-                    residual,
-                    macro_cells,
-                    origin,
-                    cells,
-                    sizes,
-                    days,
-                    alive,
-                    n_alive,
-                    day,
-                    tally,
+            if follow_up_days > 0.0:  # the first visit
+                visit = True
+                see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
+            stages_of(
+                staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional,
+                course.distant, origin, sizes, seen, alive, n_alive,
+            )  # fmt: skip
+        if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
+            while day >= diagnosis_day + visits * follow_up_days:
+                visits += 1
+        for organ in range(n_organs):
+            if seen[organ] == day:
+                n_events = note(events, n_events, day, _RELAPSE, organ, -1)
+                if course.distant[organ] and math.isnan(relapse_day):
+                    relapse_day = day
+        for s in range(len(felt)):
+            organ = course.symptom_organ[s]
+            if not felt[s] and burden[organ] >= symptom_cells[s]:
+                felt[s] = True
+                n_events = note(events, n_events, day, _SYMPTOM, organ, s)
+        if pending > NOTHING:
+            before = regime
+            in_sight = seen_cells(sizes, days, alive, n_alive)
+            n_events, regime, kills, pending = prescribe(
+                plan.marks, plan.numbers, plan.effects, plan.only_organs, day, dt, age_years, visit,
+                diagnosis_day, relapse_day, seen, burden[n_organs] - sizes[0], in_sight, treated,
+                clock, survival, events, n_events,
+            )  # fmt: skip
+            if kills:
+                n_alive = thin_colonies(
+                    rng, survival, not math.isnan(diagnosis_day), macro_cells, origin, cells, sizes,
+                    days, alive, n_alive, day, tally,
+                )  # fmt: skip
+                n_units = thin_units(
+                    rng, rng_doomed, moves, survival, units, clocks, n_units, pools, tally
                 )
-                n_units = u.operate_units(
-                    rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally
-                )
+                _add_up(origin, sizes, alive, n_alive, burden)
+            if regime != before:
+                moves = u.moves_of_patient(chunk_moves, regime, k_patient)
 
-        # 5 death by burden; recording
-        for organ in range(n_organs + 1):
-            burden[organ] = 0.0
-        for a in range(n_alive):
-            i = alive[a]
-            burden[origin[i, 1]] += sizes[i]
-            burden[n_organs] += sizes[i]
+        # 5 death by burden or other causes; recording
         for organ in range(n_organs + 1):
             if death_cause == DEATH_NONE and burden[organ] >= lethal_cells[organ]:
                 death_cause = organ if organ < n_organs else DEATH_TOTAL
+        if death_cause == DEATH_NONE and day >= other_day:
+            death_cause = DEATH_OTHER
         if death_cause != DEATH_NONE:
             death_day = day
-            n_events = _note(events, n_events, day, _DEATH, max(death_cause, -1))
+            n_events = note(events, n_events, day, _DEATH, max(death_cause, -1), -1)
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
             _count_colonies(
@@ -266,21 +319,15 @@ def _simulate(growing, chunk_moves, course, k_patient, rng, rng_doomed, everythi
             recorded += 1
         if over:
             break
-        if n_alive == 0 and n_units == 0 and not everything and not pending:
+        if n_alive == 0 and n_units == 0 and not everything and pending < COMING and math.isinf(other_day):
             step = last_step - 1  # nothing is left that could happen
         step += 1
-    for organ in range(n_organs):
-        first = np.inf
-        for i in range(1, n_colonies):
-            if origin[i, 1] == organ and days[i, 3] < first:
-                first = days[i, 3]
-        if first < np.inf:
-            n_events = _note(events, n_events, first, _RELAPSE, organ)
     return (
         status,
         (n_colonies, recorded, n_events),
         (origin, cells, days, recorded_days, counts, tallies, events),
         (diagnosis_day, death_day, death_cause, day),
+        staging,
     )
 
 
@@ -301,14 +348,16 @@ def prepare(law: Law, course: Course) -> Draw:
         used only with `everything`: counts and stage tallies on the recorded days. It raises
         LimitError for more colonies than `course.max_colonies`, or a colony above 1e15 cells.
     """
-    growing, moves, course = plain(growing_of(law)), plain(u.moves_of(law)), plain(course)
+    growing, moves = plain(growing_of(law)), plain(u.moves_of(law))
+    plan = plain(prescriptions_of(course.plan))
+    around = plain(course._replace(plan=None))  # the engine reads its own
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
         try:
-            status, lengths, tables, ends = _simulate(
-                growing, moves, course, k, rng, rng_doomed, everything
+            status, lengths, tables, ends, staging = _simulate(
+                growing, moves, plan, around, k, rng, rng_doomed, everything
             )
         except SystemError as error:  # Ctrl-C in the moment that compiled code returns
             if isinstance(error.__cause__, KeyboardInterrupt):
@@ -335,11 +384,12 @@ def prepare(law: Law, course: Course) -> Draw:
             recorded_days[:recorded],
             counts[:recorded],
             tallies[:recorded],
-            events[np.argsort(events[:n_events, 0], kind="stable")],
+            events[:n_events],
             diagnosis_day,
             death_day,
             death_cause,
             day,
+            staging,
         )
 
     return draw

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import inlined
 from metasim.engines.colonies.units import (
     ENTERED,
     INVASION,
@@ -19,9 +19,9 @@ from metasim.engines.colonies.units import (
     MICRO,
     NET_GROWTH,
     PRIMARY,
-    REMOVED,
     doubled_rows,
     of_patient,
+    stacked,
 )
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
@@ -34,36 +34,41 @@ border_rate = inlined(growth.border_rate)
 
 
 class Growing(NamedTuple):
-    """What makes colonies grow and shed, for all patients of a chunk; rates per day.
+    """What makes colonies grow and shed, in all regimes, for all patients of a chunk; per day.
 
-    The leading axis P is 1 where all patients are alike.
+    The leading axes are regimes R and patients P: 1 where all are alike.
     """
 
     law: Ints  # (1,) metasim.terms.GrowthLaw
-    power_exponent: Array  # (P, 1)
-    angiogenesis: Array  # (P, 3) avascular cells, onset cells, switch per day
-    invasion: Array  # (P, 3) per day, reference cells, border exponent
-    rates: Array  # (P, O, K, 3) rho, turnover, capacity
-    mutation: Array  # (P, K, K)
-    destined: Array  # (P, O, K, C) probability that a leaving unit will found a colony
+    power_exponent: Array  # (R, P, 1)
+    angiogenesis: Array  # (R, P, 3) avascular cells, onset cells, switch per day
+    invasion: Array  # (R, P, 3) per day, reference cells, border exponent
+    rates: Array  # (R, P, O, K, 3) rho, turnover, capacity
+    mutation: Array  # (R, P, K, K)
+    destined: Array  # (R, P, O, K, C) probability that a leaving unit is destined
     cluster_cells: Ints  # (C,)
-    cluster_share: Array  # (P, C)
+    cluster_share: Array  # (R, P, C)
 
 
 def growing_of(law: Law) -> Growing:
     """The part of the law that makes colonies grow and shed."""
-    rates = np.broadcast_arrays(law.rho, law.death, law.capacity[:, :, None])
+    each = law.regimes
+    rates = {id(r.rho): _rates(r) for r in each}
     return Growing(
         law.growth_law,
-        law.power_exponent,
-        law.angiogenesis,
-        law.invasion,
-        np.stack(rates, axis=-1),
-        law.mutation,
-        law.destined.leaving,
+        stacked([r.power_exponent for r in each]),
+        stacked([r.angiogenesis for r in each]),
+        stacked([r.invasion for r in each]),
+        stacked([rates[id(r.rho)] for r in each]),
+        stacked([r.mutation for r in each]),
+        stacked([r.destined.leaving for r in each]),
         law.cluster_cells,
-        law.cluster_share,
+        stacked([r.cluster_share for r in each]),
     )
+
+
+def _rates(law: Law) -> Array:
+    return np.stack(np.broadcast_arrays(law.rho, law.death, law.capacity[:, :, None]), axis=-1)
 
 
 @inlined
@@ -103,8 +108,9 @@ def stage_of(colony, size, macro_cells):
 
 @inlined
 def step_colonies(
-    rng, growing, k_patient, dt, day, origin, cells, sizes, days, vessels, alive, n_alive, gaps,
-    tally, micro_cells, macro_cells, detection_cells, births, arrived, leaving, departed,
+    rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days, vessels, alive,
+    n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, seen, births, arrived, leaving,
+    departed,
 ):  # fmt: skip
     """One step of every living colony.
 
@@ -114,9 +120,11 @@ def step_colonies(
     Args:
         rng: the patient's stream.
         growing: the law of growth and shedding.
+        regime: bits of the changing treatments that are active.
         k_patient: the patient's place in the chunk.
         dt: days.
         day: the day at the end of the step.
+        visit: whether imaging sees metastases on that day.
         origin: (colonies, 4), see PatientRecord, as are `cells`, `days`.
         cells: changed in place, as all below.
         sizes: (colonies,) cells of all phenotypes.
@@ -129,6 +137,7 @@ def step_colonies(
         micro_cells: least size of a micrometastasis.
         macro_cells: largest size of one.
         detection_cells: (O,).
+        seen: (O,) day of the first metastasis seen in each organ.
         births: (K,) work space, as `arrived`.
         leaving: (O, K, C, stages) filled with the doomed units that left.
         departed: rows of the destined units that left: organ, phenotype, class, colony.
@@ -137,12 +146,15 @@ def step_colonies(
         Colonies alive, units in `departed`, `departed` (longer if need be), and whether no colony
         outgrew MOST_CELLS.
     """
-    law, power_exponent = growing.law[0], of_patient(growing.power_exponent, k_patient)[0]
-    avascular_cells, onset_cells, switch_per_day = of_patient(growing.angiogenesis, k_patient)
-    shedding_per_day, reference_cells, border_exponent = of_patient(growing.invasion, k_patient)
-    rates, mutation = of_patient(growing.rates, k_patient), of_patient(growing.mutation, k_patient)
-    destined_share = of_patient(growing.destined, k_patient)
-    unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, k_patient)
+    law, power_exponent = growing.law[0], of_patient(growing.power_exponent, regime, k_patient)[0]
+    switching = of_patient(growing.angiogenesis, regime, k_patient)
+    avascular_cells, onset_cells, switch_per_day = switching
+    invasion = of_patient(growing.invasion, regime, k_patient)
+    shedding_per_day, reference_cells, border_exponent = invasion
+    rates = of_patient(growing.rates, regime, k_patient)
+    mutation = of_patient(growing.mutation, regime, k_patient)
+    destined_share = of_patient(growing.destined, regime, k_patient)
+    unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, regime, k_patient)
     n_kinds, n_classes = cells.shape[1], len(unit_cells)
     switch = -math.expm1(-switch_per_day * dt)
     standing, n_alive, n_departed = n_alive, 0, 0
@@ -238,37 +250,8 @@ def step_colonies(
                 tally[stage_now, organ, ENTERED] += now
                 if math.isnan(days[i, 2]):
                     days[i, 2] = day
-        if i > 0 and now >= detection_cells[organ] and math.isnan(days[i, 3]):
+        if visit and i > 0 and now >= detection_cells[organ] and math.isnan(days[i, 3]):
             days[i, 3] = day
+            if math.isnan(seen[organ]):
+                seen[organ] = day
     return n_alive, n_departed, departed, True
-
-
-@kernel
-def operate(
-    rng, organ, residual, macro_cells, origin, cells, sizes, days, alive, n_alive, day, tally
-):
-    """Surgery on an organ's colonies: each cell stays with the residual probability.
-
-    Returns:
-        The number of colonies that are left alive.
-    """
-    kept = 0
-    for a in range(n_alive):
-        i = alive[a]
-        if origin[i, 1] == organ:
-            before, left = sizes[i], 0
-            for k in range(cells.shape[1]):
-                cells[i, k] = binomial(rng, cells[i, k], residual)
-                left += cells[i, k]
-            sizes[i] = left
-            stage, stage_now = stage_of(i, before, macro_cells), stage_of(i, left, macro_cells)
-            tally[stage, organ, REMOVED] += before - left
-            if stage_now != stage:
-                tally[stage, organ, LEFT] += left
-                tally[stage_now, organ, ENTERED] += left
-            if left == 0:
-                days[i, 4] = day
-                continue
-        alive[kept] = i
-        kept += 1
-    return kept

@@ -15,13 +15,12 @@ import numba
 import numpy as np
 
 from metasim import terms
-from metasim.law import growth
+from metasim.law import growth, plan
 
 Part = TypeVar("Part", bound=tuple[Any, ...])
 
-_SOURCES = sorted(
-    [*Path(__file__).parent.glob("*.py"), Path(growth.__file__), Path(terms.__file__)]
-)
+_OTHERS = (growth, plan, terms)
+_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(m.__file__) for m in _OTHERS)])
 
 
 def _cache_folder() -> Path:

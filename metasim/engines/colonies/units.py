@@ -19,83 +19,98 @@ INVADED, ARRESTED, ACTIVE, DORMANT, COLONIZING = 0, 1, 2, 3, 4
 # rows of the tallies: stage number - 1
 PRIMARY, INVASION, CIRCULATION, ARREST, EXTRAVASATION, MICRO, MACRO = (int(s) - 1 for s in Stage)
 STAGES = (INVASION, ARREST, EXTRAVASATION, EXTRAVASATION)  # of the places
+ROUNDING = 1e-12  # of probabilities that sum to 1
 CELLS, ENTERED, LEFT, DIED, REMOVED, NET_GROWTH = (int(tally) for tally in Tally)
 
 
 class Moves(NamedTuple):
     """What moves a unit: its exit rates (per day), and where it goes given its fate.
 
-    `moves_of` makes it for all patients of a chunk, with a leading axis P (1 where all patients
-    are alike); `moves_of_patient` cuts out one patient, as the other functions here take it.
+    `moves_of` makes it for all regimes and all patients of a chunk, with leading axes R and P (1
+    where all are alike); `moves_of_patient` cuts out one, as the other functions here take it. Few
+    arrays, as each costs compile time in every function that takes them.
     """
 
-    intravasation: Array  # (1,)
-    arrested: Array  # (1,) extravasation + washout
-    active: Array  # (O,) colonization + dormancy
-    dormant: Array  # (O,) reawakening + death
-    cluster_cells: Ints  # (C,) the same for every patient
-    # destined
-    landing: Array  # (O, K, C, 2 O)
-    crossing: Array  # (O, K, C)
-    founding: Array  # (O, K)
-    # doomed
-    invading: Array  # (O, K, C)
-    intravasating: Array  # (O, K, C)
+    exits: Array  # (4, O) exit rate by place
+    chances: Array  # (12, O, K, C) see below
+    landing: Array  # (O, K, C, 2 O) of destined units
     landing_doomed: Array  # (O, K, C, O)
-    crossing_doomed: Array  # (O, K, C)
-    washing: Array  # (O, K, C)
-    sleeping: Array  # (O, K)
-    waking: Array  # (O, K)
+    cluster_cells: Ints  # (C,) the same for every patient
+
+
+# rows of the chances: of destined units (what is missing to 1 is doomed from here on), of doomed
+ENTERING, CROSSING, WASHING, FOUNDING, SLEEPING, WAKING = range(6)
+D_INVADING, D_INTRAVASATING, D_CROSSING, D_WASHING, D_SLEEPING, D_WAKING = range(6, 12)
 
 
 def moves_of(law: Law) -> Moves:
     """The part of the law that moves units."""
-    intravasation, extravasation, washout, colonization = np.split(law.moving, 4, axis=1)
+    each = law.regimes
+    exits = {id(r.moving): _exits(r) for r in each}
+    chances = {id(r.destined): _chances(r) for r in each}
     return Moves(
+        stacked([exits[id(r.moving)] for r in each]),
+        stacked([chances[id(r.destined)] for r in each]),
+        stacked([r.destined.landing for r in each]),
+        stacked([r.doomed.landing for r in each]),
+        law.cluster_cells,
+    )
+
+
+def _exits(law: Law) -> Array:
+    """(P, 4, O) exit rates of units invaded, arrested, active, dormant."""
+    intravasation, extravasation, washout, colonization = np.split(law.moving, 4, axis=1)
+    rates = (
         intravasation,
         extravasation + washout,
         colonization + law.dormancy,
         law.reawakening + law.dormant_death,
-        law.cluster_cells,
-        law.destined.landing,
-        law.destined.crossing,
-        law.destined.founding,
-        law.doomed.invading,
-        law.doomed.intravasating,
-        law.doomed.landing,
-        law.doomed.crossing,
-        law.doomed.washing,
-        law.doomed.sleeping,
-        law.doomed.waking,
     )
+    return np.stack(np.broadcast_arrays(*rates, law.lymph)[:4], axis=1)
+
+
+def _chances(law: Law) -> Array:
+    """(P, 12, O, K, C), as the rows above say."""
+    yes, no = law.destined, law.doomed
+    rows = (
+        yes.entering, yes.crossing, yes.washing,
+        *(part[..., None] for part in (yes.founding, yes.sleeping, yes.waking)),
+        no.invading, no.intravasating, no.crossing, no.washing,
+        *(part[..., None] for part in (no.sleeping, no.waking)),
+    )  # fmt: skip
+    return np.stack(np.broadcast_arrays(*rows), axis=1)
+
+
+def stacked(regimes: list[Array]) -> Array:
+    """The arrays of all regimes side by side; one of them if they are the same."""
+    if all(array is regimes[0] for array in regimes):
+        return regimes[0][None]
+    shape = np.broadcast_shapes(*(array.shape for array in regimes))
+    return np.stack([np.broadcast_to(array, shape) for array in regimes])
 
 
 @inlined
-def of_patient(array, k):
-    """Patient k's part of an array of a chunk; the only one if all patients are alike."""
-    return array[k if len(array) > 1 else 0]
+def of_patient(array, regime, k):
+    """The part of a regime and of patient k of a chunk; the only one where all are alike."""
+    return array[regime if len(array) > 1 else 0, k if array.shape[1] > 1 else 0]
 
 
 @inlined
-def moves_of_patient(moves, k):
-    """The part of the k-th patient of the chunk."""
+def moves_of_patient(moves, regime, k):
+    """The part of a regime and of the k-th patient of the chunk."""
     return Moves(
-        of_patient(moves.intravasation, k),
-        of_patient(moves.arrested, k),
-        of_patient(moves.active, k),
-        of_patient(moves.dormant, k),
+        of_patient(moves.exits, regime, k),
+        of_patient(moves.chances, regime, k),
+        of_patient(moves.landing, regime, k),
+        of_patient(moves.landing_doomed, regime, k),
         moves.cluster_cells,
-        of_patient(moves.landing, k),
-        of_patient(moves.crossing, k),
-        of_patient(moves.founding, k),
-        of_patient(moves.invading, k),
-        of_patient(moves.intravasating, k),
-        of_patient(moves.landing_doomed, k),
-        of_patient(moves.crossing_doomed, k),
-        of_patient(moves.washing, k),
-        of_patient(moves.sleeping, k),
-        of_patient(moves.waking, k),
     )
+
+
+@inlined
+def certain(rng, p):
+    """True with probability p; costs no random number where it is 1."""
+    return p >= 1.0 - ROUNDING or rng.random() < p
 
 
 @kernel
@@ -107,7 +122,7 @@ def land(rng, moves, unit, tally, cells):
     place = 0
     while cumulative[place] <= u and place < len(cumulative) - 1:
         place += 1
-    n_organs = len(moves.active)
+    n_organs = moves.exits.shape[1]
     unit[0] = ARRESTED
     unit[1] = place % n_organs
     unit[5] = place // n_organs
@@ -117,49 +132,63 @@ def land(rng, moves, unit, tally, cells):
 
 
 @kernel
-def move_destined(rng, moves, dt, units, clocks, n_units, tally):
-    """Stage transitions of the units that will found a colony, one by one.
+def move_destined(rng, moves, dt, units, clocks, n_units, tally, turned):
+    """Stage transitions of the destined units, one by one.
 
     A unit carries an exponential clock; it leaves its stage when the hazard that it has been
     through reaches it, which is a probability 1 - exp(-r dt) in every step.
 
     Args:
         units: rows of place, organ, phenotype, cluster class, parent, route; changed in place.
+        turned: (4, O, K, C) counts the units that leave their place as doomed ones.
+
+    Returns:
+        The number of units that are still destined.
     """
+    kept = 0
     for i in range(n_units):
         unit = units[i]
-        place, organ = unit[0], unit[1]
-        if place == INVADED:
-            rate = moves.intravasation[0]
-        elif place == ARRESTED:
-            rate = moves.arrested[0]
-        elif place == ACTIVE:
-            rate = moves.active[organ]
-        else:
-            rate = moves.dormant[organ]
-        clocks[i] -= rate * dt
-        if clocks[i] > 0.0:
-            continue
-        clocks[i] = rng.standard_exponential()
-        cells = moves.cluster_cells[unit[3]]
-        if place == INVADED:
-            tally[INVASION, organ, LEFT] += cells
-            land(rng, moves, unit, tally, cells)
-        elif place == ARRESTED:
-            tally[ARREST, organ, LEFT] += cells
-            if rng.random() < moves.crossing[organ, unit[2], unit[3]]:
-                unit[0] = ACTIVE
-                tally[EXTRAVASATION, organ, ENTERED] += cells
+        place, organ, k, c = unit[0], unit[1], unit[2], unit[3]
+        clocks[i] -= moves.exits[place, organ] * dt
+        if clocks[i] <= 0.0:
+            clocks[i] = rng.standard_exponential()
+            cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
+            if place == INVADED:
+                stays = certain(rng, chances[ENTERING])
+                if stays:
+                    tally[INVASION, organ, LEFT] += cells
+                    land(rng, moves, unit, tally, cells)
+            elif place == ARRESTED:
+                u = rng.random() - chances[CROSSING]
+                stays = u < chances[WASHING] + ROUNDING
+                if stays:
+                    tally[ARREST, organ, LEFT] += cells
+                if u < 0.0:
+                    unit[0] = ACTIVE
+                    tally[EXTRAVASATION, organ, ENTERED] += cells
+                elif stays:
+                    land(rng, moves, unit, tally, cells)
+            elif place == ACTIVE:
+                u = rng.random() - chances[FOUNDING]
+                stays = u < chances[SLEEPING] + ROUNDING
+                if u < 0.0:
+                    unit[0] = COLONIZING
+                    tally[EXTRAVASATION, organ, LEFT] += cells
+                elif stays:
+                    unit[0] = DORMANT
             else:
-                land(rng, moves, unit, tally, cells)
-        elif place == ACTIVE:
-            if rng.random() < moves.founding[organ, unit[2]]:
-                unit[0] = COLONIZING
-                tally[EXTRAVASATION, organ, LEFT] += cells
-            else:
-                unit[0] = DORMANT
-        else:
-            unit[0] = ACTIVE
+                stays = certain(rng, chances[WAKING])
+                if stays:
+                    unit[0] = ACTIVE
+            if not stays:
+                turned[place, organ, k, c] += 1
+                continue
+        if kept < i:
+            for column in range(units.shape[1]):
+                units[kept, column] = unit[column]
+            clocks[kept] = clocks[i]
+        kept += 1
+    return kept
 
 
 @kernel
@@ -179,44 +208,54 @@ def spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally):
     tally[CIRCULATION, organ, DIED] += left * cells
 
 
+@inlined
+def go(rng, pools, turned, place, organ, k, c, leave):
+    """Doomed units that leave a place: those that turned doomed in leaving, and some others."""
+    sure = turned[place, organ, k, c]
+    return sure + binomial(rng, pools[place, organ, k, c] - sure, leave)
+
+
 @kernel
-def move_doomed(rng, moves, dt, pools, landed, tally):
+def move_doomed(rng, moves, dt, pools, landed, tally, turned):
     """Stage transitions of the units that will found nothing, as groups.
 
     Args:
         pools: (4, O, K, C) units invaded, arrested, active, dormant; changed in place.
         landed: (O, K, C) work space.
+        turned: (4, O, K, C) units, not in the pools, that leave their place now; emptied.
     """
     n_organs, n_kinds, n_classes = landed.shape
     for organ in range(n_organs):
         for k in range(n_kinds):
             for c in range(n_classes):
                 landed[organ, k, c] = 0
-    leave_invaded = -math.expm1(-moves.intravasation[0] * dt)
-    leave_arrested = -math.expm1(-moves.arrested[0] * dt)
+                for place in range(4):
+                    pools[place, organ, k, c] += turned[place, organ, k, c]
     for organ in range(n_organs):
-        leave_active = -math.expm1(-moves.active[organ] * dt)
-        leave_dormant = -math.expm1(-moves.dormant[organ] * dt)
+        leave_invaded = -math.expm1(-moves.exits[INVADED, organ] * dt)
+        leave_arrested = -math.expm1(-moves.exits[ARRESTED, organ] * dt)
+        leave_active = -math.expm1(-moves.exits[ACTIVE, organ] * dt)
+        leave_dormant = -math.expm1(-moves.exits[DORMANT, organ] * dt)
         for k in range(n_kinds):
             for c in range(n_classes):
-                cells = moves.cluster_cells[c]
-                waking = binomial(rng, pools[DORMANT, organ, k, c], leave_dormant)
-                awake = binomial(rng, waking, moves.waking[organ, k])
-                active = binomial(rng, pools[ACTIVE, organ, k, c], leave_active)
-                asleep = binomial(rng, active, moves.sleeping[organ, k])
+                cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
+                waking = go(rng, pools, turned, DORMANT, organ, k, c, leave_dormant)
+                awake = binomial(rng, waking, chances[D_WAKING])
+                active = go(rng, pools, turned, ACTIVE, organ, k, c, leave_active)
+                asleep = binomial(rng, active, chances[D_SLEEPING])
                 died = waking - awake + active - asleep
                 tally[EXTRAVASATION, organ, LEFT] += died * cells
                 tally[EXTRAVASATION, organ, DIED] += died * cells
-                freed = binomial(rng, pools[ARRESTED, organ, k, c], leave_arrested)
-                crossing = moves.crossing_doomed[organ, k, c]
+                freed = go(rng, pools, turned, ARRESTED, organ, k, c, leave_arrested)
+                crossing = chances[D_CROSSING]
                 crossed = binomial(rng, freed, crossing)
-                washing = min(1.0, moves.washing[organ, k, c] / max(1.0 - crossing, 1e-300))
+                washing = min(1.0, chances[D_WASHING] / max(1.0 - crossing, 1e-300))
                 washed = binomial(rng, freed - crossed, washing)
                 tally[ARREST, organ, LEFT] += freed * cells
                 tally[ARREST, organ, DIED] += (freed - crossed - washed) * cells
                 tally[EXTRAVASATION, organ, ENTERED] += crossed * cells
-                moved = binomial(rng, pools[INVADED, organ, k, c], leave_invaded)
-                entered = binomial(rng, moved, moves.intravasating[organ, k, c])
+                moved = go(rng, pools, turned, INVADED, organ, k, c, leave_invaded)
+                entered = binomial(rng, moved, chances[D_INTRAVASATING])
                 tally[INVASION, organ, LEFT] += moved * cells
                 tally[INVASION, organ, DIED] += (moved - entered) * cells
                 if washed + entered > 0:
@@ -231,6 +270,8 @@ def move_doomed(rng, moves, dt, pools, landed, tally):
         for k in range(n_kinds):
             for c in range(n_classes):
                 pools[ARRESTED, organ, k, c] += landed[organ, k, c]
+                for place in range(4):
+                    turned[place, organ, k, c] = 0
 
 
 @kernel
@@ -248,38 +289,11 @@ def doomed_leave(rng, moves, leaving, pools, tally):
                     if left == 0:
                         continue
                     leaving[organ, k, c, stage] = 0
-                    invaded = binomial(rng, left, moves.invading[organ, k, c])
+                    invaded = binomial(rng, left, moves.chances[D_INVADING, organ, k, c])
                     pools[INVADED, organ, k, c] += invaded
                     cells = moves.cluster_cells[c]
                     tally[INVASION, organ, ENTERED] += invaded * cells
                     tally[stage, organ, DIED] += (left - invaded) * cells
-
-
-@kernel
-def operate_units(rng, rng_doomed, moves, organ, residual, units, clocks, n_units, pools, tally):
-    """Surgery on what has left its colony but not the organ; a unit stays or goes whole.
-
-    Returns:
-        The number of destined units that are left.
-    """
-    kept = 0
-    for i in range(n_units):
-        unit = units[i]
-        if unit[1] == organ and rng.random() >= residual:
-            tally[STAGES[unit[0]], organ, REMOVED] += moves.cluster_cells[unit[3]]
-            continue
-        for column in range(units.shape[1]):
-            units[kept, column] = unit[column]
-        clocks[kept] = clocks[i]
-        kept += 1
-    for place in range(4):
-        for k in range(pools.shape[2]):
-            for c in range(pools.shape[3]):
-                there = pools[place, organ, k, c]
-                left = binomial(rng_doomed, there, residual)
-                pools[place, organ, k, c] = left
-                tally[STAGES[place], organ, REMOVED] += (there - left) * moves.cluster_cells[c]
-    return kept
 
 
 @kernel

@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 _PACKAGE = FOLDER.parents[1]
-KINDS = ("scenarios", "organs", "subtypes")
+KINDS = ("scenarios", "organs", "subtypes", "treatments")
 
 
 class Entry(NamedTuple):
     """One entry of `metasim list`.
 
     Attributes:
-        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs" or "subtype".
+        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs", "subtype" or
+            "treatment".
         name: what it is called in a file or on the command line.
         title: one line.
         comment: the first comment of its file: what to look at.
@@ -55,6 +56,14 @@ def sources() -> dict[str, dict[str, str]]:
     return tomllib.loads((FOLDER / "sources.toml").read_text("utf-8"))
 
 
+@cache
+def drugs() -> frozenset[str]:
+    """Drugs of the catalogue's treatments."""
+    tables = (path_of("treatments", name) for name in names("treatments"))
+    found = (tomllib.loads(path.read_text("utf-8")).get("drug") for path in tables if path)
+    return frozenset(drug for drug in found if drug)
+
+
 def cite(source: str) -> str:
     """A source in full; what is not a key of sources.toml is given as it stands."""
     entry = sources().get(source)
@@ -70,7 +79,7 @@ _IDENTIFIERS = (("doi", "doi:"), ("pmid", "PMID "), ("pmcid", ""))
 def entries() -> list[Entry]:
     """The whole catalogue and the shipped scenarios."""
     kinds = (("shipped", "scenario"), ("scenarios", "base"), ("organs", "organs"),
-             ("subtypes", "subtype"))  # fmt: skip
+             ("subtypes", "subtype"), ("treatments", "treatment"))  # fmt: skip
     return [_entry(label, kind, name) for kind, label in kinds for name in names(kind)]
 
 

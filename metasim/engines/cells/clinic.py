@@ -1,0 +1,229 @@
+"""The clinical course of the cell engine's patient: what is seen, what is done, what kills."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metasim.engines.cells.cascade import DORMANT, PLACES, Cascade
+from metasim.engines.cells.cell import CancerCell, Colony
+from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
+from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
+from metasim.terms import DAYS_PER_YEAR, Event, Tally
+
+
+@dataclass
+class Given:
+    """A treatment that is under way."""
+
+    start: float
+    smallest: float
+    """Smallest burden of the metastases seen since the start."""
+    cycles: int = 0
+
+
+class Clinic(Cascade):
+    """Diagnosis, visits, treatment and death; `CascadeModel` adds the record.
+
+    Attributes:
+        waiting_for: treatments that have not begun, by number.
+        given: those under way.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        course = self.course
+        self.diagnosis_day = self.death_day = math.nan
+        self.death_cause = DEATH_NONE
+        self.staging = np.full(3, math.nan)
+        self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
+        self.waiting_for = list(range(len(course.plan.trigger)))
+        self.given: dict[int, Given] = {}
+        self._felt: set[int] = set()
+        interval = course.screening[0]
+        self._screened = math.inf if math.isinf(interval) else self.uniform() * interval
+        hazard, growth = course.other_death
+        self._other_death = math.inf
+        if hazard > 0.0:
+            self._other_death = math.log1p(self.rng.exponential() * growth / hazard) / growth
+
+    def _look(self) -> None:
+        """Whether imaging sees metastases today: always, or on visits from diagnosis on."""
+        every = self.course.follow_up_days[0]
+        since = self.day - self.diagnosis_day
+        self.visit = every == 0.0 or since // every > (since - self.course.dt_days) // every
+
+    @property
+    def day(self) -> float:
+        """Day of the patient."""
+        return self.ledger.day
+
+    # what is seen
+
+    def _diagnose(self) -> None:
+        size, course = self.colonies[0].size, self.course
+        if not math.isnan(self.diagnosis_day):
+            return
+        found = size >= course.diagnosis_cells[0]
+        if self.day >= self._screened:
+            interval, half, slope = course.screening
+            self._screened += interval
+            sensitivity = 1.0 / (1.0 + (half / size) ** slope) if size else 0.0
+            found = self.uniform() < sensitivity or found
+        if not found:
+            return
+        self.diagnosis_day = self.day
+        self.ledger.note(Event.DIAGNOSIS, course.primary_organ)
+        if course.from_diagnosis:
+            self.last_step = self.steps + course.follow_steps
+        if course.follow_up_days[0] > 0.0:  # the first visit
+            self.visit = True
+            for colony in self.alive[1:] if self.alive[0].number == 0 else self.alive:
+                self.ledger.reach(colony, colony.size, course.detection_cells[colony.organ])
+        self.staging = self._stage(size)
+
+    def _stage(self, size: int) -> Any:
+        """T, N and M as numbers, see `PatientRecord`."""
+        course = self.course
+        nodes = [c.size for c in self.alive if c.number > 0 and course.regional[c.organ]]
+        macro = sum(n > course.macro_cells for n in nodes)
+        n = int(any(n >= course.micro_cells for n in nodes))
+        if macro:
+            n = 2 + (macro > 3) + (macro > 9)
+        seen = any(course.distant[organ] for organ in self.ledger.seen)
+        return np.array([1.0 + (size > course.stage_cells).sum(), n, seen])
+
+    def _feel(self) -> None:
+        """Symptoms of organs whose burden has passed a threshold."""
+        burden = self._burden()
+        for s, (organ, cells) in enumerate(
+            zip(self.course.symptom_organ, self.course.symptom_cells, strict=True)
+        ):
+            if s not in self._felt and burden[organ] >= cells:
+                self._felt.add(s)
+                self.ledger.note(Event.SYMPTOM, int(organ), s)
+
+    def _burden(self) -> Any:
+        """(O,) cells in colonies."""
+        burden = np.zeros(len(self.organs))
+        for colony in self.alive:
+            burden[colony.organ] += colony.size
+        return burden
+
+    # what is done
+
+    def _treat(self) -> None:
+        """Treatment that is due begins, acts, or ends; what it changes holds from now on."""
+        plan, ledger = self.course.plan, self.ledger
+        metastases = [c for c in self.alive if c.number > 0]
+        burden = sum(c.size for c in metastases)
+        seen = sum(c.size for c in metastases if not math.isnan(c.days[3]))
+        lasting = list(self.given)
+        for t in [t for t in self.waiting_for if self.day >= self._due(t)]:
+            self.waiting_for.remove(t)
+            if self._suits(t, burden):
+                self.given[t] = Given(self.day, seen)
+                if not plan.removes[t]:
+                    ledger.note(Event.TREATMENT_START, int(plan.organ[t]), t)
+        for t, it in sorted(self.given.items()):
+            if t in lasting and plan.duration_days[t] > 0.0:
+                self._thin(t, np.exp(-plan.hazard_per_day[t] * self.course.dt_days))
+            it.smallest = min(it.smallest, seen)
+            worse = self.day > it.start and seen > 0 and seen >= PROGRESSION * it.smallest
+            over = bool(plan.to_progression[t] and self.visit and worse)
+            if not over and it.cycles < plan.cycles[t]:
+                self._cycle(t, it)
+            over = over or (
+                it.cycles >= plan.cycles[t]
+                and self.day >= it.start + plan.duration_days[t] - 1e-9
+            )
+            if over:
+                del self.given[t]
+                if not plan.removes[t] and (plan.cycles[t] > 1 or plan.duration_days[t] > 0.0):
+                    ledger.note(Event.TREATMENT_END, int(plan.organ[t]), t)
+        self._close_colonies()
+        regime = 0
+        for t in self.given:
+            regime |= int(plan.regime[t])
+        if self.regimes[regime] is not self.law:
+            self._obey(self.regimes[regime])
+
+    def _cycle(self, t: int, it: Given) -> None:
+        """The next cycle of a treatment that acts at once, if it is due."""
+        plan = self.course.plan
+        if self.day < it.start + it.cycles * plan.interval_days[t] - 1e-9:
+            return
+        it.cycles += 1
+        if plan.removes[t]:
+            self.ledger.note(Event.SURGERY, int(plan.organ[t]), t)
+        elif it.cycles > 1:
+            self.ledger.note(Event.CYCLE, int(plan.organ[t]), t)
+        self._thin(t, plan.survival[t])
+
+    def _due(self, t: int) -> float:
+        """Day from which a treatment is due; NaN or infinite: not yet."""
+        plan, seen = self.course.plan, self.ledger.seen
+        trigger = int(plan.trigger[t])
+        distant = [day for organ, day in seen.items() if self.course.distant[organ]]
+        after = {
+            NEVER: math.inf,
+            ON_DAY: 0.0,
+            ON_DIAGNOSIS: self.diagnosis_day,
+            ON_RELAPSE: min(distant, default=math.inf),
+        }
+        begin = after[trigger] if trigger < 0 else seen.get(trigger, math.inf)
+        return float(begin + plan.delay_days[t])
+
+    def _suits(self, t: int, burden: int) -> bool:
+        """Whether this patient gets a treatment that is due."""
+        plan = self.course.plan
+        age = self.course.age_years[0] + self.day / DAYS_PER_YEAR
+        wanted = np.flatnonzero(plan.only_organs[t])
+        return bool(
+            plan.only_burden[t, 0] <= burden <= plan.only_burden[t, 1]
+            and plan.only_age[t, 0] <= age <= plan.only_age[t, 1]
+            and (len(wanted) == 0 or any(organ in self.ledger.seen for organ in wanted))
+        )
+
+    def _thin(self, t: int, survival: Any) -> None:
+        """Each cell of a colony, and each unit on its way as a whole, survives or not."""
+        plan, book = self.course.plan, self.ledger.book
+
+        def spare(cells: list[CancerCell], stage: Any) -> None:
+            if not cells:
+                return
+            stays = survival[cells[0].organ, [cell.phenotype for cell in cells]]
+            for cell in self._take_out(cells, self.rng.random(len(cells)) >= stays):
+                book(Tally.REMOVED, stage, cell.organ, cell.cells)
+
+        for colony in self.alive:
+            if self._in_sight(colony) or not plan.seen_only[t]:
+                stage = colony.stage_at(colony.size)
+                for cells in colony.cells:
+                    spare(cells, stage)
+                self._restage(colony, stage)
+        if plan.seen_only[t]:
+            return
+        for place, by_organ in enumerate(self.waiting):
+            if not (plan.spares_dormant[t] and place == DORMANT):
+                for units in by_organ:
+                    spare(units, PLACES[place].stage)
+
+    def _in_sight(self, colony: Colony) -> bool:
+        day = self.diagnosis_day if colony.number == 0 else colony.days[3]
+        return not math.isnan(day)
+
+    # what kills
+
+    def _die(self) -> None:
+        burden = self._burden()
+        lethal = np.flatnonzero([*burden, burden.sum()] >= self.course.lethal_cells)
+        if len(lethal):
+            cause = int(lethal[0])
+            self.death_cause = cause if cause < len(burden) else DEATH_TOTAL
+        elif self.day >= self._other_death:
+            self.death_cause = DEATH_OTHER
+        if self.death_cause != DEATH_NONE:
+            self.death_day = self.day
+            self.ledger.note(Event.DEATH, max(self.death_cause, -1))

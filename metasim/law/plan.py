@@ -1,0 +1,133 @@
+"""The treatment plan as frozen arrays (MODEL section 6): when, for whom, how many cells survive."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.law.exposure import changing_of, exposure, reach, suits_subtype
+from metasim.scenario.schema import Scenario
+from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, NEVER = -1, -2, -3, -4
+"""Values of `Plan.trigger` that are no organ index."""
+
+PROGRESSION = 1.2**3
+"""Growth of the burden from its smallest that is progression: a fifth in diameter (RECIST)."""
+
+
+class Plan(NamedTuple):
+    """T treatments, O organs, K phenotypes."""
+
+    trigger: Ints  # (T,) first relapse in that organ, or one of the values above
+    delay_days: Array  # (T,) from the trigger
+    organ: Ints  # (T,) organ it acts on; -1: the whole body
+    cycles: Ints  # (T,) times it acts at once; 0: it does not
+    interval_days: Array  # (T,)
+    duration_days: Array  # (T,) that it changes or kills by a hazard; 0: it does not
+    to_progression: Flags  # (T,) it ends at progression
+    removes: Flags  # (T,) it is surgery
+    seen_only: Flags  # (T,)
+    spares_dormant: Flags  # (T,)
+    survival: Array  # (T, O, K) of each cell when it acts at once
+    hazard_per_day: Array  # (T, O, K) while it lasts
+    regime: Ints  # (T,) bit of `Law.regimes`; 0: it changes nothing
+    only_organs: Flags  # (T, O) a metastasis must have been seen in one of them; none: no matter
+    only_burden: Array  # (T, 2) least and most cells of all metastases
+    only_age: Array  # (T, 2) years
+
+
+def plan_of(scenario: Scenario) -> Plan:
+    """The plan of a scenario."""
+    given = scenario.treatment
+    organs = list(scenario.soil)
+    kinds = max(1, len(scenario.seed.phenotypes))
+    changing = [id(t) for t in changing_of(scenario)]
+    shape = (len(given), len(organs), kinds)
+    conditions = [t.only_if for t in given]
+    return Plan(
+        trigger=_ints(_trigger(scenario, t, organs) for t in given),
+        delay_days=_array(
+            t.delay_days + (0.0 if isinstance(t.start, str) else t.start) for t in given
+        ),
+        organ=_ints(organs.index(t.organ) if t.organ else -1 for t in given),
+        cycles=_ints(t.cycles if acts_at_once(t) else 0 for t in given),
+        interval_days=_array(t.interval_days for t in given),
+        duration_days=_array(
+            0.0 if not lasts(t) else math.inf if t.duration_days is None else t.duration_days
+            for t in given
+        ),
+        to_progression=_flags(t.stop == "progression" for t in given),
+        removes=_flags(t.residual_fraction is not None for t in given),
+        seen_only=_flags(t.seen_only for t in given),
+        spares_dormant=_flags(t.spares_dormant for t in given),
+        survival=_array(survival(scenario, t) for t in given).reshape(shape),
+        hazard_per_day=_array(
+            (t.hazard_per_day or 0.0) * exposure(scenario, t) for t in given
+        ).reshape(shape),
+        regime=_ints(1 << changing.index(id(t)) if id(t) in changing else 0 for t in given),
+        only_organs=_flags(
+            [c is not None and c.organ is not None and o in c.organ for o in organs]
+            for c in conditions
+        ).reshape(shape[:2]),
+        only_burden=_array(_ends(c.burden_cells if c else None) for c in conditions).reshape(-1, 2),
+        only_age=_array(_ends(c.age_years if c else None) for c in conditions).reshape(-1, 2),
+    )
+
+
+def acts_at_once(treatment: Treatment) -> bool:
+    """Whether it removes or kills at once."""
+    t = treatment
+    return not (t.residual_fraction is None and t.log_kill is None and t.dose_gray is None)
+
+
+def lasts(treatment: Treatment) -> bool:
+    """Whether it changes, or kills by a hazard."""
+    return bool(treatment.change) or treatment.hazard_per_day is not None
+
+
+def survival(scenario: Scenario, treatment: Treatment) -> Array:
+    """(O, K) probability that a cell survives a treatment that acts at once."""
+    t = treatment
+    log_kill = t.log_kill or 0.0
+    if t.dose_gray is not None:
+        log_kill += t.alpha_per_gray * t.dose_gray
+        log_kill += t.beta_per_gray2 * t.dose_gray**2 / t.fractions
+    out = np.exp(-log_kill * exposure(scenario, t))
+    if t.residual_fraction is not None:
+        out *= np.where(reach(scenario, t) > 0, t.residual_fraction, 1.0)[:, None]
+    return out
+
+
+def _trigger(scenario: Scenario, treatment: Treatment, organs: list[str]) -> int:
+    start = treatment.start
+    if not suits_subtype(scenario, treatment):
+        return NEVER
+    if not isinstance(start, str):
+        return ON_DAY
+    if start.startswith(RELAPSE_IN):
+        return organs.index(start.removeprefix(RELAPSE_IN))
+    return ON_DIAGNOSIS if start == "diagnosis" else ON_RELAPSE
+
+
+def _ends(between: Between | None) -> tuple[float, float]:
+    low = between.min if between else None
+    high = between.max if between else None
+    return (0.0 if low is None else low), (math.inf if high is None else high)
+
+
+def _ints(values: object) -> Ints:
+    return np.array(list(values), dtype=np.int64)  # type: ignore[call-overload]
+
+
+def _array(values: object) -> Array:
+    return np.array(list(values), dtype=np.float64)  # type: ignore[call-overload]
+
+
+def _flags(values: object) -> Flags:
+    return np.array(list(values), dtype=np.bool_)  # type: ignore[call-overload]

@@ -1,0 +1,123 @@
+"""Checks of the treatment plan: treatments that are impossible, empty, endless or never come."""
+
+from collections.abc import Iterator
+
+from metasim.errors import Mistake
+from metasim.scenario import catalogue
+from metasim.scenario.distributions import names_below
+from metasim.scenario.keys import find, join, nearest, split
+from metasim.scenario.schema import Scenario
+from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
+from metasim.terms import DAYS_PER_YEAR
+
+MOST_CHANGES = 6
+"""Changing treatments of a plan: each doubles the number of laws."""
+
+_CHANGEABLE = ("seed", "soil", "gates", "rates", "circulation", "growth", "angiogenesis")
+_NOT_CHANGEABLE = {
+    "detection_cells", "lethal_cells", "symptoms", "position", "size_cells", "initial_fraction",
+    "resistance", "subtype",
+}  # fmt: skip
+
+
+def check_plan(scenario: Scenario) -> Iterator[Mistake]:
+    """All mistakes of the treatments and of resistance to them."""
+    for i, treatment in enumerate(scenario.treatment):
+        for key, message, hint in _mistakes(scenario, treatment):
+            yield Mistake(f"treatment.{i}{key}", message, hint)
+    changing = sum(bool(treatment.change) for treatment in scenario.treatment)
+    if changing > MOST_CHANGES:
+        message = f"{changing} treatments change something; at most {MOST_CHANGES} are allowed"
+        yield Mistake("treatment", message, "put what is given together into one")
+    drugs = sorted({treatment.drug for treatment in scenario.treatment if treatment.drug})
+    known = {*drugs, *catalogue.drugs()}
+    for name, phenotype in scenario.seed.phenotypes.items():
+        for drug in phenotype.resistance:
+            if drug not in known:
+                key = f"seed.phenotypes.{name}.resistance.{drug}"
+                yield Mistake(key, f'no treatment has the drug "{drug}"', nearest(drug, known))
+
+
+def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
+    at_once = t.residual_fraction is not None or t.log_kill is not None or t.dose_gray is not None
+    lasts = bool(t.change) or t.hazard_per_day is not None
+    if not at_once and not lasts:
+        message = f'"{t.kind}" does nothing: it neither removes, kills nor changes'
+        yield "", message, nearest(t.kind, catalogue.names("treatments"))
+    if t.dose_gray and not (t.alpha_per_gray or t.beta_per_gray2):
+        yield ".dose_gray", "does nothing without alpha_per_gray or beta_per_gray2", ""
+    if t.cycles > 1 and not at_once:
+        yield ".cycles", "repeats nothing: the treatment does not act at once", ""
+    if t.stop and not lasts and t.cycles == 1:
+        yield ".stop", "ends nothing: the treatment is over at once", ""
+    if t.duration_days is not None and not lasts:
+        yield ".duration_days", "lasts over nothing: no change and no hazard_per_day", ""
+    if t.residual_fraction is not None and t.organ is None and not t.seen_only:
+        yield ".organ", "is required: the organ that is operated on", ""
+    organs = [(".organ", t.organ)] if t.organ else []
+    organs += [(f".penetrance.{organ}", organ) for organ in t.penetrance]
+    if t.only_if:
+        organs += [(f".only_if.organ.{i}", o) for i, o in enumerate(t.only_if.organ or [])]
+    if isinstance(t.start, str) and t.start.startswith(RELAPSE_IN):
+        organs.append((".start", t.start.removeprefix(RELAPSE_IN)))
+    for key, organ in organs:
+        if organ not in scenario.soil:
+            yield key, f'there is no organ "{organ}"', nearest(organ, scenario.soil)
+    yield from _timing(scenario, t)
+    for path in t.change:
+        yield from _change(scenario, path)
+    if t.only_if:
+        yield from _conditions(scenario, t)
+
+
+def _timing(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
+    run = scenario.run
+    days = run.years * DAYS_PER_YEAR
+    if run.follow_from == "diagnosis":
+        days += run.undiagnosed_years * DAYS_PER_YEAR
+    begin = t.delay_days + (0.0 if isinstance(t.start, str) else t.start)
+    place = ".delay_days" if isinstance(t.start, str) else ".start"
+    if begin > days:
+        yield place, f"day {begin:g} never comes: the run has {days:g} days", ""
+    elif begin + (t.cycles - 1) * t.interval_days > days:
+        last = begin + (t.cycles - 1) * t.interval_days
+        message = f"the last cycle would be {last:g} days on; the run has {days:g} days"
+        yield ".cycles", message, "give fewer cycles or a shorter interval_days"
+    relapse = isinstance(t.start, str) and t.start == "relapse"
+    if relapse and not any(soil.site == "distant" for soil in scenario.soil.values()):
+        yield ".start", '"relapse" never comes: no organ is distant', ""
+
+
+def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
+    place = f".change.{path}"
+    parts = path.split(".")
+    if parts[:2] == ["soil", "*"] and scenario.soil:
+        parts[1] = next(iter(scenario.soil))
+    if parts[0] not in _CHANGEABLE or _NOT_CHANGEABLE & set(parts):
+        yield place, "is nothing that a treatment can change", ""
+        return
+    tree = scenario.model_dump()
+    for depth, name in enumerate(parts):
+        names = names_below(scenario, tree, tuple(parts[:depth]))
+        if name not in names:
+            where = join(tuple(parts[:depth])) or "the scenario"
+            yield place, f'there is no such key: {where} has no "{name}"', nearest(name, names)
+            return
+    key = find(split(".".join(parts)))
+    if key is None or not key.is_number:
+        yield place, "is not a number", ""
+
+
+def _conditions(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
+    assert t.only_if is not None
+    known = catalogue.names("subtypes")
+    for i, name in enumerate(t.only_if.subtype or []):
+        if name not in known and name != scenario.seed.subtype:
+            yield f".only_if.subtype.{i}", f'there is no subtype "{name}"', nearest(name, known)
+    for what in ("burden_cells", "age_years"):
+        ends: Between | None = getattr(t.only_if, what)
+        if ends and ends.min is not None and ends.max is not None and ends.min > ends.max:
+            yield f".only_if.{what}", f"min ({ends.min:g}) is above max ({ends.max:g})", ""
+    age = "clinic.age_years"
+    if t.only_if.age_years and scenario.clinic.age_years is None and age not in scenario.patients:
+        yield ".only_if.age_years", f"needs {age}, the age on day 0", ""

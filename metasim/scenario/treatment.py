@@ -1,0 +1,87 @@
+"""Treatments of a scenario (MODEL section 6): remove, kill, change; when, for whom, how long."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from metasim.scenario.fields import Days, Fraction, Level, Name, NonNegative, Part, number
+
+RELAPSE_IN = "relapse in "
+"""How `start` names the first relapse in one organ: "relapse in bone"."""
+
+
+class Between(Part):
+    """A range, both ends included; an end that is not given is open."""
+
+    min: NonNegative | None = None
+    """Smallest value."""
+    max: NonNegative | None = None
+    """Largest value."""
+
+
+class Condition(Part):
+    """Who gets a treatment: all that is given must hold when it is due, else it is not given."""
+
+    subtype: list[Name] | None = None
+    """Subtypes of the seed."""
+    organ: list[Name] | None = None
+    """Organs; in at least one of them a metastasis has been seen."""
+    burden_cells: Between | None = None
+    """Cells of all metastases together."""
+    age_years: Between | None = None
+    """Age when it is due (clinic.age_years is the age on day 0)."""
+
+
+class Treatment(Part):
+    """A treatment. It may remove, kill and change at once; catalogue entries fill in its kind."""
+
+    kind: Name
+    """Catalogue entry these values start from, or a name of your own."""
+    start: (
+        Literal["diagnosis", "relapse"]
+        | Annotated[str, Field(pattern=f"^{RELAPSE_IN}.+$")]
+        | Annotated[float, number("days", ge=0)]
+    )
+    """The day, or the event that it follows: "diagnosis", "relapse" (the first distant metastasis
+    seen) or "relapse in ORGAN"."""
+    delay_days: Annotated[float, number("days", ge=0)] = 0.0
+    """Days from `start`."""
+    cycles: Annotated[int, number("", ge=1, le=10_000)] = 1
+    """How often it removes or kills at once."""
+    interval_days: Days = 21.0
+    """Days from one cycle to the next."""
+    duration_days: Days | None = None
+    """How long it changes, or kills by a hazard; unset: for the rest of the life."""
+    stop: Literal["progression"] | None = None
+    """"progression": it ends when the metastases seen have grown to 1.728 times their smallest
+    burden since its start (by a fifth in diameter), or the first is seen."""
+    only_if: Condition | None = None
+    """Who gets it; unset: everyone."""
+
+    organ: Name | None = None
+    """Organ that it acts on; unset: the whole body."""
+    seen_only: bool = False
+    """It removes or kills only colonies that imaging sees, not what else is in the organ."""
+    residual_fraction: Fraction | None = None
+    """It removes: each cell is left behind with this probability."""
+    log_kill: NonNegative | None = None
+    """It kills: each cell survives a cycle with probability exp(-log_kill)."""
+    dose_gray: Annotated[float, number("Gy", ge=0)] | None = None
+    """It irradiates: total dose of a cycle, D."""
+    fractions: Annotated[int, number("", ge=1, le=1000)] = 1
+    """Equal fractions n that the dose is given in."""
+    alpha_per_gray: Annotated[float, number("1/Gy", ge=0)] = 0.0
+    """Each cell survives with probability exp(-alpha D - beta D^2 / n)."""
+    beta_per_gray2: Annotated[float, number("1/Gy^2", ge=0)] = 0.0
+    """The quadratic part of the kill by radiation."""
+    hazard_per_day: Annotated[float, number("1/day", ge=0)] | None = None
+    """It kills each cell at this rate while it lasts."""
+    change: dict[str, NonNegative] = Field(default_factory=dict)
+    """Key path -> factor on it while it lasts; "soil.*.niche" is the key in every organ."""
+    drug: Name | None = None
+    """What cells may resist (seed.phenotypes.NAME.resistance); unset: nothing resists it."""
+    penetrance: dict[Name, Level] = Field(default_factory=dict)
+    """Share of its effect (of the log-kill, hazard or log-factor) that reaches an organ: 1 if not
+    given."""
+    spares_dormant: bool = False
+    """Dormant disseminated tumour cells survive it."""
