@@ -30,9 +30,9 @@ def test_a_factor_moves_the_odds_by_its_sign(low, high, trait, weight):
     low, high = sorted((low, high))
     level = np.array([[low, high]])
     factor = odds.answered_factor(level, np.array([[trait]]))[:, None]
-    got = odds.gate_odds(
-        np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor
-    )[0, 0, :, 0]
+    got = odds.gate_odds(np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor)[
+        0, 0, :, 0
+    ]
     assert (got[1] >= got[0]) == (weight * (high - low) * trait >= 0) or got[1] == got[0]
 
 
@@ -97,7 +97,9 @@ def test_walk_is_the_absorbing_markov_chain(arrest, death):
 def some_fates(colonization=0.3, washout=0.5, rng_seed=3):
     rng = np.random.default_rng(rng_seed)
     shape = (1, 5, 1)
-    gates = fate.Gates(*(rng.uniform(0.1, 0.9, shape) for _ in range(3)), np.full(shape, colonization))
+    gates = fate.Gates(
+        *(rng.uniform(0.1, 0.9, shape) for _ in range(3)), np.full(shape, colonization)
+    )
     one = np.ones(1)
     exit_ = fate.exits(
         one, washout * one, one, np.full((1, 5), 0.7), np.full((1, 5), 0.2), 0.3 * one
@@ -241,9 +243,7 @@ def test_destined_and_doomed_together_are_the_plain_law(regime, regimes):
 def test_certain_success_leaves_nobody_doomed():
     regime = some_fates()
     ones = np.ones((1, 5, 1))
-    sure = fate.exits(
-        *(np.ones(1), np.zeros(1), np.ones(1)), *(np.zeros((1, 5)),) * 2, np.zeros(1)
-    )
+    sure = fate.exits(*(np.ones(1), np.zeros(1), np.ones(1)), *(np.zeros((1, 5)),) * 2, np.zeros(1))
     there = regime.destination / regime.destination.sum(axis=(-2, -1), keepdims=True)
     regime = fate.Passage(fate.Gates(ones, ones, ones, ones), sure, there)
     chance = fate.success([regime])

@@ -154,7 +154,8 @@ SURGERY = '[[treatment]]\nkind = "surgery"\n'
          "treatment.0.dose_gray", ["at least 0", "-2.0"]),
         ('[[treatment]]\nkind = "chemotherapy"\ncycles = 2000', "treatment.0.cycles",
          ["last cycle"]),
-        ('[[treatment]]\nkind = "chemotherapy"\ncycles = 1000000', "treatment.0.cycles", ["10,000"]),
+        ('[[treatment]]\nkind = "chemotherapy"\ncycles = 1000000', "treatment.0.cycles",
+         ["10,000"]),
         ('[[treatment]]\nkind = "chemotherapy"\nstart = 1e7', "treatment.0.start", ["never comes"]),
         ('[[treatment]]\nkind = "chemotherapy"\nstart = "relapse in lungs"', "treatment.0.start",
          ['no organ "lungs"']),
@@ -189,7 +190,12 @@ def test_a_plan_that_never_fires_is_said():
 
     plan = [
         {"kind": "surgery", "organ": "breast", "start": "diagnosis"},
-        {"kind": "surgery", "organ": "brain", "start": 5.0, "only_if": {"burden_cells": {"min": 1e9}}},
+        {
+            "kind": "surgery",
+            "organ": "brain",
+            "start": 5.0,
+            "only_if": {"burden_cells": {"min": 1e9}},
+        },
         {"kind": "trastuzumab"},
     ]
     scenario = ms.load("luminal_a").replace({"run.patients": 20, "treatment": plan})

@@ -144,9 +144,7 @@ def _alike(arrays: Sequence[Array]) -> list[Array]:
 
 def _entering(regime: Passage, arrested: Array) -> Array:
     """(P, O, K, C, 2, O) goes by that route, is arrested there, and will succeed from there."""
-    return np.asarray(
-        regime.destination * np.moveaxis(arrested, 1, -1)[:, None, :, :, None, :]
-    )
+    return np.asarray(regime.destination * np.moveaxis(arrested, 1, -1)[:, None, :, :, None, :])
 
 
 class Destined(NamedTuple):

@@ -30,9 +30,7 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest = gates[Gate.ARREST]
     arrest_odds = (arrest / np.maximum(1.0 - arrest, 1e-300))[..., None]
-    gate_arrest = odds.probability(
-        np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300)
-    )
+    gate_arrest = odds.probability(np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300))
     hop = _hop(get, organs)
     lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
     moving = get.stack(
@@ -92,13 +90,9 @@ def _gate_probabilities(
             continue
         of_factor = [pair for pair in pairs.values() if pair.factor == factor]
         ligands = [get.stack([f"soil.{o}.ligands.{p.ligand}" for o in organs]) for p in of_factor]
-        receptors = [
-            _of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor
-        ]
+        receptors = [_of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor]
         shape = (1, len(organs), 0), (1, len(phenotypes), 0)
-        factors.append(
-            odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1]))
-        )
+        factors.append(odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1])))
     x = np.stack(np.broadcast_arrays(*factors), axis=1)  # (P, F, O, K)
     weights = np.stack(
         alike([get.stack([f"gates.{g}.weights.{f}" for f in Factor]) for g in Gate]), axis=1
@@ -114,9 +108,7 @@ def _gate_probabilities(
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
 
-def _of_phenotypes(
-    get: Parameters, phenotypes: list[str] | list[None], trait: str
-) -> Array:
+def _of_phenotypes(get: Parameters, phenotypes: list[str] | list[None], trait: str) -> Array:
     """(P, K) values of a trait: the phenotype's own, else the seed's."""
     return get.stack(
         [f"seed.phenotypes.{name}.{trait}" if name else f"seed.{trait}" for name in phenotypes],
@@ -180,5 +172,3 @@ def _destination(walk: Array, lymph: Array) -> Array:
     share = np.stack([1.0 - lymph, lymph], axis=-1)[:, :, None, None, :, None]
     assert by_route.shape[-2] == len(Route)
     return np.asarray(by_route * share)
-
-

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _T = TypeVar("_T")
 
+
 class Law(NamedTuple):
     """Biology of one step, for all patients of a chunk (leading axis P, length 1 if alike).
 

@@ -16,8 +16,7 @@ def complete_treatments(own: Layer) -> None:
     if not isinstance(items, list) or not is_list_of_tables(items):
         return
     own.values[("treatment",)] = [
-        _completed(own, i, item) if isinstance(item, dict) else item
-        for i, item in enumerate(items)
+        _completed(own, i, item) if isinstance(item, dict) else item for i, item in enumerate(items)
     ]
 
 

@@ -135,8 +135,7 @@ class Clinic(Cascade):
             if not over and it.cycles < plan.cycles[t]:
                 self._cycle(t, it)
             over = over or (
-                it.cycles >= plan.cycles[t]
-                and self.day >= it.start + plan.duration_days[t] - 1e-9
+                it.cycles >= plan.cycles[t] and self.day >= it.start + plan.duration_days[t] - 1e-9
             )
             if over:
                 del self.given[t]

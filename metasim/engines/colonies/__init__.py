@@ -319,7 +319,13 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             recorded += 1
         if over:
             break
-        if n_alive == 0 and n_units == 0 and not everything and pending < COMING and math.isinf(other_day):
+        if (
+            n_alive == 0
+            and n_units == 0
+            and not everything
+            and pending < COMING
+            and math.isinf(other_day)
+        ):
             step = last_step - 1  # nothing is left that could happen
         step += 1
     return (
@@ -350,7 +356,8 @@ def prepare(law: Law, course: Course) -> Draw:
     """
     growing, moves = plain(growing_of(law)), plain(u.moves_of(law))
     plan = plain(prescriptions_of(course.plan))
-    around = plain(course._replace(plan=None))  # the engine reads its own
+    # the engine reads a plan of its own
+    around = plain(course._replace(plan=None))  # type: ignore[arg-type]
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool

@@ -20,7 +20,7 @@ from metasim.law import growth, plan
 Part = TypeVar("Part", bound=tuple[Any, ...])
 
 _OTHERS = (growth, plan, terms)
-_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(m.__file__) for m in _OTHERS)])
+_SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(str(m.__file__)) for m in _OTHERS)])
 
 
 def _cache_folder() -> Path:

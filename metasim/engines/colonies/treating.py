@@ -301,7 +301,7 @@ def stages_of(
     out, size, stage_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen,
     alive, n_alive,
 ):  # fmt: skip
-    """Fill in T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC, from what is there).
+    """Fill in T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC).
 
     A metastasis in regional nodes stands for a node: up to 3 macrometastases N1, up to 9 N2.
     """
