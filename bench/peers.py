@@ -37,7 +37,13 @@ _STAGES = 4
 _ROWS = ((0, 5, 6), (1,), (3,), (4,))  # of the tallies, for the four stages
 _RUNS = 200
 _SECONDS = 10.0  # for each program and size
-_HOPELESS = 30.0  # seconds for a single run
+_HOPELESS = 60.0  # seconds for a single run
+_MOST_STEPS = 2_000_000_000  # of COPASI, which gives up after a million unless told
+_EXACT = ("COPASI directMethod", "libRoadRunner gillespie")  # right by construction
+
+
+class UnfinishedError(Exception):
+    """A program gave up before the last day."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +206,10 @@ def _copasi(method: str) -> Callable[[Model], Runner]:
         def run(k: int) -> Array:
             table = basico.run_time_course(
                 DAYS, intervals=1, method=method, use_seed=True, seed=k + 1, use_numbers=True,
-                update_model=False,
+                update_model=False, max_steps=_MOST_STEPS,
             )  # fmt: skip
+            if abs(table.index[-1] - DAYS) > 1e-9:
+                raise UnfinishedError
             last = table.iloc[-1][[f"S{i}" for i in range(len(model.initial))]].to_numpy(float)
             return _PARTS @ last.reshape(len(ORGANS), _STAGES).sum(axis=0)
 
@@ -236,25 +244,29 @@ def programs() -> Iterator[tuple[str, Callable[[Model], Runner]]]:
 
 
 def measured(run: Runner) -> tuple[float, Array]:
-    """Seconds a run, and the outcomes of as many runs as the time allows, (n, 2)."""
-    run(0)
-    outcomes, start = [], time.perf_counter()
-    for k in range(1, _RUNS + 1):
-        outcomes.append(run(k))
-        if time.perf_counter() - start > _SECONDS:
-            break
+    """Seconds a run, and the outcomes of as many runs as the time allows, (n, 2).
+
+    Raises:
+        UnfinishedError: the program gave up.
+    """
+    start = time.perf_counter()
+    outcomes = [run(0)]  # loads what has to be loaded; counted only if it is all there is time for
+    if time.perf_counter() - start < _SECONDS:
+        outcomes, start = [], time.perf_counter()
+        while len(outcomes) < _RUNS and time.perf_counter() - start < _SECONDS:
+            outcomes.append(run(len(outcomes) + 1))
     return (time.perf_counter() - start) / len(outcomes), np.array(outcomes)
 
 
-def verdict(outcomes: Array, mean: Array, variance: Array) -> tuple[str, bool]:
-    """Mean and variance against the exact ones, in words, and whether the variances are right."""
+def verdict(outcomes: Array, mean: Array, variance: Array) -> tuple[str, bool | None]:
+    """Mean and variance against the exact ones, in words; whether right, None: too few runs."""
     n = len(outcomes)
     if n < 30:
-        return f"{n} runs, too few for a variance", True
+        return f"{n} runs, too few for a variance", None
     off = (outcomes.mean(axis=0) / mean - 1) * 100
     ratio = outcomes.var(axis=0, ddof=1) / variance
     slack = 4 * np.sqrt(2 / n) + 0.1  # four standard errors, and a tenth for the heavy tail
-    right = bool((np.abs(ratio - 1) < slack).all())
+    right = bool((np.abs(ratio - 1) < slack).all() and (np.abs(off) < 5).all())
     return (
         f"mean off by {off[0]:+.2f} % and {off[1]:+.2f} %, variance {ratio[0]:.2f} and "
         f"{ratio[1]:.2f} of the exact ({'right' if right else 'WRONG'}, {n} runs)"
@@ -277,15 +289,19 @@ def run(report: Report) -> None:
         report.note(f"{cells:,} cells: metasim {own:.2g} s; {verdict(outcomes, mean, variance)[0]}")
         right: dict[str, float] = {}
         for name, prepared in peers.items():
-            if before.get(name, 0.0) * 100 > _HOPELESS and "tau" not in name.lower():
-                report.note(f"  {name}: not run, about {before[name] * 100:,.0f} s a run expected")
-                before[name] *= 100
+            if name in _EXACT and before.get(name, 0.0) * 100 > _HOPELESS:
+                before[name] *= 100  # events are in proportion to cells
+                report.note(f"  {name}: not run, about {before[name]:,.0f} s a run expected")
                 continue
-            seconds, outcomes = measured(prepared(model))
+            try:
+                seconds, outcomes = measured(prepared(model))
+            except UnfinishedError:
+                report.note(f"  {name}: gave up before the last day")
+                continue
             before[name] = seconds
             text, good = verdict(outcomes, mean, variance)
             report.note(f"  {name}: {seconds:.2g} s; {text}")
-            if good:
+            if good or (good is None and name in _EXACT):
                 right[name] = seconds
         if right:
             best = min(right, key=right.__getitem__)

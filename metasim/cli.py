@@ -150,7 +150,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run a scenario: per-organ metastasis counts, tables and figures.
+    """Run a scenario: metastases per organ, tables, figures.
 
     Exit code 3: finished, but patients failed and are left out (failures.parquet says why).
     """
@@ -272,7 +272,10 @@ def sweep(
     quiet: Quiet = False,
     figures: Figures = True,
 ) -> None:
-    """Run the same patients at many points: response curves, or heat maps over two keys."""
+    """Run the same patients at many points of the soil.
+
+    Draws response curves, or a heat map over two keys.
+    """
     from metasim.runner.sweep_command import run_sweep
 
     asked = _load(scenario, set_, patients=patients, years=years, rng_seed=rng_seed)
@@ -310,7 +313,10 @@ def sensitivity(
     quiet: Quiet = False,
     figures: Figures = True,
 ) -> None:
-    """Rank what drives each organ's metastases; without --vary, among all soil parameters."""
+    """Rank what drives each organ's metastases.
+
+    Without --vary, among all soil parameters.
+    """
     from metasim.runner.sweep_command import run_sensitivity
 
     asked = _load(scenario, set_, patients=patients, years=years, rng_seed=rng_seed)
@@ -341,10 +347,10 @@ def compare(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Compare plans on the same virtual patients, each with the first.
+    """Compare plans on the same virtual patients.
 
-    Scenarios are run, with the rng_seed and number of patients of the first; options change these
-    runs. Patients are paired if all runs have the same rng_seed and number of them.
+    Each is compared with the first. Scenarios are run, with the rng_seed and number of patients
+    of the first; options change these runs. Patients are paired if all runs have the same rng_seed and number of them.
     """
     from metasim.runner.compare_command import run_comparison
 
@@ -368,7 +374,7 @@ def watch(
     ] = None,
     rng_seed: RngSeed = None,
 ) -> None:
-    """Watch one patient's cells, each an agent, pass the seven stages."""
+    """Watch one patient's cells pass the seven stages."""
     from metasim.watch import watch as watch_cells
 
     asked = _load(scenario, set_, rng_seed=rng_seed)

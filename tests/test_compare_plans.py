@@ -32,7 +32,7 @@ SMALL = {"run.patients": 60, "run.years": 10.0}
 def simulated():
     """Two real runs of the same patients: bone made softer for the second."""
     base = ms.load("luminal_a").replace({**SMALL, "primary.initial_cells": 10_000_000})
-    softer = base.replace({"soil.bone.niche": 1.0, "title": "Softer bone"})
+    softer = base.replace({"soil.bone.multiplier.colonization": 2.0, "title": "Softer bone"})
     return ms.run(base, progress=False), ms.run(softer, progress=False)
 
 
