@@ -350,7 +350,8 @@ def compare(
     """Compare plans on the same virtual patients.
 
     Each is compared with the first. Scenarios are run, with the rng_seed and number of patients
-    of the first; options change these runs. Patients are paired if all runs have the same rng_seed and number of them.
+    of the first; options change these runs. Patients are paired if all runs have the same rng_seed
+    and number of them.
     """
     from metasim.runner.compare_command import run_comparison
 
