@@ -24,7 +24,7 @@ _FIRST_COUNT: Final = 8
 _SECONDS_PER_CHUNK: Final = 1.0  # at first; later a hundredth of the time the run has taken
 _FASTEST_GROWTH: Final = 8
 _CHUNKS_AHEAD: Final = 2  # per slot, so that no worker waits for this process
-_WORTH_STARTING: Final = 5.0  # seconds that one process has to need for more of them to pay
+_WORTH_STARTING: Final = 15.0  # seconds that one process has to need for more of them to pay
 
 
 class Done(NamedTuple):
@@ -54,6 +54,7 @@ class Todo:
         self._fixed = size
         self._size = size or min(_FIRST_COUNT, most)
         self._pace: float | None = None  # seconds per number
+        self._taken = 0
         self._begun = time.monotonic()
         self.left = sum(gap.size for gap in self._gaps)
 
@@ -69,11 +70,13 @@ class Todo:
     def took(self, done: Done) -> None:
         """Learn the pace."""
         self._pace = done.seconds / done.span.size
+        self._taken += 1
         self._size = max(self._size, done.span.size)
 
     def seconds_left(self) -> float:
         """Time that one process needs for what is not handed out yet; 0 while not known."""
-        return self.left * (self._pace or 0.0)
+        # the first chunk also loads the engine
+        return self.left * (self._pace or 0.0) if self._taken > 1 else 0.0
 
     def _count(self, slots: int) -> int:
         if self._fixed is not None:
