@@ -20,8 +20,6 @@ from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
 from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
 from metasim.engines.colonies.treating import (
-    COMING,
-    NOTHING,
     found_by_screening,
     note,
     other_death_day,
@@ -152,7 +150,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     recorded = 0
     events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
     n_events = 0
-    regime, pending = 0, COMING if len(plan.marks) > 0 else NOTHING
+    regime, ask_again = 0, 0.0 if len(plan.marks) > 0 else np.inf
     treated = np.zeros(len(plan.marks), np.int64)
     clock = np.zeros((len(plan.marks), 3))
     survival = np.ones((3, n_organs, n_kinds))
@@ -269,8 +267,10 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
         if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
             while day >= diagnosis_day + visits * follow_up_days:
                 visits += 1
+        news = diagnosis_day == day
         for organ in range(n_organs):
             if seen[organ] == day:
+                news = True
                 n_events = note(events, n_events, day, _RELAPSE, organ, -1)
                 if course.distant[organ] and math.isnan(relapse_day):
                     relapse_day = day
@@ -279,10 +279,10 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             if not felt[s] and burden[organ] >= symptom_cells[s]:
                 felt[s] = True
                 n_events = note(events, n_events, day, _SYMPTOM, organ, s)
-        if pending > NOTHING:
+        if day >= ask_again or (news and len(plan.marks) > 0):
             before = regime
             in_sight = seen_cells(sizes, days, alive, n_alive)
-            n_events, regime, kills, pending = prescribe(
+            n_events, regime, kills, ask_again = prescribe(
                 plan.marks, plan.numbers, plan.effects, plan.only_organs, day, dt, age_years, visit,
                 diagnosis_day, relapse_day, seen, burden[n_organs] - sizes[0], in_sight, treated,
                 clock, survival, events, n_events,
@@ -323,7 +323,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
             n_alive == 0
             and n_units == 0
             and not everything
-            and pending < COMING
+            and math.isinf(ask_again)
             and math.isinf(other_day)
         ):
             step = last_step - 1  # nothing is left that could happen

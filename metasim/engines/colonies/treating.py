@@ -27,9 +27,9 @@ from metasim.terms import DAYS_PER_YEAR, Event
 _SURGERY, _START = int(Event.SURGERY), int(Event.TREATMENT_START)
 _CYCLE, _END = int(Event.CYCLE), int(Event.TREATMENT_END)
 WAITING, ON, OVER = 0, 1, 2
-NOTHING, IF_SEEN, COMING = 0, 1, 2  # what the plan has in store for a patient
 # columns of the marks and numbers of a treatment
-TRIGGER, ORGAN, CYCLES, TO_PROGRESSION, REMOVES, SEEN_ONLY, SPARES_DORMANT, REGIME = range(8)
+TRIGGER, ORGAN, CYCLES, TO_PROGRESSION, REMOVES, SEEN_ONLY, SPARES_DORMANT = range(7)
+REGIME, BY_HAZARD = 7, 8
 DELAY, INTERVAL, DURATION, LEAST_BURDEN, MOST_BURDEN, LEAST_AGE, MOST_AGE = range(7)
 AT_ONCE, PER_DAY = 0, 1
 # layers of the survival of a day
@@ -39,7 +39,7 @@ AWAKE, ASLEEP, SEEN = 0, 1, 2
 class Prescriptions(NamedTuple):
     """The plan in few arrays (`metasim.law.plan.Plan`); each costs time in every call."""
 
-    marks: Ints  # (T, 8)
+    marks: Ints  # (T, 9)
     numbers: Array  # (T, 7)
     effects: Array  # (T, 2, O, K) survival at once, hazard per day
     only_organs: NDArray[np.bool_]  # (T, O)
@@ -50,7 +50,7 @@ def prescriptions_of(plan: Plan) -> Prescriptions:
     """The plan as this engine reads it."""
     marks = (
         plan.trigger, plan.organ, plan.cycles, plan.to_progression, plan.removes, plan.seen_only,
-        plan.spares_dormant, plan.regime,
+        plan.spares_dormant, plan.regime, plan.hazard_per_day.any(axis=(1, 2)),
     )  # fmt: skip
     numbers = (plan.delay_days, plan.interval_days, plan.duration_days)
     return Prescriptions(
@@ -111,11 +111,10 @@ def prescribe(
         events: table of events, and the number in it.
 
     Returns:
-        The number of events, the regime of the next step, whether anything kills,
-        what
-        may still come (NOTHING, IF_SEEN, COMING).
+        The number of events, the regime of the next step, whether anything kills, the day from
+        which this must be asked again if nothing new is seen (infinite: not at all).
     """
-    regime, kills, pending = 0, False, NOTHING
+    regime, kills, ask_again = 0, False, np.inf
     for t in range(len(status)):
         if status[t] == OVER:
             continue
@@ -130,8 +129,9 @@ def prescribe(
                 due += relapse_day
             elif trigger != ON_DAY:
                 due += seen[trigger]
-            pending = max(pending, IF_SEEN if math.isnan(due) else COMING)
             if not day >= due:
+                if due > day:  # else it waits for an event
+                    ask_again = min(ask_again, due)
                 continue
             status[t] = OVER
             if not suits(numbers, only_organs, t, age_years + day / DAYS_PER_YEAR, seen, burden):
@@ -141,7 +141,7 @@ def prescribe(
             clock[t, 2] = seen_burden
             if not marks[t, REMOVES]:
                 n_events = note(events, n_events, day, _START, marks[t, ORGAN], t)
-        elif numbers[t, DURATION] > 0.0:
+        elif marks[t, BY_HAZARD]:
             if not kills:
                 kills = True
                 fill(survival)
@@ -164,12 +164,16 @@ def prescribe(
         if clock[t, 1] >= marks[t, CYCLES] and day >= start + numbers[t, DURATION] - 1e-9:
             status[t] = OVER
         if status[t] == ON:
-            ends = clock[t, 1] < marks[t, CYCLES] or not math.isinf(numbers[t, DURATION])
-            pending = max(pending, COMING if ends else IF_SEEN)
+            if clock[t, 1] < marks[t, CYCLES]:
+                ask_again = min(ask_again, start + clock[t, 1] * numbers[t, INTERVAL] - 1e-9)
+            if numbers[t, DURATION] > 0.0:
+                ask_again = min(ask_again, start + numbers[t, DURATION] - 1e-9)
+            if marks[t, TO_PROGRESSION] or marks[t, BY_HAZARD]:
+                ask_again = day
             regime |= marks[t, REGIME]
         elif not marks[t, REMOVES] and (marks[t, CYCLES] > 1 or numbers[t, DURATION] > 0.0):
             n_events = note(events, n_events, day, _END, marks[t, ORGAN], t)
-    return n_events, regime, kills, pending
+    return n_events, regime, kills, ask_again
 
 
 @kernel
