@@ -27,19 +27,10 @@ class _Commands(TyperGroup):
         except MetasimError as error:
             print(f"metasim: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
-        except (KeyboardInterrupt, SystemError) as stop:
-            if not _is_interrupt(stop):
-                raise
+        except KeyboardInterrupt as stop:
             how_far = stop if isinstance(stop, RunInterrupted) else "stopped"
             print(f"\nmetasim: {how_far}", file=sys.stderr)
             raise typer.Exit(130) from None
-
-
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether it was Ctrl-C; within compiled code that comes out as a SystemError caused by it."""
-    return isinstance(error, KeyboardInterrupt) or (
-        error is not None and _is_interrupt(error.__cause__)
-    )
 
 
 app = typer.Typer(

@@ -227,7 +227,7 @@ def test_pipe_that_closes_is_quiet(tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_done_and_resume_ends_with_the_same_tables(finished, tmp_path):
-    command = [*METASIM, "run", "luminal_a", "--patients", "1500", "--record", "metastases"]
+    command = [*METASIM, "run", "luminal_a", "--patients", "6000", "--record", "metastases"]
     command += ["--no-figures", "--output"]
     run = subprocess.Popen(
         [*command, "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -185,3 +187,44 @@ def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
     shutil.rmtree(tmp_path / "a")
     with pytest.raises(MetasimError, match="would take more than 100,000,000 patients"):
         ms.run(asked, output=tmp_path / "a", **until | {"until": "bone.metastases+-0.00001"})
+
+
+_PRESS_OFTEN = """
+import random, signal, sys
+import numpy as np
+import metasim as ms
+from metasim.engines import colonies
+from metasim.law.course import course_of
+from metasim.law.rates import Laws
+
+if sys.argv[1] == "not held":
+    colonies.uninterrupted = lambda kernel, *arguments: kernel(*arguments)
+scenario = ms.load("luminal_a")
+draw = colonies.prepare(Laws(scenario).of({}), course_of(scenario, {}))
+
+def patient():
+    draw(0, np.random.default_rng(1), np.random.default_rng(2), False)
+
+patient()
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+random.seed(1)
+for _ in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-3))
+        while True:
+            patient()
+    except KeyboardInterrupt:
+        pass
+print("every Ctrl-C came out as one")
+"""
+
+
+def test_ctrl_c_within_compiled_code_is_neither_lost_nor_a_crash():
+    def press(how):
+        command = [sys.executable, "-c", _PRESS_OFTEN, how]
+        return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+    held = press("held")
+    assert (held.returncode, held.stderr) == (0, "")
+    assert held.stdout == "every Ctrl-C came out as one\n"
+    assert press("not held").returncode != 0  # planted fault: a crash, or a SystemError

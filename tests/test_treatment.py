@@ -112,7 +112,7 @@ def test_7_a_resistant_cell_at_a_size(engine, patients):
         course = course_of(scenario)
         size = float(course.diagnosis_cells[0, 0])
         size *= np.exp(0.2 * scenario.run.dt_days / 2)  # seen at a step
-        expected = resistant(u, size, birth, death)
+        expected = closed_forms.resistant_at(size, u, birth, death)
         # those whose resistant line lives when the rest is killed
         left = sum(record.days[0, 4] > record.diagnosis_day or np.isnan(record.days[0, 4])
                    for record in found)  # fmt: skip
@@ -121,10 +121,6 @@ def test_7_a_resistant_cell_at_a_size(engine, patients):
     assert holds(p_value(scenario))
     wrong = {"seed.phenotypes.sensitive.becomes.resistant": 4e-3}
     assert caught(p_value(scenario.replace(wrong)))
-
-
-def resistant(u, size, birth, death):
-    return 1 - math.exp(-u * size * birth / death * math.log(birth / (birth - death)))
 
 
 def test_change_holds_while_it_lasts():

@@ -63,11 +63,6 @@ class Course(NamedTuple):
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]
 
-    @property
-    def max_steps(self) -> int:
-        """Steps of the longest possible patient."""
-        return self.follow_steps + (self.undiagnosed_steps if self.from_diagnosis else 0)
-
 
 def steps_in(days: float, dt_days: float) -> int:
     """Steps that cover a time: the smallest n with n * dt >= days."""

@@ -26,11 +26,10 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     """How units pass in a regime, and the fields of the law that say so."""
     organs = list(get.scenario.soil)
     phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
-    gates = _gate_probabilities(get, organs, phenotypes)
+    gates = _gate_odds(get, organs, phenotypes)
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
-    arrest = gates[Gate.ARREST]
-    arrest_odds = (arrest / np.maximum(1.0 - arrest, 1e-300))[..., None]
-    gate_arrest = odds.probability(np.minimum(arrest_odds * arrest_factor[:, None, None, :], 1e300))
+    arrest_odds = gates[Gate.ARREST][..., None] * arrest_factor[:, None, None, :]
+    gate_arrest = odds.probability(np.minimum(arrest_odds, 1e300))
     hop = _hop(get, organs)
     lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
     moving = get.stack(
@@ -47,10 +46,10 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     )
     dormant_death = get.number("rates.dormant_death_per_day")
     passing = fate.Gates(
-        gates[Gate.INVASION],
-        gates[Gate.INTRAVASATION],
-        gates[Gate.EXTRAVASATION],
-        gates[Gate.COLONIZATION],
+        odds.probability(gates[Gate.INVASION]),
+        odds.probability(gates[Gate.INTRAVASATION]),
+        odds.probability(gates[Gate.EXTRAVASATION]),
+        odds.probability(gates[Gate.COLONIZATION]),
     )
     passage = fate.Passage(
         passing,
@@ -75,10 +74,10 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     }
 
 
-def _gate_probabilities(
+def _gate_odds(
     get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
 ) -> dict[Gate, Array]:
-    """Gate -> (P, O, K) probability of advancing (for a single cell)."""
+    """Gate -> (P, O, K) odds of advancing (for a single cell)."""
     factors = []
     pairs = get.scenario.pairs
     for factor in Factor:
@@ -102,9 +101,7 @@ def _gate_probabilities(
     )
     base = np.concatenate(alike([get.plain(f"gates.{g}.base_odds")[:, None] for g in Gate]), 1)
     felt = np.stack([get.felt(f"gates.{g}.base_odds") for g in Gate])
-    passing = odds.probability(
-        np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, 1e300)
-    )
+    passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, 1e300)
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
 

@@ -22,6 +22,7 @@ from metasim.results.folder import (
 )
 from metasim.results.parts import write_rows
 from metasim.results.tables import ALWAYS, TABLES_AT
+from metasim.terms import MACRO_CELLS, MICRO_CELLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +97,12 @@ class Results:
     def tally(self) -> pa.Table:
         """Sufficient statistics of the summary, see `metasim.results.tally`."""
         return self._read("summary")
+
+    @property
+    def size_classes(self) -> tuple[float, float]:
+        """Least size of a micrometastasis and largest of one, in cells."""
+        clinic = self.scenario.get("clinic", {})
+        return clinic.get("micro_cells", MICRO_CELLS), clinic.get("macro_cells", MACRO_CELLS)
 
     def label(self, organ: str) -> str:
         """Name of an organ on figures and in printed tables."""

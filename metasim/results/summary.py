@@ -20,22 +20,20 @@ Counted = Literal["auto", "detected", "macro", "micro", "founded"]
 
 PLURALS: Final = {
     "founded": "metastases of any size (ever founded)",
-    "micro": "metastases of at least 200 cells",
-    "macro": "macrometastases (above 2 mm)",
+    "micro": "micrometastases and larger ones",
+    "macro": "macrometastases",
     "detected": "metastases seen by imaging",
 }
 _ENOUGH_SHARE: Final = 0.01
-_NUMBERS: Final = (
+COUNTS: Final = (
     "share_with",
     "share_low",
     "share_high",
     "metastases_per_patient",
     "metastases_low",
     "metastases_high",
-    "first_median_months",
-    "first_q1_months",
-    "first_q3_months",
 )
+_NUMBERS: Final = (*COUNTS, "first_median_months", "first_q1_months", "first_q3_months")
 
 
 def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":

@@ -23,6 +23,7 @@ from metasim.results.folder import plain_errors, rows_of, write_texts
 from metasim.results.parts import PartsFolder, join_parts, write_rows
 from metasim.results.statistics import mean_interval, wilson_interval
 from metasim.results.store import Results
+from metasim.results.summary import COUNTS
 from metasim.results.tables import FAILURES, SUMMARY
 
 if TYPE_CHECKING:
@@ -37,14 +38,6 @@ PARTS: Final = ("failures", "tallies")
 
 _ROWS_AT_ONCE: Final = 1 << 20
 _GROUP: Final = ["point", "organ", "counted"]
-_NUMBERS: Final = (
-    "share_with",
-    "share_low",
-    "share_high",
-    "metastases_per_patient",
-    "metastases_low",
-    "metastases_high",
-)
 
 
 class Sweep:
@@ -199,7 +192,7 @@ def _numbers(tallies: pa.Table) -> pa.Table:
         sums["total"] / n,
         *mean_interval(sums["total"], sums["squares"], n),
     )
-    out = sums[[*_GROUP, "patients"]].assign(**dict(zip(_NUMBERS, columns, strict=True)))
+    out = sums[[*_GROUP, "patients"]].assign(**dict(zip(COUNTS, columns, strict=True)))
     return pa.Table.from_pandas(out, preserve_index=False).replace_schema_metadata(None)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
-from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
+from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain, uninterrupted
 from metasim.engines.colonies.treating import (
     found_by_screening,
     note,
@@ -68,12 +68,6 @@ def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, cou
 
 
 @inlined
-def _row(array, k):
-    """Patient k's row of an array of a chunk; the only one if all patients are alike."""
-    return array[k if len(array) > 1 else 0]
-
-
-@inlined
 def _add_up(origin, sizes, alive, n_alive, burden):
     """Fill the cells of each organ, then of all."""
     last = len(burden) - 1
@@ -88,16 +82,16 @@ def _add_up(origin, sizes, alive, n_alive, burden):
 @kernel
 def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, everything):
     moves = u.moves_of_patient(chunk_moves, 0, k_patient)
-    initial_cells = _row(course.initial_cells, k_patient)
-    diagnosis_cells = _row(course.diagnosis_cells, k_patient)[0]
-    detection_cells = _row(course.detection_cells, k_patient)
-    lethal_cells = _row(course.lethal_cells, k_patient)
-    stage_cells = _row(course.stage_cells, k_patient)
-    screening_days, screening_half, screening_slope = _row(course.screening, k_patient)
-    follow_up_days = _row(course.follow_up_days, k_patient)[0]
-    symptom_cells = _row(course.symptom_cells, k_patient)
-    age_years = _row(course.age_years, k_patient)[0]
-    other_hazard, other_growth = _row(course.other_death, k_patient)
+    initial_cells = u.row(course.initial_cells, k_patient)
+    diagnosis_cells = u.row(course.diagnosis_cells, k_patient)[0]
+    detection_cells = u.row(course.detection_cells, k_patient)
+    lethal_cells = u.row(course.lethal_cells, k_patient)
+    stage_cells = u.row(course.stage_cells, k_patient)
+    screening_days, screening_half, screening_slope = u.row(course.screening, k_patient)
+    follow_up_days = u.row(course.follow_up_days, k_patient)[0]
+    symptom_cells = u.row(course.symptom_cells, k_patient)
+    age_years = u.row(course.age_years, k_patient)[0]
+    other_hazard, other_growth = u.row(course.other_death, k_patient)
     _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, 0, k_patient)
     micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
@@ -362,14 +356,9 @@ def prepare(law: Law, course: Course) -> Draw:
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        try:
-            status, lengths, tables, ends, staging = _simulate(
-                growing, moves, plan, around, k, rng, rng_doomed, everything
-            )
-        except SystemError as error:  # Ctrl-C in the moment that compiled code returns
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                raise KeyboardInterrupt from None
-            raise
+        status, lengths, tables, ends, staging = uninterrupted(
+            _simulate, growing, moves, plan, around, k, rng, rng_doomed, everything
+        )
         n_colonies, recorded, n_events = lengths
         origin, cells, days, recorded_days, counts, tallies, events = tables
         diagnosis_day, death_day, death_cause, day = ends

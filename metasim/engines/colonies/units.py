@@ -90,9 +90,15 @@ def stacked(regimes: list[Array]) -> Array:
 
 
 @inlined
+def row(array, k):
+    """Row k of an array, or the only one: where all patients, or all regimes, are alike."""
+    return array[k if len(array) > 1 else 0]
+
+
+@inlined
 def of_patient(array, regime, k):
-    """The part of a regime and of patient k of a chunk; the only one where all are alike."""
-    return array[regime if len(array) > 1 else 0, k if array.shape[1] > 1 else 0]
+    """The part of a regime and of patient k of a chunk."""
+    return row(row(array, regime), k)
 
 
 @inlined

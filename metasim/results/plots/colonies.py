@@ -75,7 +75,7 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
         ax.plot(years(burden["day"], course), cells, linewidth=2.4, zorder=3, **kind)
         detection = results.scenario["soil"][organ].get("detection_cells", np.inf)
         for row in here[here["micro_day"].notna()].to_dict("records"):
-            day, cells = known_sizes(row, detection, course["end_day"])
+            day, cells = known_sizes(row, detection, course["end_day"], results.size_classes)
             ax.plot(years(day, course), cells, linewidth=0.7, alpha=0.7, color=kind["color"])
         born = years(here["founded_day"], course)
         ax.vlines(born, 0, 0.025, transform=ax.get_xaxis_transform(), color=kind["color"],
@@ -90,7 +90,9 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
               alignment="left")  # fmt: skip
     detail = run_title(results) + count(len(found), "metastasis", "metastases")
     detail += f" founded (ticks), {found['micro_day'].count():,} reached "
-    detail += f"200 cells, {found['detected_day'].count():,} seen by imaging. "
+    detail += (
+        f"{results.size_classes[0]:,.0f} cells, {found['detected_day'].count():,} seen by imaging. "
+    )
     detail += "Thick: all cells of the organ; thin: single metastases"
     head(ax, title, detail, above=MARKS_POINTS)
     return ax
@@ -145,12 +147,15 @@ def mark_course(ax: Axes, course: "pd.Series[Any]") -> None:
 
 
 def known_sizes(
-    metastasis: dict[str, float], detection_cells: float, end_day: float
+    metastasis: dict[str, float],
+    detection_cells: float,
+    end_day: float,
+    size_classes: tuple[float, float] = (MICRO_CELLS, MACRO_CELLS),
 ) -> tuple[Floats, Floats]:
-    """Days and sizes in cells that are recorded of one metastasis from 200 cells on."""
+    """Days and sizes in cells that are recorded of one metastasis, from micrometastasis on."""
     points = [
-        (metastasis["micro_day"], MICRO_CELLS),
-        (metastasis["macro_day"], MACRO_CELLS),
+        (metastasis["micro_day"], size_classes[0]),
+        (metastasis["macro_day"], size_classes[1]),
         (metastasis["detected_day"], detection_cells),
         (metastasis["extinct_day"], _FEWEST_CELLS),
     ]
@@ -163,7 +168,8 @@ def known_sizes(
 def _thresholds(ax: Axes, results: Results) -> None:
     soils = results.scenario["soil"].values()
     detection = {soil["detection_cells"] for soil in soils if "detection_cells" in soil}
-    levels = {MICRO_CELLS: "micrometastasis", MACRO_CELLS: "macrometastasis"}
+    micro_cells, macro_cells = results.size_classes
+    levels = {micro_cells: "micrometastasis", macro_cells: "macrometastasis"}
     if len(detection) == 1:
         levels[detection.pop()] = "seen by imaging"
     lethal = results.scenario.get("clinic", {}).get("lethal_cells")

@@ -29,6 +29,7 @@ from metasim.results.plots.style import (
 )
 from metasim.results.store import Results
 
+_CLASSES = (("micro_day", "micrometastases"), ("macro_day", "macrometastases"))
 _MOST_LINES = 60
 _LABELLED_LINES = 28
 _PRIMARY = 0
@@ -39,8 +40,8 @@ def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | Non
     """One patient's metastases as life lines, each hanging from its parent.
 
     A line runs from founding to extinction or the patient's last day, the thicker the more cells
-    it ended with. Where there are more than 60, only those that reached 200 cells are drawn with
-    their ancestors; where these are too many, those that reached 2 mm, then the largest.
+    it ended with. Where there are more than 60, only those that became micrometastases are drawn
+    with their ancestors; where these are too many, the macrometastases, then the largest.
 
     Args:
         results: a finished run, recorded at level metastases or more.
@@ -105,10 +106,10 @@ def select_metastases(every: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """
     if len(every) <= _MOST_LINES:
         return every, ""
-    for column, words in (("micro_day", "200 cells"), ("macro_day", "2 mm")):
+    for column, words in _CLASSES:
         kept = with_ancestors(every, every.index[every[column].notna()])
         if 0 < len(kept) <= _MOST_LINES:
-            return kept, f"; shown: the {len(kept):,} that reached {words} or led to one that did"
+            return kept, f"; shown: the {len(kept):,} that became {words} or led to one that did"
     largest = every["cells"].sort_values(kind="stable", ascending=False).index[:_MOST_LINES]
     return with_ancestors(every, largest), f"; shown: the {_MOST_LINES} largest and their ancestors"
 
