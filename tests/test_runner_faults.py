@@ -190,29 +190,21 @@ def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
 
 
 _PRESS_OFTEN = """
-import random, signal, sys
-import numpy as np
+import contextlib, random, signal, sys
 import metasim as ms
-from metasim.engines import colonies
-from metasim.law.course import course_of
-from metasim.law.rates import Laws
+from metasim.runner import patients
 
 if sys.argv[1] == "not held":
-    colonies.uninterrupted = lambda kernel, *arguments: kernel(*arguments)
-scenario = ms.load("luminal_a")
-draw = colonies.prepare(Laws(scenario).of({}), course_of(scenario, {}))
-
-def patient():
-    draw(0, np.random.default_rng(1), np.random.default_rng(2), False)
-
-patient()
+    patients.held = lambda compiled: contextlib.nullcontext(lambda: None)
+cohort = patients.Cohort(ms.load("luminal_a", {"run.record": "summary"}))
+cohort.chunk(0, 5)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 random.seed(1)
-for _ in range(300):
+for _ in range(200):
     try:
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-3))
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 5e-3))
         while True:
-            patient()
+            assert not cohort.chunk(0, 5)["failures"]
     except KeyboardInterrupt:
         pass
 print("every Ctrl-C came out as one")

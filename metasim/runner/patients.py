@@ -15,6 +15,7 @@ from metasim.law.rates import Law, Laws
 from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
+from metasim.runner.interrupts import held
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.schema import Scenario
 from metasim.terms import treatment_names
@@ -106,7 +107,11 @@ class Cohort:
         Patients that failed are in that table only.
         """
         drawn = draw_parameters(self.scenario, first, count)
-        outcomes = list(self.records(first, count, drawn))
+        outcomes = []
+        with held(self.scenario.run.engine == "colonies") as pause:
+            for outcome in self.records(first, count, drawn):
+                outcomes.append(outcome)
+                pause()
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         records = [outcome for outcome in outcomes if isinstance(outcome, PatientRecord)]
         good = np.array([isinstance(outcome, PatientRecord) for outcome in outcomes])

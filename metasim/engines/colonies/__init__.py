@@ -18,7 +18,7 @@ import numpy as np
 
 from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
-from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain, uninterrupted
+from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
 from metasim.engines.colonies.treating import (
     found_by_screening,
     note,
@@ -356,8 +356,8 @@ def prepare(law: Law, course: Course) -> Draw:
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, lengths, tables, ends, staging = uninterrupted(
-            _simulate, growing, moves, plan, around, k, rng, rng_doomed, everything
+        status, lengths, tables, ends, staging = _simulate(
+            growing, moves, plan, around, k, rng, rng_doomed, everything
         )
         n_colonies, recorded, n_events = lengths
         origin, cells, days, recorded_days, counts, tallies, events = tables

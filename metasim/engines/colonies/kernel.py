@@ -7,8 +7,6 @@ the user's cache folder: a read-only installation compiles once too.
 
 import hashlib
 import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,26 +61,6 @@ def plain(part: Part) -> Part:
     The compiler takes arrays of another layout for another type, and would compile anew.
     """
     return type(part)(*(np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in part))
-
-
-def uninterrupted(function: Any, *arguments: Any) -> Any:
-    """Call a kernel; Ctrl-C takes effect when it is back.
-
-    Without this, the exception may be raised while compiled code packs its results: that shows as a
-    SystemError, or ends the interpreter. Compiling itself (the first call) can be interrupted.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    here = threading.current_thread() is threading.main_thread()
-    if not (here and callable(handler) and function.signatures):
-        return function(*arguments)
-    pressed: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *moment: pressed.append(moment))
-    try:
-        return function(*arguments)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if pressed:
-            handler(*pressed[0])
 
 
 def compiled() -> bool:
