@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from metasim.engines.colonies import draws
-from metasim.engines.colonies.kernel import kernel
+from metasim.engines.colonies.kernel import allocating
 from metasim.law import closed_forms, growth
 from tests.significance import caught, counts_p, holds, mean_p, variance_p
 
 
-@kernel
+@allocating
 def many_binomial(rng, n, p, size):
     out = np.zeros(size, np.int64)
     for i in range(size):
@@ -20,7 +20,7 @@ def many_binomial(rng, n, p, size):
     return out
 
 
-@kernel
+@allocating
 def many_grow(rng, n, birth, death, dt, size):
     out = np.zeros(size, np.int64)
     for i in range(size):
@@ -28,7 +28,7 @@ def many_grow(rng, n, birth, death, dt, size):
     return out
 
 
-@kernel
+@allocating
 def many_successes(rng, trials, hazard, size):
     gaps = np.zeros(1)
     gaps[0] = rng.standard_exponential()
@@ -102,7 +102,7 @@ def test_growth_has_the_exact_moments(rng, n, birth, death):
 def distance(exact_cdf, mean, cumulants):
     """Largest difference between a count's distribution function and the corrected normal's."""
     z = np.linspace(-9, 9, 200_001)
-    x = np.array([draws.corrected(v, *cumulants) for v in z[::100]])
+    x = np.array([draws.corrected.py_func(v, *cumulants) for v in z[::100]])
     x = np.maximum.accumulate(np.interp(z, z[::100], x)) + mean
     values = np.arange(len(exact_cdf))
     return np.abs(stats.norm.cdf(np.interp(values + 0.5, x, z)) - exact_cdf).max()

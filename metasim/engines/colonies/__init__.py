@@ -18,7 +18,7 @@ import numpy as np
 
 from metasim.engines.colonies import units as u
 from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
-from metasim.engines.colonies.kernel import compiled, inlined, kernel, plain
+from metasim.engines.colonies.kernel import allocating, compiled, inlined, kernel, plain, ready
 from metasim.engines.colonies.treating import (
     found_by_screening,
     note,
@@ -40,8 +40,9 @@ from metasim.terms import Event, Stage, Tally
 __all__ = ["compiled", "prepare", "simulate"]
 
 _OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
-_DIAGNOSIS, _RELAPSE, _DEATH = int(Event.DIAGNOSIS), int(Event.RELAPSE), int(Event.DEATH)
-_SYMPTOM = int(Event.SYMPTOM)
+_DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
+    [Event.DIAGNOSIS, Event.RELAPSE, Event.SYMPTOM, Event.DEATH]
+)  # numpy's integers, as in `units`
 _N_STAGES, _N_TALLIES = len(Stage), len(Tally)
 
 
@@ -79,7 +80,7 @@ def _add_up(origin, sizes, alive, n_alive, burden):
         burden[last] += sizes[i]
 
 
-@kernel
+@allocating
 def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, everything):
     moves = u.moves_of_patient(chunk_moves, 0, k_patient)
     initial_cells = u.row(course.initial_cells, k_patient)
@@ -123,12 +124,12 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     n_units = np.int64(0)
     pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
     turned = np.zeros(pools.shape, np.int64)
-    landed = np.zeros((n_organs, n_kinds, n_classes), np.int64)
+    landed = np.zeros(pools.shape, np.int64)
     gaps = np.zeros(2)
     gaps[0] = rng.standard_exponential()
     gaps[1] = rng.standard_exponential()
     leaving = np.zeros((n_organs, n_kinds, n_classes, _N_STAGES), np.int64)
-    departed = np.zeros((64, 4), np.int64)
+    departed = np.zeros((64, 5), np.int64)
     births = np.zeros(n_kinds)
     arrived = np.zeros(n_kinds, np.int64)
     burden = np.zeros(n_organs + 1)
@@ -141,10 +142,10 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     counts = np.zeros((n_records, n_organs, 4), np.int64)
     tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
     tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
-    recorded = 0
+    recorded = np.int64(0)
     events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
-    n_events = 0
-    regime, ask_again = 0, 0.0 if len(plan.marks) > 0 else np.inf
+    n_events = np.int64(0)
+    regime, ask_again = np.int64(0), 0.0 if len(plan.marks) > 0 else np.inf
     treated = np.zeros(len(plan.marks), np.int64)
     clock = np.zeros((len(plan.marks), 3))
     survival = np.ones((3, n_organs, n_kinds))
@@ -172,7 +173,9 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
 
             # 2 colonies grow, change and shed
             if n_alive > 0:
-                n_alive, n_departed, departed, bounded = step_colonies(
+                while n_alive * n_kinds * n_classes > len(departed):
+                    departed = u.doubled_rows(departed)
+                n_alive, n_departed, bounded = step_colonies(
                     rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days,
                     vessels, alive, n_alive, gaps, tally, micro_cells, macro_cells,
                     detection_cells, seen, births, arrived, leaving, departed,
@@ -182,17 +185,21 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                     break
                 if everything:
                     u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
-                while n_units + n_departed > len(units):
-                    units, clocks = u.doubled_rows(units), u.doubled(clocks)
-                for j in range(n_departed):
-                    units[n_units, 0] = u.INVADED
-                    for column in range(4):
-                        units[n_units, 1 + column] = departed[j, column]
-                    clocks[n_units] = rng.standard_exponential()
-                    n_units += 1
-                if n_units > course.max_colonies:
+                n_expected = n_units
+                for group in range(n_departed):
+                    n_expected += departed[group, 4]
+                if n_expected > course.max_colonies:
                     status = _TOO_MANY_COLONIES
                     break
+                while n_expected > len(units):
+                    units, clocks = u.doubled_rows(units), u.doubled(clocks)
+                for group in range(n_departed):
+                    for _ in range(departed[group, 4]):
+                        units[n_units, 0] = u.INVADED
+                        for column in range(4):
+                            units[n_units, 1 + column] = departed[group, column]
+                        clocks[n_units] = rng.standard_exponential()
+                        n_units += 1
 
             # 3 units that colonized found colonies
             kept = 0
@@ -352,6 +359,8 @@ def prepare(law: Law, course: Course) -> Draw:
     plan = plain(prescriptions_of(course.plan))
     # the engine reads a plan of its own
     around = plain(course._replace(plan=None))  # type: ignore[arg-type]
+    any_rng = np.random.default_rng()
+    ready(_simulate, growing, moves, plan, around, 0, any_rng, any_rng, False)
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool

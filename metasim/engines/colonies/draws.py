@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import allocating, inlined, kernel
 from metasim.law import growth
 
 LARGE_BINOMIAL = 20.0  # variances above which the corrected normal is drawn
@@ -32,9 +32,11 @@ def corrected(z, variance, third, fourth, fifth):
     """
     variance -= 1.0 / 12.0
     sd = math.sqrt(variance)
-    c3 = third / (variance * sd)
-    c4 = (fourth + 1.0 / 120.0) / (variance * variance)
-    c5 = fifth / (variance * variance * sd)
+    unit = 1.0 / sd
+    square = unit * unit
+    c3 = third * square * unit
+    c4 = (fourth + 1.0 / 120.0) * square * square
+    c5 = fifth * square * square * unit
     s = z * z
     return sd * (
         z
@@ -63,6 +65,14 @@ def leaving_prob(hazard):
     return -math.expm1(-hazard)
 
 
+@inlined
+def leaving_hazard(prob):
+    """-ln(1 - prob), the inverse of `leaving_prob`, as quick and as exact."""
+    if prob < 1e-4:
+        return prob * (1.0 + prob / 2.0 * (1.0 + prob / 1.5))
+    return -math.log1p(-prob)
+
+
 @kernel
 def binomial(rng, n, p):
     """Binomial(n, p) for n up to 1e15."""
@@ -78,6 +88,12 @@ def binomial(rng, n, p):
     fourth = variance * (1.0 - 6.0 * spread)
     fifth = third * (1.0 - 12.0 * spread)
     return min(count(rng, n * p, variance, third, fourth, fifth), n)
+
+
+@allocating  # numba's makes a list
+def poisson(rng, mean):
+    """Poisson(mean)."""
+    return rng.poisson(mean)
 
 
 @inlined
@@ -100,7 +116,7 @@ def grow(rng, n, birth, death, dt):
     lines = binomial(rng, n, 1.0 - alpha)
     if lines == 0 or beta <= 0.0:
         return lines
-    return lines + rng.poisson(rng.standard_gamma(lines) * beta / (1.0 - beta))
+    return lines + poisson(rng, rng.standard_gamma(lines) * beta / (1.0 - beta))
 
 
 @inlined

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metasim.engines.colonies.draws import binomial, grow, leaving_prob, successes
+from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined
 from metasim.engines.colonies.units import (
     ENTERED,
@@ -19,7 +19,6 @@ from metasim.engines.colonies.units import (
     MICRO,
     NET_GROWTH,
     PRIMARY,
-    doubled_rows,
     of_patient,
     stacked,
 )
@@ -140,11 +139,11 @@ def step_colonies(
         seen: (O,) day of the first metastasis seen in each organ.
         births: (K,) work space, as `arrived`.
         leaving: (O, K, C, stages) filled with the doomed units that left.
-        departed: rows of the destined units that left: organ, phenotype, class, colony.
+        departed: rows for the destined units that left: organ, phenotype, class, colony, how many;
+            one per living colony, phenotype and class is enough.
 
     Returns:
-        Colonies alive, units in `departed`, `departed` (longer if need be), and whether no colony
-        outgrew MOST_CELLS.
+        Colonies alive, rows in `departed`, and whether no colony outgrew MOST_CELLS.
     """
     law, power_exponent = growing.law[0], of_patient(growing.power_exponent, regime, k_patient)[0]
     switching = of_patient(growing.angiogenesis, regime, k_patient)
@@ -184,7 +183,7 @@ def step_colonies(
             )
             log_growth = (birth - death) * dt
             if (log_growth > 1.0 or n > 1e14) and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
-                return n_alive, n_departed, departed, False
+                return n_alive, n_departed, False
             births[k] = birth
             n = grow(rng, n, birth, death, dt)
             cells[i, k] = n
@@ -212,23 +211,22 @@ def step_colonies(
                         continue
                     # leaving as destined, else as doomed: two hazards that add up to `hazard`
                     chosen = leave * destined_share[organ, k, c]
-                    chosen_hazard = -math.log1p(-chosen) if chosen > 1e-9 else chosen
+                    chosen_hazard = leaving_hazard(chosen)
                     other_hazard = max(0.0, hazard - chosen_hazard)
                     destined = successes(rng, gaps, 0, ready, chosen_hazard)
                     ready -= destined
                     if ready * other_hazard < _FEW:
                         doomed = successes(rng, gaps, 1, ready, other_hazard)
                     else:
-                        doomed = binomial(rng, ready, leaving_prob(other_hazard))
+                        doomed = binomial(rng, ready, (leave - chosen) / (1.0 - chosen))
                     if doomed > 0:
                         leaving[organ, k, c, stage] += doomed
-                    for _ in range(destined):
-                        if n_departed == len(departed):
-                            departed = doubled_rows(departed)
+                    if destined > 0:
                         departed[n_departed, 0] = organ
                         departed[n_departed, 1] = k
                         departed[n_departed, 2] = c
                         departed[n_departed, 3] = i
+                        departed[n_departed, 4] = destined
                         n_departed += 1
                     out = (destined + doomed) * in_unit
                     cells[i, k] -= out
@@ -254,4 +252,4 @@ def step_colonies(
             days[i, 3] = day
             if math.isnan(seen[organ]):
                 seen[organ] = day
-    return n_alive, n_departed, departed, True
+    return n_alive, n_departed, True

@@ -32,27 +32,44 @@ def _cache_folder() -> Path:
 
 
 CACHE = _cache_folder()
+_njit: Any = numba.njit  # its types leave out some of its options
+_config: Any = numba.config  # type: ignore[attr-defined]
+_typeof: Any = numba.typeof
+_INNER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def allocating(function: Callable[..., Any]) -> Any:
+    """Compile a function with numba, cached on disk (in memory only where that is impossible)."""
+    return _cached(function, _nrt=True, no_cfunc_wrapper=True)  # _nrt: else as its caller
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function with numba, cached on disk (in memory only where that is impossible)."""
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    folder = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
-    numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]
+    """As `allocating`, for functions that make no arrays: these need not count references.
+
+    Counting them for every array of a call costs more than drawing a random number.
+    """
+    return _cached(function, **_INNER)
+
+
+def _cached(function: Callable[..., Any], **options: bool) -> Any:
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return _njit(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # no folder of the cache can be written
-        return numba.njit(error_model="numpy")(function)
+        return _njit(error_model="numpy", **options)(function)
     finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        _config.CACHE_DIR = before
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """As `kernel`, for the innermost functions: inlined where they are called.
+    """As `kernel`, for the innermost functions: inlined where they are called."""
+    return _njit(forceinline=True, error_model="numpy", **_INNER)(function)
 
-    A call between compiled functions copies every array of its named tuples.
-    """
-    return numba.njit(forceinline=True, error_model="numpy")(function)
+
+def view(function: Callable[..., Any]) -> Any:
+    """As `inlined`, for functions that return a part of an array."""
+    return _njit(inline="always", error_model="numpy")(function)
 
 
 def plain(part: Part) -> Part:
@@ -61,6 +78,22 @@ def plain(part: Part) -> Part:
     The compiler takes arrays of another layout for another type, and would compile anew.
     """
     return type(part)(*(np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in part))
+
+
+def ready(function: Any, *examples: Any) -> None:
+    """Compile a kernel for arguments like these, or load it from the cache.
+
+    LLVM's second level, without vectorized loops: compiled a quarter sooner, and as fast here.
+    """
+    signature = tuple(_typeof(example) for example in examples)
+    if signature in function.overloads:
+        return
+    before = _config.OPT, _config.LOOP_VECTORIZE
+    _config.OPT, _config.LOOP_VECTORIZE = type(before[0])(2), 0
+    try:
+        function.compile(signature)
+    finally:
+        _config.OPT, _config.LOOP_VECTORIZE = before
 
 
 def compiled() -> bool:

@@ -24,8 +24,9 @@ from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSIO
 from metasim.law.rates import Array, Ints
 from metasim.terms import DAYS_PER_YEAR, Event
 
-_SURGERY, _START = int(Event.SURGERY), int(Event.TREATMENT_START)
-_CYCLE, _END = int(Event.CYCLE), int(Event.TREATMENT_END)
+_SURGERY, _START, _CYCLE, _END = np.array(
+    [Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END]
+)  # numpy's integers, as in `units`
 WAITING, ON, OVER = 0, 1, 2
 # columns of the marks and numbers of a treatment
 TRIGGER, ORGAN, CYCLES, TO_PROGRESSION, REMOVES, SEEN_ONLY, SPARES_DORMANT = range(7)

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import allocating, inlined, kernel, view
 from metasim.law.rates import Array, Ints, Law
 from metasim.terms import Stage, Tally
 
-# where a unit is; also the first index of the pools of doomed units
-INVADED, ARRESTED, ACTIVE, DORMANT, COLONIZING = 0, 1, 2, 3, 4
+# where a unit is; also the first index of the pools of doomed units. numpy's integers: for each
+# literal that is handed to it, a function would be compiled anew
+INVADED, ARRESTED, ACTIVE, DORMANT, COLONIZING = np.arange(5)
 # rows of the tallies: stage number - 1
 PRIMARY, INVASION, CIRCULATION, ARREST, EXTRAVASATION, MICRO, MACRO = (int(s) - 1 for s in Stage)
 STAGES = (INVASION, ARREST, EXTRAVASATION, EXTRAVASATION)  # of the places
@@ -41,6 +42,8 @@ class Moves(NamedTuple):
 # rows of the chances: of destined units (what is missing to 1 is doomed from here on), of doomed
 ENTERING, CROSSING, WASHING, FOUNDING, SLEEPING, WAKING = range(6)
 D_INVADING, D_INTRAVASATING, D_CROSSING, D_WASHING, D_SLEEPING, D_WAKING = range(6, 12)
+# by place: the row of the chance that a doomed unit which leaves it lives on
+ADVANCING = (D_INTRAVASATING, D_CROSSING, D_SLEEPING, D_WAKING)
 
 
 def moves_of(law: Law) -> Moves:
@@ -89,19 +92,19 @@ def stacked(regimes: list[Array]) -> Array:
     return np.stack([np.broadcast_to(array, shape) for array in regimes])
 
 
-@inlined
+@view
 def row(array, k):
     """Row k of an array, or the only one: where all patients, or all regimes, are alike."""
     return array[k if len(array) > 1 else 0]
 
 
-@inlined
+@view
 def of_patient(array, regime, k):
     """The part of a regime and of patient k of a chunk."""
     return row(row(array, regime), k)
 
 
-@inlined
+@view
 def moves_of_patient(moves, regime, k):
     """The part of a regime and of the k-th patient of the chunk."""
     return Moves(
@@ -209,16 +212,9 @@ def spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally):
             here = binomial(rng, left, min(1.0, share / rest))
             left -= here
             rest = max(rest - share, 1e-300)
-            landed[j, k, c] += here
+            landed[ARRESTED, j, k, c] += here
             tally[ARREST, j, ENTERED] += here * cells
     tally[CIRCULATION, organ, DIED] += left * cells
-
-
-@inlined
-def go(rng, pools, turned, place, organ, k, c, leave):
-    """Doomed units that leave a place: those that turned doomed in leaving, and some others."""
-    sure = turned[place, organ, k, c]
-    return sure + binomial(rng, pools[place, organ, k, c] - sure, leave)
 
 
 @kernel
@@ -227,57 +223,53 @@ def move_doomed(rng, moves, dt, pools, landed, tally, turned):
 
     Args:
         pools: (4, O, K, C) units invaded, arrested, active, dormant; changed in place.
-        landed: (O, K, C) work space.
+        landed: (4, O, K, C) work space: units that come to a place.
         turned: (4, O, K, C) units, not in the pools, that leave their place now; emptied.
     """
-    n_organs, n_kinds, n_classes = landed.shape
-    for organ in range(n_organs):
-        for k in range(n_kinds):
-            for c in range(n_classes):
-                landed[organ, k, c] = 0
-                for place in range(4):
-                    pools[place, organ, k, c] += turned[place, organ, k, c]
-    for organ in range(n_organs):
-        leave_invaded = -math.expm1(-moves.exits[INVADED, organ] * dt)
-        leave_arrested = -math.expm1(-moves.exits[ARRESTED, organ] * dt)
-        leave_active = -math.expm1(-moves.exits[ACTIVE, organ] * dt)
-        leave_dormant = -math.expm1(-moves.exits[DORMANT, organ] * dt)
-        for k in range(n_kinds):
-            for c in range(n_classes):
-                cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
-                waking = go(rng, pools, turned, DORMANT, organ, k, c, leave_dormant)
-                awake = binomial(rng, waking, chances[D_WAKING])
-                active = go(rng, pools, turned, ACTIVE, organ, k, c, leave_active)
-                asleep = binomial(rng, active, chances[D_SLEEPING])
-                died = waking - awake + active - asleep
-                tally[EXTRAVASATION, organ, LEFT] += died * cells
-                tally[EXTRAVASATION, organ, DIED] += died * cells
-                freed = go(rng, pools, turned, ARRESTED, organ, k, c, leave_arrested)
-                crossing = chances[D_CROSSING]
-                crossed = binomial(rng, freed, crossing)
-                washing = min(1.0, chances[D_WASHING] / max(1.0 - crossing, 1e-300))
-                washed = binomial(rng, freed - crossed, washing)
-                tally[ARREST, organ, LEFT] += freed * cells
-                tally[ARREST, organ, DIED] += (freed - crossed - washed) * cells
-                tally[EXTRAVASATION, organ, ENTERED] += crossed * cells
-                moved = go(rng, pools, turned, INVADED, organ, k, c, leave_invaded)
-                entered = binomial(rng, moved, chances[D_INTRAVASATING])
-                tally[INVASION, organ, LEFT] += moved * cells
-                tally[INVASION, organ, DIED] += (moved - entered) * cells
-                if washed + entered > 0:
-                    shares = moves.landing_doomed[organ, k, c]
-                    n = washed + entered
-                    spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally)
-                pools[DORMANT, organ, k, c] += asleep - waking
-                pools[ACTIVE, organ, k, c] += awake + crossed - active
-                pools[ARRESTED, organ, k, c] -= freed
-                pools[INVADED, organ, k, c] -= moved
-    for organ in range(n_organs):
-        for k in range(n_kinds):
-            for c in range(n_classes):
-                pools[ARRESTED, organ, k, c] += landed[organ, k, c]
-                for place in range(4):
+    n_places, n_organs, n_kinds, n_classes = pools.shape
+    for place in range(n_places):
+        for organ in range(n_organs):
+            leave = -math.expm1(-moves.exits[place, organ] * dt)
+            for k in range(n_kinds):
+                for c in range(n_classes):
+                    # those that turned doomed in leaving, and some of the others
+                    moved = turned[place, organ, k, c]
+                    stayed = pools[place, organ, k, c]
+                    left = binomial(rng, stayed, leave)
+                    pools[place, organ, k, c] = stayed - left
                     turned[place, organ, k, c] = 0
+                    moved += left
+                    if moved == 0:
+                        continue
+                    chances = moves.chances[:, organ, k, c]
+                    advance, wash = chances[ADVANCING[place]], 0.0
+                    if place == ARRESTED:
+                        wash = min(1.0, chances[D_WASHING] / max(1.0 - advance, 1e-300))
+                    advanced = binomial(rng, moved, advance)
+                    washed = binomial(rng, moved - advanced, wash)
+                    cells, stage = moves.cluster_cells[c], STAGES[place]
+                    died = (moved - advanced - washed) * cells
+                    tally[stage, organ, DIED] += died
+                    tally[stage, organ, LEFT] += died
+                    if place == DORMANT:
+                        landed[ACTIVE, organ, k, c] += advanced
+                    elif place == ACTIVE:
+                        landed[DORMANT, organ, k, c] += advanced
+                    else:
+                        tally[stage, organ, LEFT] += (advanced + washed) * cells
+                    entering = advanced if place == INVADED else washed
+                    if place == ARRESTED:
+                        landed[ACTIVE, organ, k, c] += advanced
+                        tally[EXTRAVASATION, organ, ENTERED] += advanced * cells
+                    if entering > 0:
+                        shares = moves.landing_doomed[organ, k, c]
+                        spread_doomed(rng, shares, entering, cells, organ, k, c, landed, tally)
+    for place in range(n_places):
+        for organ in range(n_organs):
+            for k in range(n_kinds):
+                for c in range(n_classes):
+                    pools[place, organ, k, c] += landed[place, organ, k, c]
+                    landed[place, organ, k, c] = 0
 
 
 @kernel
@@ -315,7 +307,7 @@ def count_units(moves, units, n_units, pools, tally):
                     tally[STAGES[place], organ, CELLS] += there
 
 
-@kernel
+@allocating
 def doubled(column):
     """The same values in a column of twice the length."""
     out = np.empty(2 * len(column), column.dtype)
@@ -324,7 +316,7 @@ def doubled(column):
     return out
 
 
-@kernel
+@allocating
 def doubled_rows(table):
     """The same rows in a table of twice the length."""
     out = np.empty((2 * len(table), table.shape[1]), table.dtype)
