@@ -241,6 +241,13 @@ def test_full_disk_behind_the_output_is_one_message(tmp_path):
     assert message(ended.stderr) == "metasim: output: No space left on device"
 
 
+def test_quiet_sweep_says_only_where_the_results_lie(tmp_path):
+    words = ["--vary", "soil.bone.niche=0:1:1", "--patients", 5, "--quiet"]
+    swept = metasim("sweep", "luminal_a", *words)
+    assert (swept.exit_code, swept.stdout) == (0, "results  results/luminal_a-sweep/\n")
+    assert list((tmp_path / "results/luminal_a-sweep/figures").glob("*.png"))
+
+
 def test_unknown_figure_is_refused(finished):
     assert "organ_counts" in refused("plot", finished[0], "--figure", "nosuch")
 

@@ -34,7 +34,9 @@ Vary = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="More than a million points are meant.")]
 
 # where it goes
-Output = Annotated[Path | None, typer.Option(help="Results folder; default results/NAME.")]
+Output = Annotated[
+    Path | None, typer.Option(help="Results folder; default: in results/, by the scenario.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing results folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; only where the results lie.")]

@@ -183,7 +183,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and the figures.")
     ] = None,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Compare plans on the same virtual patients.
 
