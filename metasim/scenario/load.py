@@ -25,7 +25,12 @@ from metasim.scenario.layers import REMOVED, Layer, layer, merge
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
 
-_REQUIRED_OF_A_TREATMENT = {"kind": "unnamed", "start": 0.0}
+_STAND_INS = {
+    "kind": "unnamed", "start": 0.0, "cycles": 2, "residual_fraction": 1.0, "log_kill": 1.0,
+    "dose_gray": 1.0, "hazard_per_day": 1.0,
+}  # fmt: skip
+"""What stands for a wrong value of a treatment while the rest is checked: without an effect, say,
+the treatment would be called one that does nothing."""
 
 
 class Given(NamedTuple):
@@ -212,9 +217,9 @@ def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:
 
 
 def _mended(items: list[Any], path: Path) -> list[Any]:
-    """A list of tables without the value at a path; a required one gives way to any that is valid.
+    """A list of treatments without the value at a path, or with one that stands in for it.
 
-    Of a list within a table, all goes.
+    Of a list within a treatment, all goes.
     """
     items = copy.deepcopy(items)
     table: Any = items[int(path[0])]
@@ -222,6 +227,8 @@ def _mended(items: list[Any], path: Path) -> list[Any]:
     for part in above:
         table = table.get(part, {})
     table.pop(name, None)
-    if len(path) == 2 and name in _REQUIRED_OF_A_TREATMENT:
-        table[name] = _REQUIRED_OF_A_TREATMENT[name]
+    if above == ["change"]:
+        table[name] = 1.0
+    elif not above and name in _STAND_INS:
+        table[name] = _STAND_INS[name]
     return items
