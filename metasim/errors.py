@@ -15,15 +15,20 @@ class Mistake:
         key: dotted path of the key, ``soil.bone.niche``; empty for the file as a whole.
         message: what is wrong and what is allowed, one sentence, with the value.
         hint: the nearest valid name or the way on; empty if there is none.
+        place: the option, or the file that the scenario extends, which gives the value; empty: the
+            scenario's own file.
     """
 
     key: str
     message: str
     hint: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.key}: " if self.key else ""
-        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        said = "; ".join(
+            part for part in (f"in {self.place}" * bool(self.place), self.hint) if part
+        )
+        return (f"{self.key}: " if self.key else "") + self.message + (f" ({said})" if said else "")
 
 
 class ScenarioError(MetasimError):

@@ -62,8 +62,11 @@ def test_help_fits_and_names_every_command():
     assert result.exit_code == 0
     assert fits(result.stdout)
     assert "..." not in result.stdout.partition("Commands:")[2], "a description is cut off"
-    for command in ("run", "plot", "watch", "show", "check", "list", "schema"):
-        assert f"\n  {command} " in result.stdout
+    listed = result.stdout.partition("Commands:\n")[2].splitlines()
+    commands = [line.split()[0] for line in listed]
+    assert commands == ["run", "sweep", "sensitivity", "compare", "plot", "watch", "show", "check",
+                        "list", "schema"]  # fmt: skip
+    for command in commands:
         helped = metasim(command, "--help")
         assert helped.exit_code == 0
         assert fits(helped.stdout)
@@ -76,7 +79,7 @@ def test_version():
 def test_run_prints_the_table_and_writes_the_folder(finished):
     folder, printed = finished
     lines = [line.rstrip() for line in printed.splitlines()]
-    assert fits("\n".join(line for line in lines if "figures" not in line))
+    assert fits(printed)
     for organ in ("Axillary nodes", "Lung", "Liver", "Bone", "Brain", "any distant organ"):
         (row,) = [line for line in lines if line.startswith(organ)]
         assert row.count("%") == 1, "a cell of the table is wrapped"
@@ -130,6 +133,11 @@ def test_show_says_where_a_value_is_from():
     (niche,) = [line for line in shown.stdout.splitlines() if line.startswith("niche =")]
     assert niche.split()[:5] == ["niche", "=", "0.3", "user", "--set"]
     assert "proteolysis" not in shown.stdout
+    whole = metasim("show", "palliative").stdout
+    assert fits(whole)
+    tables = [line for line in whole.splitlines() if line.startswith("[")]
+    assert "[soil.bone]" in tables
+    assert len(set(tables)) == len(tables), "a table is printed twice"
     whole = metasim("show", "luminal_a", "--toml").stdout
     assert tomllib.loads(whole)["soil"]["bone"]["label"] == "Bone"
 
@@ -167,7 +175,23 @@ def test_list_and_schema():
         (["run", "luminal_a", "--set", "soil.bone.niche=high"], 'not "high"'),
         (["run", "luminal_a", "--set", "soil.bone.niche=1.5"], "from 0 to 1, not 1.5"),
         (["run", "luminal_a", "--set", "soil.bone.niche=nan"], "not nan"),
-        (["run", "luminal_a", "--patients", 0], "run.patients"),
+        (["run", ""], '"": is no scenario'),
+        (["run", "luminal_a", "--patients", 0], "not 0 (in --patients)"),
+        (["run", "luminal_a", "--engine", "colony"], '(in --engine; did you mean "colonies"?)'),
+        (["run", "luminal_a", "--years", "1e9"], "more than 1,000,000 steps"),
+        (
+            ["run", "luminal_a", "--until", "bone.share +- 1%", "--patients", 5],
+            "exclude each other",
+        ),
+        (["sweep", "luminal_a", "--patients", 0], "not 0 (in --patients)"),
+        (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-12"], "1,000,000,000,001 points"),
+        (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-320"], "more than 1,000,000"),
+        (["sweep", "luminal_a", "--vary", "=0:1:0.5"], "expected KEY=LOW:HIGH:STEP"),
+        (["compare", "luminal_a", "luminal_a"], "given twice"),
+        (["compare", "luminal_a", "emt", "--years", -1], "(in --years)"),
+        (["watch", "few_cells", "--cells", "no/cells.parquet"], "no/cells.parquet: cannot be"),
+        (["watch", "few_cells", "--movie", "cells.avi"], "the format is .gif or .mp4"),
+        (["show", "luminal_a", "--key", "bone"], "such as soil.bone, "),
         (["run", "luminal_a", "--years", -1], "run.years"),
         (["run", "luminal_a", "--set", "run.dt_days=1e6"], "longer than the run"),
         (["run", "luminal_a", "--engine", "turbo"], '"colonies" or "cells"'),
@@ -177,7 +201,7 @@ def test_list_and_schema():
         (["run", "luminal_a", "--patients", "many"], "--patients"),
         (["run"], "scenario"),
         (["rnu"], "'run'"),
-        (["show", "luminal_a", "--key", "soil.bnoe"], "soil.bnoe"),
+        (["show", "luminal_a", "--key", "soil.bnoe"], 'mean "soil.bone'),
         (["plot", "nosuch"], "no such results folder"),
         (["plot", "."], "not a results folder"),
     ],
@@ -188,6 +212,40 @@ def test_bad_input_is_one_message_and_nothing_written(words, said, tmp_path):
     assert said.lower() in printed.lower()
     assert len(printed.strip().splitlines()) <= 4  # with the usage, if an option is wrong
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_refused_is_refused_before_the_engine_is_compiled(finished, monkeypatch):
+    compiled = []
+    monkeypatch.setattr("metasim.cli.running._compile", lambda s, quiet: compiled.append(quiet))
+    folder = ["--output", finished[0]]
+    for words in (
+        ["run", "luminal_a", *folder],
+        ["run", "luminal_a", "--output", "/dev/null/x"],
+        ["run", "luminal_a", "--until", "bnoe.share +- 1%"],
+        ["run", "luminal_a", "--workers", 0],
+        ["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:0.5", *folder],
+        ["sweep", "luminal_a", "--vary", "soil.bone.niche=0:2:0.5"],
+        ["sensitivity", "luminal_a", "--vary", "soil.bone.niche=0:1", *folder],
+    ):
+        refused(*words)
+    assert compiled == []
+    assert metasim("run", "growth_only", *SMALL, "--quiet").exit_code == 0
+    assert compiled == [True]
+
+
+def test_full_disk_behind_the_output_is_one_message(tmp_path):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([*METASIM, "list"], stdout=full, stderr=subprocess.PIPE, text=True,
+                               check=False)  # fmt: skip
+    assert ended.returncode == 2
+    assert message(ended.stderr) == "metasim: output: No space left on device"
+
+
+def test_quiet_sweep_says_only_where_the_results_lie(tmp_path):
+    words = ["--vary", "soil.bone.niche=0:1:1", "--patients", 5, "--quiet"]
+    swept = metasim("sweep", "luminal_a", *words)
+    assert (swept.exit_code, swept.stdout) == (0, "results  results/luminal_a-sweep/\n")
+    assert list((tmp_path / "results/luminal_a-sweep/figures").glob("*.png"))
 
 
 def test_unknown_figure_is_refused(finished):
@@ -255,3 +313,41 @@ def test_ctrl_c_keeps_what_is_done_and_resume_ends_with_the_same_tables(finished
     assert tables == sorted(path.name for path in (tmp_path / "a").glob("*.parquet"))
     for table in tables:
         assert pq.read_table(f"a/{table}").equals(pq.read_table(f"b/{table}")), table
+
+
+def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
+    command = [*METASIM, "run", "luminal_a", "--patients", "200000", "--record", "patients"]
+    command += ["--workers", "2", "--no-figures", "--quiet", "--output", "a"]
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(tmp_path.glob(".a.partial/parts/*.parquet")):
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.01)
+    while run.poll() is None:  # until the very end: Python's own shutdown, too
+        os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.02)
+    _, stderr = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert message(stderr).startswith("metasim: stopped after")
+    assert stderr.count("\n") == 2
+    assert "--resume" in refused("plot", "a")
+
+
+def test_ctrl_c_ends_at_once_what_does_not_end_in_order():
+    hangs = """
+import signal, time
+from metasim.cli import shell
+shell._PATIENCE_SECONDS = 0.1
+signal.signal(signal.SIGINT, shell.CtrlC())
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    signal.raise_signal(signal.SIGINT)
+    print("still ending", flush=True)
+    time.sleep(0.2)
+    signal.raise_signal(signal.SIGINT)
+print("never printed")
+"""
+    ended = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "still ending\n", "")

@@ -221,7 +221,7 @@ def test_command_line_refuses_in_one_line(tmp_path):
     folder = str(simulated()[0].save(tmp_path / "a"))
     cases = {
         (folder,): "it takes at least two results folders or scenarios",
-        (folder, folder): "runs need a name each",
+        (folder, folder): "given twice",
         (folder, "luminal_z"): "luminal_z",
         (folder, "luminal_a", "--precision", "no"): "--precision no: give a share",
     }

@@ -101,7 +101,7 @@ def test_explicit_comments_say_where_values_come_from():
     text = explicit_toml(load("soft_bone", {"growth.turnover_per_day": 0.04}))
     for line in (
         "turnover_per_day = 0.04  # 1/day; --set; user",
-        "lethal_cells = 1000000000000.0  # cells; catalogue scenarios/breast; measured; norton1988",
+        "lethal_cells = 1e12  # cells; catalogue scenarios/breast; measured; norton1988",
         "colonization = 2.0  # soft_bone.toml; assumed",
         "max_cells = 200000  # cells; default; assumed",
     ):

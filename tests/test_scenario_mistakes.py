@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from metasim.errors import OptionError, ScenarioError
 from metasim.scenario import keys
-from metasim.scenario.load import load, parse_override
+from metasim.scenario.load import Given, load, parse_override
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def mistakes(tmp_path):
 SINGLE = [
     # unknown keys, at any depth
     ("rho_per_day = 1.0", "rho_per_day", ["no such key", "growth.rho_per_day"]),
+    ("value = 1.0", "value", ["no such key"]),
     ("[grwth]\nrho_per_day = 1.0", "grwth", ["no such key", '"growth"']),
     ("[soil.bone]\nnich = 0.5", "soil.bone.nich", ["no such key", '"niche"']),
     ("[soil.bone.multiplier]\ncolonisation = 2", "soil.bone.multiplier.colonisation",
@@ -53,6 +54,7 @@ SINGLE = [
     ("[run]\nengine = 'celss'", "run.engine", ['"colonies" or "cells"', 'mean "cells"']),
     ("[run]\nrecord = 'all'", "run.record", ['"summary" or', '(or "none")']),
     ("treatment = 3", "treatment", ["a list of tables, not 3"]),
+    ("[treatment]\nkind = 'surgery'", "treatment", ["not a table", "[[treatment]]"]),
     # values out of range
     ("[soil.bone]\nniche = 1.5", "soil.bone.niche", ["number from 0 to 1, not 1.5"]),
     ("[seed]\nproteolysis = -0.1", "seed.proteolysis", ["number from 0 to 1, not -0.1"]),
@@ -62,6 +64,8 @@ SINGLE = [
     ("[primary]\ninitial_cells = 0", "primary.initial_cells", ["(cells), not 0"]),
     ("[run]\npatients = 0", "run.patients", ["from 1", "not 0"]),
     ("[run]\nyears = -1.0", "run.years", ["above 0 (years), not -1.0"]),
+    ("[run]\nyears = 1e9", "run.dt_days", ["more than 1,000,000 steps of 7 days"]),
+    ("[run]\ndt_days = 1e-6", "run.dt_days", ["more than 1,000,000 steps of 1e-06 days"]),
     ("[run]\nyears = 0.01", "run.dt_days", ["7 days", "longer than the run (3.6525 days)"]),
     # the organ graph
     ("[vessels.blood.arteries]\nbone = 0.5", "vessels.blood.arteries", ["sum to 1.45"]),
@@ -89,6 +93,7 @@ SINGLE = [
     ("[seed.receptors]\nCXR4 = 0.5", "seed.receptors.CXR4", ["no pair", '"CXCR4"']),
     ("[soil.bone.ligands]\nCXCL21 = 0.5", "soil.bone.ligands.CXCL21", ["no pair", '"CCL21"']),
     ("[seed]\nsubtype = 'lumina_a'", "seed.subtype", ['"lumina_a"', '"luminal_a"']),
+    ("[seed]\nsubtype = 'HER2'", "seed.subtype", ['no subtype "HER2"', 'mean "her2_enriched"']),
     ("organs = 'fien'", "organs", ['"fien"', '"fine"']),
     # shares and phenotypes
     ("[seed.clusters.cluster]\nshare_fraction = 0.7\n[seed.clusters.big]\nsize_cells = 20\n"
@@ -104,7 +109,7 @@ SINGLE = [
     ("[patients]\n'growth.rho_per_day' = 0.1", "patients.growth.rho_per_day",
      ["takes a distribution, not 0.1", "the same for all: growth.rho_per_day"]),
     ("[patients]\n'growth.rho' = {uniform = {low = 0, high = 1}}", "patients.growth.rho",
-     ["no key", "known: law, rho_per_day"]),
+     ["no key", 'mean "rho_per_day"']),
     ("[patients]\n'soil.bonne.niche' = {uniform = {low = 0, high = 1}}",
      "patients.soil.bonne.niche", ['soil has no "bonne"', '"bone"']),
     ("[patients.soil.bonne]\nniche = {uniform = {low = 0, high = 1}}",
@@ -170,10 +175,11 @@ def test_all_at_once_in_one_file(mistakes):
     }  # fmt: skip
 
 
-def test_nothing_given_points_to_the_base(mistakes):
-    found = mistakes("[soil.bone]\nniche = 0.5")
-    assert {"gates", "rates", "growth"} <= {key for key, _ in found}
-    assert all('extends = "breast"' in message for _, message in found)
+@pytest.mark.parametrize("text", ["", 'title = "mine"', "[soil.bone]\nniche = 0.5"])
+def test_nothing_given_is_one_mistake_that_points_to_the_base(mistakes, text):
+    [(key, message)] = mistakes(text)
+    assert key == "extends"
+    assert 'extends = "breast"' in message
 
 
 def test_mistake_of_another_layer_names_it(mistakes, tmp_path):
@@ -183,8 +189,27 @@ def test_mistake_of_another_layer_names_it(mistakes, tmp_path):
     assert "(in base.toml)" in message
     [(key, message)] = mistakes('extends = "breast"', **{"soil.bonne.niche": 0.5})
     assert key == "soil.bonne"
-    assert "(in --set)" in message
-    assert '"bone"' in message
+    assert message.endswith('(in --set; did you mean "bone"?)')
+    given = {"run.patients": Given(-5, "--patients"), "run.engine": Given("cels", "--engine")}
+    [(_, patients), (_, engine)] = mistakes('extends = "breast"', **given)
+    assert patients.endswith("not -5 (in --patients)")
+    assert engine.endswith('not "cels" (in --engine; did you mean "cells"?)')
+
+
+def test_mistakes_of_treatments_do_not_hide_each_other(mistakes):
+    found = dict(
+        mistakes(
+            'extends = "breast"\n[[treatment]]\nkind = "surgery"\norgan = "brest"\n'
+            'start = "diagnosed"\nonly_if.organ = [1, 2]\n'
+            '[[treatment]]\nkind = "chemoterapy"\ncycles = -2\n'
+        )
+    )
+    assert set(found) == {
+        "treatment.0.organ", "treatment.0.start", "treatment.0.only_if.organ.0",
+        "treatment.0.only_if.organ.1", "treatment.1", "treatment.1.cycles", "treatment.1.start",
+    }  # fmt: skip
+    assert '"relapse in ..."' in found["treatment.1.start"]
+    assert '"chemotherapy"' in found["treatment.1"]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +242,13 @@ def test_missing_and_unreadable_files(tmp_path):
     (tmp_path / "mine.toml").write_text('extends = "breast"')
     with pytest.raises(ScenarioError, match=r'no such file.*"mine\.toml"'):
         load(tmp_path / "mein.toml")
+    for absent in ("luminal_a.toml", "scenarios/luminal_a.toml", "Luminal A"):
+        with pytest.raises(ScenarioError, match=r'no such file \(did you mean "luminal_a"\?\)'):
+            load(tmp_path / absent)
+    with pytest.raises(ScenarioError, match=r"no such file$"):  # not that of any other .toml
+        load(tmp_path / "untouched_by_it.toml")
+    with pytest.raises(ScenarioError, match=r'"": is no scenario.*metasim list'):
+        load("")
     with pytest.raises(ScenarioError, match="is a folder"):
         load(tmp_path)
     with pytest.raises(ScenarioError, match=r'no scenario of this name.*"luminal_a"'):

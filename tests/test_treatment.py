@@ -148,6 +148,8 @@ SURGERY = '[[treatment]]\nkind = "surgery"\n'
         ('[[treatment]]\nkind = "surgary"\nstart = 1.0', "treatment.0", ["nothing", '"surgery"']),
         ('[[treatment]]\nkind = "radiotherapy"\norgan = "bone"\ndose_gray = -2.0',
          "treatment.0.dose_gray", ["at least 0", "-2.0"]),
+        ('[[treatment]]\nkind = "x"\nstart = 1.0\nchange."soil.bone.niche" = -1.0',
+         "treatment.0.change.soil.bone.niche", ["at least 0", "-1.0"]),
         ('[[treatment]]\nkind = "chemotherapy"\ncycles = 2000', "treatment.0.cycles",
          ["last cycle"]),
         ('[[treatment]]\nkind = "chemotherapy"\ncycles = 1000000', "treatment.0.cycles",

@@ -45,6 +45,7 @@ def run(
     patient: int | None = None,
     until: str | None = None,
     chunk: int | None = None,
+    prepare: Callable[[Scenario], object] | None = None,
     **engine_options: Any,
 ) -> Results:
     """Simulate a scenario's patients.
@@ -65,6 +66,7 @@ def run(
         until: run as many patients as an interval takes to become so narrow, instead of
             `run.patients`: "bone.share +- 0.5%", see `metasim.runner.precision`.
         chunk: patients per chunk; None: what takes about a second.
+        prepare: called with the scenario once nothing is left to refuse, before the first patient.
         **engine_options: for the engine, e.g. `cell_class` of the cell engine.
 
     Returns:
@@ -83,7 +85,12 @@ def run(
     if chunk is not None and chunk < 1:
         raise OptionError(f"chunk = {chunk}: at least 1 patient is needed")
     cohort = Cohort(plan.scenario, tuple(engine_options.items()))
-    with _writer(cohort, plan, output, overwrite, resume) as writer:
+    into = _writer(cohort, plan, output, overwrite, resume)
+    if prepare is not None:
+        with into:
+            pass  # refuses what it must
+        prepare(plan.scenario)
+    with into as writer:
         done = sum(span.size for span in writer.finished())
         with reporting(plan.patients.size, done, progress) as report:
             if remark := executors.remark(workers):

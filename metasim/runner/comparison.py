@@ -33,10 +33,12 @@ def open_or_run(
         prepare: called with each scenario before it runs.
 
     Raises:
-        OptionError: there are changes but only finished runs.
+        OptionError: a source is given twice, or there are changes but only finished runs.
         ResultsError: a folder that cannot be opened.
         ScenarioError: a scenario that cannot be run.
     """
+    if twice := [source for source in sources if list(sources).count(source) > 1]:
+        raise OptionError(f"{twice[0]}: given twice, so there is nothing to compare")
     opened = {source: open_results(source) for source in sources if Path(source).is_dir()}
     asked = {source: load(source, changes or {}) for source in sources if source not in opened}
     if changes and not asked:

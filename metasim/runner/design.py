@@ -1,5 +1,6 @@
 """The points of a sweep: which keys vary, and which values they take at each point."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -38,8 +39,8 @@ class Range:
     high: float
     step: float | None = None
 
-    def values(self) -> Array:
-        """The values of a grid, both ends included if the step fits.
+    def count(self) -> float:
+        """How many values a grid has.
 
         Raises:
             OptionError: there is no step.
@@ -49,8 +50,16 @@ class Range:
                 f"--vary {self.key}: a grid needs a step (LOW:HIGH:STEP); without one choose "
                 "--design lhs or sobol and --points"
             )
-        count = int(np.floor((self.high - self.low) / self.step + 1e-9)) + 1
-        return np.round(self.low + self.step * np.arange(count), 12)
+        return float(np.floor((self.high - self.low) / self.step + 1e-9)) + 1
+
+    def values(self) -> Array:
+        """The values of a grid, both ends included if the step fits.
+
+        Raises:
+            OptionError: there is no step.
+        """
+        steps = np.arange(int(self.count()))
+        return np.round(self.low + (self.step or 0.0) * steps, 12)
 
 
 @dataclass(frozen=True)
@@ -78,8 +87,10 @@ def parse(text: str) -> Range:
     Raises:
         OptionError: it cannot be read, or there is nothing in it.
     """
-    key, _, numbers = text.partition("=")
+    key, _, numbers = map(str.strip, text.partition("="))
     try:
+        if not key:
+            raise ValueError
         low, high, *step = map(float, numbers.split(":"))
         if len(step) > 1 or not np.isfinite([low, high, *step]).all():
             raise ValueError
@@ -89,7 +100,7 @@ def parse(text: str) -> Range:
         ) from None
     if high < low or (step and step[0] <= 0):
         raise OptionError(f"--vary {text}: the range is empty")
-    return Range(key.strip(), low, high, *step)
+    return Range(key, low, high, *step)
 
 
 def design(
@@ -121,9 +132,11 @@ def design(
         raise OptionError(f"--design {kind} needs --points, at least 1")
     if not sampled and points is not None:
         raise OptionError("--points: a grid has the points that its steps give")
-    count = points or int(np.prod([float(len(r.values())) for r in ranges]))
+    count = points or math.prod(r.count() for r in ranges)
     if count > MOST_POINTS and not many:
-        raise OptionError(f"{count:,} points are more than {MOST_POINTS:,}; --yes if you mean it")
+        raise OptionError(
+            f"{count:,.0f} points are more than {MOST_POINTS:,}; --yes if you mean it"
+        )
     keys = tuple(r.key for r in ranges)
     if sampled:
         from scipy.stats import qmc
@@ -132,7 +145,7 @@ def design(
             len(keys), rng=scenario.run.rng_seed
         )
         low, high = np.array([[r.low, r.high] for r in ranges]).T
-        values = low + (high - low) * sampler.random(count)
+        values = low + (high - low) * sampler.random(int(count))
     else:
         values = np.array(list(product(*(r.values() for r in ranges))))
     return Design(keys, whole(values, keys), kind)

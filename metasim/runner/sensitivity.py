@@ -49,8 +49,8 @@ def sensitivity(
         size: trajectories (Morris), or base points, a power of 2 (Sobol).
         quantity: "metastases_per_patient" or "share_with" (of patients).
         many: more than a million points are meant.
-        **options: output, overwrite, resume, progress, workers, executor, scheduler, chunk: as
-            for `metasim.sweep`.
+        **options: output, overwrite, resume, progress, workers, executor, scheduler, chunk,
+            prepare: as for `metasim.sweep`.
 
     Raises:
         OptionError: an option or range is not allowed, or SALib is not installed.

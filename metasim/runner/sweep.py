@@ -9,7 +9,7 @@ point; chunks of that row are computed like chunks of a cohort: anywhere, in any
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -46,6 +46,7 @@ def sweep(
     executor: str | None = None,
     scheduler: str | None = None,
     chunk: int | None = None,
+    prepare: Callable[[Scenario], object] | None = None,
 ) -> Sweep:
     """Run a scenario at many points.
 
@@ -64,6 +65,7 @@ def sweep(
         executor: where chunks are computed.
         scheduler: address of a Dask scheduler.
         chunk: patients per chunk.
+        prepare: called with the scenario once nothing is left to refuse, before the first patient.
 
     Raises:
         OptionError: an option or range is not allowed.
@@ -82,9 +84,14 @@ def sweep(
     print_of = {"design": plan.kind, "keys": " ".join(plan.keys), "values": _digest(plan)}
     print_of |= {name: versions()[name] for name in ("metasim", "numpy", "scipy", "numba", "mesa")}
     folder = Path(tempfile.mkdtemp(prefix="metasim-")) / "sweep" if output is None else output
-    with PartsFolder(
+    into = PartsFolder(
         folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
-    ) as parts:
+    )
+    if prepare is not None:
+        with into:
+            pass  # refuses what it must
+        prepare(base)
+    with into as parts:
         done = sum(span.size for span in parts.finished())
         with reporting(whole_row.size, done, progress) as report:
             if remark := executors.remark(workers):

@@ -22,7 +22,7 @@ def run_sweep(
 
     done = sweep(scenario, [parse(one) for one in vary], output=folder, progress=not quiet,
                  **options)  # fmt: skip
-    _close(done, folder, figures, len(done.failures))
+    _close(done, folder, figures, quiet, len(done.failures))
 
 
 def run_sensitivity(
@@ -39,15 +39,18 @@ def run_sensitivity(
             best = rows.nlargest(_SHOWN, "index")
             keys = ", ".join(best["key"]) if best["index"].any() else "nothing: no metastases"
             print(f"{organ:<18} {keys}")
-    _close(study, folder, figures, len(study.sweep.failures))
+    _close(study, folder, figures, quiet, len(study.sweep.failures))
 
 
-def _close(done: "Sweep | Sensitivity", folder: Path, figures: bool, failures: int) -> None:
+def _close(
+    done: "Sweep | Sensitivity", folder: Path, figures: bool, quiet: bool, failures: int
+) -> None:
     print(f"results  {folder}{os.sep}")
     if figures:
         from metasim.results.plots.sweep import save_sweep_figures
 
         paths = save_sweep_figures(done, folder / "figures")
-        print(f"figures  {folder / 'figures'}{os.sep} ({len(paths) // 2} as PNG and PDF)")
+        if not quiet:
+            print(f"figures  {folder / 'figures'}{os.sep} ({len(paths) // 2} as PNG and PDF)")
     if failures:
         print(f"{failures:,} patients failed and are left out (failures.parquet says why)")

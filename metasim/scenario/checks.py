@@ -10,6 +10,9 @@ from metasim.scenario.schema import Scenario
 from metasim.scenario.vessels import TOLERANCE, check_vessels
 from metasim.terms import DAYS_PER_YEAR
 
+MOST_STEPS = 1_000_000
+"""Steps of one patient: what engines keep by the step has to fit into memory."""
+
 
 def check(scenario: Scenario) -> list[Mistake]:
     """All mistakes that concern several keys at once."""
@@ -18,10 +21,16 @@ def check(scenario: Scenario) -> list[Mistake]:
 
 
 def _run(scenario: Scenario) -> Iterator[Mistake]:
-    days = scenario.run.years * DAYS_PER_YEAR
-    if scenario.run.dt_days > days:
-        message = f"a step of {scenario.run.dt_days:g} days is longer than the run ({days:g} days)"
+    run = scenario.run
+    days = run.years * DAYS_PER_YEAR
+    if run.dt_days > days:
+        message = f"a step of {run.dt_days:g} days is longer than the run ({days:g} days)"
         yield Mistake("run.dt_days", message, "make dt_days smaller or run.years larger")
+    if run.follow_from == "diagnosis":
+        days += run.undiagnosed_years * DAYS_PER_YEAR
+    if days / run.dt_days > MOST_STEPS:
+        message = f"{days:g} days are more than {MOST_STEPS:,} steps of {run.dt_days:g} days"
+        yield Mistake("run.dt_days", message, "make dt_days larger or the years fewer")
 
 
 def _organs(scenario: Scenario) -> Iterator[Mistake]:

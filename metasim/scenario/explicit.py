@@ -1,6 +1,7 @@
 """The scenario in full: as a TOML file that stands alone, and as rows that say where it is from."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import tomlkit
@@ -26,6 +27,9 @@ _HEADER = (
     "# so it gives the same results whatever those become. Each comment says: unit; where the",
     "# value came from; status; source.",
 )
+
+
+_VALUE_WIDTH = 32  # leaves 80 columns room for status and the catalogue's longest name
 
 
 class Row(NamedTuple):
@@ -69,25 +73,32 @@ def cited(rows: list[Row]) -> list[str]:
 def print_description(scenario: Scenario, key: str = "") -> None:
     """Print the values whose key begins with `key`, table by table, then their sources in full."""
     from rich.console import Console
-    from rich.markup import escape
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+
+    def folded(text: str, style: str = "", indent: str = "    ") -> None:
+        for line in wrap(text, console.width, initial_indent=indent, subsequent_indent="    ",
+                         break_long_words=False, break_on_hyphens=False):  # fmt: skip
+            console.print(line, style=style)
+
     rows = [row for row in describe(scenario) if row.key.startswith(key)]
-    above = ""
+    tables: dict[str, list[Row]] = {}
     for row in rows:
-        *parents, name = map(str, split(row.key))
-        if ".".join(parents) != above:
-            above = ".".join(parents)
-            console.print(f"\n[bold]{escape(f'[{above}]')}[/bold]")
-        drawn = "  (drawn per patient, see patients)" if row.drawn else ""
-        value = f"{name} = {row.value} {row.unit}{drawn}"
-        console.print(escape(f"{value:<42} {row.status:<10} {row.layer}"), end="")
-        said = "; ".join(part for part in (row.source, row.note) if part)
-        console.print(f"  [dim]{escape(said)}[/dim]" if said else "")
+        tables.setdefault(join(split(row.key)[:-1]), []).append(row)
+    for table, inside in tables.items():
+        console.print(f"\n[{table}]" if table else "", style="bold")
+        for row in inside:
+            drawn = "(drawn per patient)" if row.drawn else ""
+            value = f"{split(row.key)[-1]} = {' '.join(filter(None, (row.value, row.unit, drawn)))}"
+            if len(value) > _VALUE_WIDTH:
+                folded(value, indent="")
+                value = ""
+            console.print(f"{value:<{_VALUE_WIDTH}} {row.status:<10} {row.layer}")
+            folded("; ".join(filter(None, (row.source, row.note))), "dim")
     if sources := cited(rows):
-        console.print("\n[bold]Please cite[/bold]")
+        console.print("\nPlease cite", style="bold")
         for source in sources:
-            console.print(escape(source))
+            folded(source, indent="")
 
 
 def catalogue_entries() -> list[tuple[str, str, str]]:
@@ -147,4 +158,6 @@ def _toml(value: Any) -> str:
         return f"{{ {', '.join(f'{_name(k)} = {_toml(v)}' for k, v in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, float) and "e" in (short := f"{value:.6g}") and float(short) == value:
+        return short.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
     return str(tomlkit.item(value).as_string())

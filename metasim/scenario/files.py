@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from metasim.errors import Mistake, ScenarioError
 from metasim.scenario import catalogue
-from metasim.scenario.keys import nearest, shown
+from metasim.scenario.keys import closest, nearest, shown
 
 MAX_BYTES = 1_000_000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
@@ -38,8 +38,11 @@ def locate(source: str | Path) -> Path:
     """The file behind a path, or the name of a shipped or catalogue scenario.
 
     Raises:
-        ScenarioError: there is no such name.
+        ScenarioError: there is no such name, or it is empty.
     """
+    if not str(source).strip():
+        message = "is no scenario: give a file, or the name of a shipped one (metasim list)"
+        raise ScenarioError(shown(str(source)), [Mistake("", message)])
     if isinstance(source, str) and _NAME.fullmatch(source):
         for kind in ("shipped", "scenarios"):
             if found := catalogue.path_of(kind, source):
@@ -74,8 +77,7 @@ def read(path: Path, name: str) -> File:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)  # a pipe or device has no size
     except FileNotFoundError:
-        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise refuse("there is no such file", nearest(path.name, beside)) from None
+        raise refuse("there is no such file", _alike(path)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise refuse(f"cannot be read: {reason}") from None
@@ -89,6 +91,15 @@ def read(path: Path, name: str) -> File:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise refuse(f"is not TOML: {reason}") from None
+
+
+def _alike(path: Path) -> str:
+    """A hint: the file beside a missing one, or the shipped scenario, that is called most alike."""
+    files = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    known = {name: name for name in catalogue.names("shipped")}
+    known |= {Path(name).stem: name for name in files}
+    found = closest(path.stem, known)
+    return f'did you mean "{known[found]}"?' if found else ""
 
 
 def chain(source: str | Path) -> list[File]:

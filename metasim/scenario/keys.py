@@ -131,6 +131,8 @@ def _allowed(key: Key) -> str:
         return "a list of numbers" + _range(_key(get_args(key.type)[0]).limits)
     if kind is tuple:
         return "a list of tables"
+    if key.pattern.endswith(".+$"):
+        return f'"{key.pattern[1:-3]}..."'
     return "a name (a letter, then letters, digits, _ or -)" if key.pattern else "text"
 
 
@@ -192,12 +194,19 @@ def is_list_of_tables(value: object) -> bool:
     return isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value)
 
 
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """The name that is most alike, or that begins with what was given; None: there is none."""
+    known = {n.lower(): n for n in names}
+    found = get_close_matches(name.lower(), known, n=1)
+    found += [n for n in known if len(name) > 1 and n.startswith(name.lower())]
+    return known[found[0]] if found else None
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint: the name that is closest, or all of them if they are few and none is close."""
     known = list(names)
-    close = get_close_matches(name.lower(), [n.lower() for n in known], n=1)
-    if close:
-        return f'did you mean "{next(n for n in known if n.lower() == close[0])}"?'
+    if found := closest(name, known):
+        return f'did you mean "{found}"?'
     return f"known: {', '.join(known)}" if 0 < len(known) <= 16 else ""
 
 

@@ -55,7 +55,7 @@ def _unwrap(value: Any, path: Path, origin: Origin, out: Layer) -> Any:
     """The plain value at a path, its origins booked."""
     if len(path) > _MAX_DEPTH:
         return None  # far below any key of the schema: refused there
-    if isinstance(value, dict) and "value" in value and value.keys() <= _ANNOTATION:
+    if path and isinstance(value, dict) and "value" in value and value.keys() <= _ANNOTATION:
         origin = _annotation(value, path, origin, out)
         value = value["value"]
     if path == ("patients",) and isinstance(value, dict):

@@ -5,11 +5,13 @@ file's own keys the organ graph and then the seed subtype that it names; last, v
 beside the file (`--set`, `replace`).
 """
 
+import copy
 import dataclasses
 import pathlib
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -17,11 +19,30 @@ from metasim.errors import Mistake, OptionError, ScenarioError
 from metasim.scenario import catalogue
 from metasim.scenario.checks import check
 from metasim.scenario.files import File, chain, read
-from metasim.scenario.keys import Path, nearest, shown, split
+from metasim.scenario.keys import Path, is_list_of_tables, nearest, shown, split
 from metasim.scenario.kinds import complete_treatments
 from metasim.scenario.layers import REMOVED, Layer, layer, merge
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
+
+_STAND_INS = {
+    "kind": "unnamed", "start": 0.0, "cycles": 2, "residual_fraction": 1.0, "log_kill": 1.0,
+    "dose_gray": 1.0, "hazard_per_day": 1.0,
+}  # fmt: skip
+"""What stands for a wrong value of a treatment while the rest is checked: without an effect, say,
+the treatment would be called one that does nothing."""
+
+
+class Given(NamedTuple):
+    """A value given beside the file, by something else than `--set`.
+
+    Attributes:
+        value: the value.
+        by: what gave it, such as "--patients"; messages and origins name it.
+    """
+
+    value: object
+    by: str
 
 
 def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = None) -> Scenario:
@@ -30,7 +51,7 @@ def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = No
     Args:
         source: path of a TOML file, or the name of a shipped scenario ("luminal_a") or of a base
             scenario of the catalogue ("breast").
-        overrides: key path -> value, as for `Scenario.replace`.
+        overrides: key path -> value (or `Given`), as for `Scenario.replace`.
 
     Raises:
         ScenarioError: with all mistakes at once.
@@ -86,11 +107,12 @@ def _layers_of(file: File) -> list[Layer]:
 def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
     out = []
     for key, value in changes.items():
-        table = _plain(value)
+        given = value if isinstance(value, Given) else Given(value, name)
+        table = _plain(given.value)
         head, _, rest = key.partition(".")
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
             table = {part: table} if rest else table
-        own = layer(name, {head: table}, "user")
+        own = layer(given.by, {head: table}, "user")
         complete_treatments(own)
         out += [*_named_layers(own), own]
     return out
@@ -99,17 +121,18 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
 def _named_layers(own: Layer) -> list[Layer]:
     """The catalogue entries that a layer names, as layers below it."""
     out = []
-    for path, kind, replaces in (
-        (("organs",), "organs", ("soil", "vessels")),
-        (("seed", "subtype"), "subtypes", ()),
+    for path, what, replaces in (
+        (("organs",), "organ graph", ("soil", "vessels")),
+        (("seed", "subtype"), "subtype", ()),
     ):
         name = own.values.get(path)
         if not isinstance(name, str) or name == REMOVED:
             continue
+        kind = f"{path[-1].removesuffix('s')}s"
         found = catalogue.path_of(kind, name)
         if found is None:
             known = catalogue.names(kind)
-            message = f"the catalogue has no {kind} entry {shown(name)}"
+            message = f"the catalogue has no {what} {shown(name)}"
             own.mistakes.append(Mistake(".".join(path), message, nearest(name, known)))
             continue
         file = read(found, f"catalogue {kind}/{name}")
@@ -156,8 +179,7 @@ def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
         mistakes += [(_layer_of(layers, split(mistake.key)), mistake) for mistake in found]
     if mistakes or scenario is None:
         raise ScenarioError(source, [
-            mistake if name in ("", leaf)
-            else Mistake(mistake.key, f"{mistake.message} (in {name})", mistake.hint)
+            mistake if name in ("", leaf) else dataclasses.replace(mistake, place=name)
             for name, mistake in mistakes
         ])  # fmt: skip
     scenario._origins = origins
@@ -185,6 +207,28 @@ def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:
         for own in reversed(out):
             if found := _sets(own, path):
                 for key in found:
-                    del own.values[key]
+                    below = path[len(key) :]
+                    if below[1:] and is_list_of_tables(own.values[key]):
+                        own.values[key] = _mended(own.values[key], below)
+                    else:
+                        del own.values[key]
                 break
     return out
+
+
+def _mended(items: list[Any], path: Path) -> list[Any]:
+    """A list of treatments without the value at a path, or with one that stands in for it.
+
+    Of a list within a treatment, all goes.
+    """
+    items = copy.deepcopy(items)
+    table: Any = items[int(path[0])]
+    *above, name = takewhile(lambda part: isinstance(part, str), path[1:])
+    for part in above:
+        table = table.get(part, {})
+    table.pop(name, None)
+    if above == ["change"]:
+        table[name] = 1.0
+    elif not above and name in _STAND_INS:
+        table[name] = _STAND_INS[name]
+    return items

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from metasim.errors import Mistake
-from metasim.scenario.keys import Key, Path, find, join, nearest, shown
+from metasim.scenario.keys import Key, Path, closest, find, join, nearest, shown
 from metasim.scenario.schema import Scenario
 
 _KEY = "[key]"  # how pydantic marks a mistake in the name of a key
@@ -22,12 +22,18 @@ def validate(tree: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Path, Mi
         for item in error.errors(include_url=False):
             path, mistake = _mistake(item["type"], item["loc"], tree)
             mistakes.setdefault(path, mistake)  # one for all members of a union
+        if {("gates",), ("rates",), ("growth",)} <= mistakes.keys():  # it starts from nothing
+            mistakes = {path: said for path, said in mistakes.items() if len(path) > 1}
+            message = 'is missing: a file starts from the catalogue, by extends = "breast"'
+            mistakes[("extends",)] = Mistake("extends", message)
         return None, list(mistakes.items())
 
 
 def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]:
     if kind == "missing":
-        return loc, Mistake(join(loc), "is required and not given", _missing_hint(tree))
+        wanted = find(loc)
+        hint = f"give {wanted.allowed()}" if wanted is not None and not wanted.is_table else ""
+        return loc, Mistake(join(loc), "is required and not given", hint)
     path, value = _existing(tree, loc)
     if kind == "extra_forbidden" or _KEY in loc:
         return path, _unknown(path)
@@ -38,8 +44,11 @@ def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]
         hint = f'such as "{name}" = {{ lognormal = {{ median = ..., sigma = ... }} }}; '
         return path, Mistake(join(path), message, hint + f"the same for all: {name} = ...")
     assert key is not None
-    names = key.choices if isinstance(value, str) else []
-    hint = nearest(value, names) if names else ""
+    hint = ""
+    if isinstance(value, str) and (choice := closest(value, key.choices)):
+        hint = f'did you mean "{choice}"?'
+    elif isinstance(value, dict) and path == ("treatment",):
+        hint = "each is a [[treatment]], in double brackets; a change replaces the whole list"
     return path, Mistake(join(path), f"must be {key.allowed()}, not {shown(value)}", hint)
 
 
@@ -79,8 +88,3 @@ def _places() -> tuple[Path, ...]:
             yield from walk(child, (*path, name))
 
     return tuple(walk(Key(Scenario), ()))
-
-
-def _missing_hint(tree: dict[str, Any]) -> str:
-    """What to do about a key that is missing: a file of one's own usually extends the base."""
-    return "" if "gates" in tree else 'a file starts from the catalogue with extends = "breast"'

@@ -2,12 +2,12 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 
-from metasim.errors import LimitError
+from metasim.errors import LimitError, OptionError
 from metasim.scenario.schema import Scenario
 from metasim.watch.board import Board
 from metasim.watch.patient import model_of
@@ -40,14 +40,16 @@ def watch(
 
     Raises:
         LimitError: the cells outgrew `run.max_cells`; what was shown and written until then stays.
-        OptionError: the movie's format is not known, or cannot be written.
+        OptionError: the movie's format is not known, or a file cannot be written.
     """
     console = console or Console()
     model = model_of(scenario, patient, history=bool(movie or cells), **options)
     board = Board(model)
     try:
         with ExitStack() as open_:
-            film = None
+            film = table = None
+            if cells is not None:
+                table = open_.enter_context(_writable(Path(cells)))
             if movie is not None:
                 from metasim.watch.movie import Movie
 
@@ -55,6 +57,8 @@ def watch(
             live = Live(console=console, auto_refresh=False)
             if console.is_terminal:
                 open_.enter_context(live)
+            if table is not None:
+                open_.callback(_write_transitions, model, table)
             while model.running:
                 _step(model, board)
                 if film is not None:
@@ -62,12 +66,23 @@ def watch(
                 if console.is_terminal and board.is_due():
                     live.update(board.render(), refresh=True)
     finally:
-        if cells is not None:
-            import pyarrow.parquet as pq
-
-            pq.write_table(model.transitions(), cells)
-        console.print(board.render())
+        if model.steps:
+            console.print(board.render())
     return model
+
+
+def _writable(path: Path) -> IO[bytes]:
+    """The file, opened before the cells move rather than after."""
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise OptionError(f"cells {path}: cannot be written ({error.strerror})") from None
+
+
+def _write_transitions(model: "CascadeModel", file: IO[bytes]) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(model.transitions(), file)
 
 
 def _step(model: "CascadeModel", board: Board) -> None:

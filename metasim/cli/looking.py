@@ -1,0 +1,130 @@
+"""The commands that show: plot, watch, show, check, list, schema."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metasim.cli.options import RngSeed, Set, Source, asked
+from metasim.cli.shell import app
+from metasim.errors import OptionError
+
+
+@app.command()
+def plot(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    figure: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this figure; may be repeated.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
+) -> None:
+    """Draw the figures of a finished run."""
+    from metasim.results.plots import FIGURES, save_figures
+    from metasim.results.store import open_results
+
+    unknown = sorted(set(figure or []) - set(FIGURES))
+    if unknown:
+        raise OptionError(f"--figure {unknown[0]}: unknown; allowed: {', '.join(FIGURES)}")
+    for path in save_figures(open_results(results), output or results / "figures", figure):
+        print(path)
+
+
+@app.command()
+def watch(
+    source: Source,
+    set_: Set = None,
+    patient: Annotated[int, typer.Option(help="Number of the patient, from 0.")] = 0,
+    movie: Annotated[
+        Path | None, typer.Option(help="Write an animation: .gif, or .mp4 with ffmpeg.")
+    ] = None,
+    cells: Annotated[
+        Path | None, typer.Option(help="Write every transition of every cell (.parquet).")
+    ] = None,
+    rng_seed: RngSeed = None,
+) -> None:
+    """Watch one patient's cells pass the seven stages."""
+    from metasim.watch import watch as watch_cells
+
+    watch_cells(asked(source, set_, rng_seed=rng_seed), movie=movie, cells=cells, patient=patient)
+
+
+@app.command()
+def show(
+    source: Source,
+    set_: Set = None,
+    toml: Annotated[bool, typer.Option("--toml", help="As a scenario file.")] = False,
+    key: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
+) -> None:
+    """Show a scenario in full: values with unit, origin and source."""
+    from metasim.scenario.explicit import describe, explicit_toml, print_description
+
+    scenario = asked(source, set_)
+    if toml:
+        print(explicit_toml(scenario), end="")
+        return
+    keys = [row.key for row in describe(scenario)]
+    if not any(known.startswith(key) for known in keys):
+        raise OptionError(
+            f"--key {key}: no key of {source} begins with this{_elsewhere(key, keys)}"
+        )
+    print_description(scenario, key)
+
+
+def _elsewhere(key: str, keys: list[str]) -> str:
+    """A hint: keys that have what was asked for further on, or look like it."""
+    from metasim.scenario.keys import nearest
+
+    within = [known for known in keys if key in known.split(".")]
+    starts = dict.fromkeys(known[: known.index(key)] + key for known in within)
+    hint = f"such as {', '.join(list(starts)[:3])}" if starts else nearest(key, keys)
+    return f" ({hint})" if hint else ""
+
+
+@app.command()
+def check(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO", help="Scenario files or names.")
+    ],
+) -> None:
+    """Check scenario files; all mistakes of all files at once."""
+    from metasim.errors import ScenarioError
+    from metasim.scenario.load import load
+
+    wrong = 0
+    for source in sources:
+        try:
+            load(source)
+        except ScenarioError as error:
+            print(f"metasim: {error}", file=sys.stderr)
+            wrong += 1
+        else:
+            print(f"{source}: fine")
+    if wrong:
+        raise typer.Exit(2)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the shipped scenarios and the catalogue."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from metasim.scenario.explicit import catalogue_entries
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("kind", "name", "what it is"):
+        table.add_column(column, overflow="fold")
+    for entry in catalogue_entries():
+        table.add_row(*entry)
+    Console().print(table)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors to use."""
+    import json
+
+    from metasim.scenario.explicit import json_schema
+
+    print(json.dumps(json_schema(), indent=2))

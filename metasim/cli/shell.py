@@ -1,0 +1,110 @@
+"""The app that the commands add themselves to: how it ends on mistakes, full disks and Ctrl-C."""
+
+import atexit
+import errno
+import os
+import shutil
+import signal
+import sys
+import textwrap
+import time
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from metasim.errors import MetasimError, RunInterrupted
+
+_PATIENCE_SECONDS = 5.0
+
+
+class _Commands(TyperGroup):
+    """The commands: a user's mistake ends in one message and exit code 2, Ctrl-C in 130."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MetasimError as error:
+            _end(f"metasim: {error}", 2)
+        except KeyboardInterrupt as stop:
+            how_far = stop if isinstance(stop, RunInterrupted) else "stopped"
+            _end(f"\nmetasim: {how_far}", 130)
+        except MemoryError as error:
+            _end(f"metasim: not enough memory ({error})", 2)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of the output has gone, and wants no message
+            _end(f"metasim: {error.filename or 'output'}: {error.strerror or error}", 2)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(code) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help and messages: quick, and whole at 80 columns
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from metasim import __version__
+
+        print(f"metasim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Simulate how breast cancer spreads: run a scenario, look at the outcome, tweak the soil."""
+
+
+class CtrlC:
+    """What Ctrl-C does: the first press stops the command, in order; later ones leave that alone.
+
+    A press in the midst of ending the workers would leave a traceback, or a worker, behind. If
+    ending takes longer than a few seconds, the next press ends the process at once; what is on disk
+    is whole at any moment, and workers do not outlive it.
+    """
+
+    def __init__(self) -> None:
+        self._pressed: float | None = None
+
+    def __call__(self, *_: object) -> None:
+        """Take a press (a handler of signals)."""
+        now = time.monotonic()
+        if self._pressed is None:
+            self._pressed = now
+            raise KeyboardInterrupt
+        if now - self._pressed > _PATIENCE_SECONDS:
+            os._exit(130)
+
+
+def main() -> None:
+    """Entry point."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not with nohup
+        signal.signal(signal.SIGINT, CtrlC())
+        # last of all, when Python would take the handler away
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    app(prog_name="metasim")
+
+
+def say(label: str, text: str) -> None:
+    """Print a line with a label before it, folded to the width of the terminal."""
+    width = max(40, shutil.get_terminal_size().columns)
+    print(textwrap.fill(f"{label:<8} {text}", width, subsequent_indent=" " * 9,
+                        break_long_words=False, break_on_hyphens=False))  # fmt: skip
