@@ -2,14 +2,14 @@
 
 import argparse
 
-from bench import cells, colony, peers, scale, startup
+from bench import cells, colony, limit, peers, scale, startup
 from bench.report import Report
 
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     suites = {"startup": startup.run, "colony": colony.run, "cells": cells.run,
-              "scale": scale.run, "peers": peers.run}  # fmt: skip
+              "limit": limit.run, "scale": scale.run, "peers": peers.run}  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "suite", nargs="*", choices=[*suites, []], metavar="SUITE", help="default: all"
