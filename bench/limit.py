@@ -158,15 +158,15 @@ def run(report: Report) -> None:
         took = least_seconds(replays(draws) | stages(cohort, patients))
         us = {what: 1e6 * seconds / patients for what, seconds in took.items()}
         limit = sum(us[kind] for kind in draws if kind in us)
+        kinds = (f"{len(rows) / patients:,.0f} {_spoken(kind)} ({1e9 * took[kind] / len(rows):.0f})"
+                 for kind, rows in draws.items() if kind in took)  # fmt: skip
+        report.note(f"{name}, draws a patient (ns each): {', '.join(kinds)}")
         report.note(
-            f"{name}, draws a patient (ns each): "
-            + ", ".join(f"{len(rows) / patients:,.0f} {_spoken(kind)} ({1e9 * took[kind] / len(rows):.0f})"
-                        for kind, rows in draws.items() if kind in took)
-            + f"; us a patient: {limit:.0f} to draw them, {us['all']:.0f} to simulate ("
-            f"{us['generators']:.0f} to make its generator, {us['calls'] - us['generators']:.0f} "
-            f"to call the engine for no step, {us['steps'] - us['calls']:.0f} for its steps, "
-            f"{us['all'] - us['steps']:.0f} for law and tables)"
-        )  # fmt: skip
+            f"us a patient: {limit:.0f} to draw them, {us['all']:.0f} to simulate, of which "
+            f"{us['generators']:.0f} to make a generator, {us['calls'] - us['generators']:.0f} to "
+            f"call the engine for no step, {us['steps'] - us['calls']:.0f} for its steps, "
+            f"{us['all'] - us['steps']:.0f} for law and tables"
+        )
         report.line(f"{name}: time of {patients} patients / limit", us["all"] / limit, "x", _GOAL)
 
 
