@@ -359,5 +359,6 @@ def run(report: Report) -> None:
                     break
         if right:
             best = min(right, key=right.__getitem__)
-            report.line(f"1e{len(str(cells)) - 1} cells, in the time of {best}", own / right[best], "x",
+            what = f"1e{len(str(cells)) - 1} cells, in the time of {best}"
+            report.line(what, own / right[best], "x",
                         0.1 if cells >= 10**7 else 1.0)  # fmt: skip
