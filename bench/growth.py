@@ -19,7 +19,7 @@ from metasim.scenario.schema import Scenario
 Array = NDArray[np.float64]
 
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "cost.png"
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 def _luminal(patients: int, **changes: object) -> Scenario:
