@@ -156,7 +156,7 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
 
     Each column is divided by its largest entry, so that organs of very different numbers can be
     read side by side; the parameters stand in the order of their largest entry. What does not
-    stand out from chance (`clear` in the table) stays empty, organs with nothing else are left
+    stand out from chance (`clear` in the table) stays empty; organs without metastases are left
     out.
 
     Args:
@@ -167,11 +167,11 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     organs = [organ for organ in sweep.base.organs if organ in set(study.table["organ"])]
     index, half, clear = (study.table.pivot(index="key", columns="organ", values=column)[organs]
                           for column in ("index", "half_width", "clear"))  # fmt: skip
+    organs = [organ for organ in organs if index[organ].any()]
     index = index.where(clear)
-    organs = [organ for organ in organs if clear[organ].any()]
     ax = new_axes(ax, 10.5, 7.5)
     title = "Which parameter drives which organ"
-    if not organs:
+    if not clear[organs].any(axis=None):
         return nothing(ax, title, "no parameter stands out from chance; more patients may help")
     share = index[organs] / index[organs].max()
     order = share.max(axis=1).sort_values(ascending=False, kind="stable").dropna().index
