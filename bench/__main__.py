@@ -1,25 +1,30 @@
 """Print every benchmark: measured, the limit or goal, and their ratio, all from this run."""
 
 import argparse
+from functools import partial
 
-from bench import cells, colony, peers, scale, startup
+from bench import cells, colony, growth, limit, peers, scale, startup
 from bench.report import Report
 
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
-    suites = {"startup": startup.run, "colony": colony.run, "cells": cells.run,
-              "scale": scale.run, "peers": peers.run}  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "suite", nargs="*", choices=[*suites, []], metavar="SUITE", help="default: all"
+        "--patients", type=int, default=scale.MILLION, help="of the largest cohort of `scale`"
     )
-    parser.add_argument("--full", action="store_true", help="also a million patients, for real")
-    report, asked = Report(), parser.parse_args()
-    for name in asked.suite or suites:
+    names = ("startup", "colony", "limit", "cells", "growth", "scale", "peers")
+    parser.add_argument(
+        "suite", nargs="*", choices=[*names, []], metavar="SUITE", help=f"of {', '.join(names)}"
+    )
+    asked, report = parser.parse_args(), Report()
+    if asked.patients < 1:
+        parser.error(f"--patients {asked.patients}: at least 1 is needed")
+    suites = {"startup": startup.run, "colony": colony.run, "limit": limit.run, "cells": cells.run,
+              "growth": growth.run, "scale": partial(scale.run, patients=asked.patients),
+              "peers": peers.run}  # fmt: skip
+    for name in asked.suite or names:
         suites[name](report)
-    if asked.full:
-        scale.full(report)
 
 
 main()

@@ -1,5 +1,6 @@
 """How a figure is printed: measured, what it is held against, and the ratio."""
 
+import os
 import platform
 import statistics
 import time
@@ -7,6 +8,8 @@ from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
+
+from metasim.runner.executors import cores
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 3, *, warm_up: bool = True) -> float:
@@ -26,7 +29,10 @@ class Report:
 
     def __init__(self) -> None:
         self.console = Console(width=110)
-        self.console.print(f"{platform.processor() or platform.machine()}, {platform.platform()}")
+        self.console.print(
+            f"{platform.processor() or platform.machine()}, {platform.platform()}; "
+            f"{cores()} cores, load {os.getloadavg()[0]:.1f} (wall times need a quiet machine)"
+        )
 
     def section(self, title: str) -> None:
         """Begin a group of figures."""

@@ -1,15 +1,16 @@
-"""Cohorts at scale: what workers, Dask and a million patients cost, and how cost grows.
+"""Cohorts at scale: what a million patients take, what workers and Dask add.
 
-A million patients are extrapolated from a smaller run; python -m bench scale --full runs them too.
+To try it with fewer: python -m bench scale --patients 20000
 """
 
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import NamedTuple
 
 import metasim as ms
 from bench.report import Report
@@ -23,14 +24,20 @@ from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
 
 MILLION = 1_000_000
-FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "cost.png"
 
-_MEMORY = """
+_SECONDS = 200.0  # for a million
+_MEMORY_MIB = 1_536.0
+_SECONDS_BETWEEN_SAMPLES = 0.2
+_ROUNDS = 3
+_FEWEST = 8_000  # patients on which workers are compared: some seconds
+
+_RUN = """
 import sys, tempfile
 import metasim as ms
 asked = ms.load("luminal_a", {"run.patients": int(sys.argv[1]), "run.record": "patients"})
 with tempfile.TemporaryDirectory() as folder:
-    ms.run(asked, output=folder + "/out", progress=False, workers=2, executor="processes")
+    done = ms.run(asked, output=folder + "/out", progress=False, workers=2)
+    print(len(done.patients) + len(done.failures))
 """
 
 
@@ -74,148 +81,87 @@ class _Chunks:
         return self.pack(self.cohort.chunk(first, count))
 
 
-def peak_memory(patients: int) -> float:
-    """Peak of the memory of all processes of a run together, MiB (shared pages count twice)."""
+class Watched(NamedTuple):
+    """What a run took.
+
+    Attributes:
+        seconds: wall time of the whole command.
+        memory_mib: peak of the sum over all its processes, a page that n share counted 1/n each
+            (where the system tells; else n times).
+        counted_twice_mib: the same with shared pages counted in every process.
+    """
+
+    seconds: float
+    memory_mib: float
+    counted_twice_mib: float
+
+
+def watched(patients: int) -> Watched:
+    """A run into a folder with two workers, its process tree looked at while it runs."""
     import psutil
 
-    run = psutil.Popen([sys.executable, "-c", _MEMORY, str(patients)])
-    peak = 0.0
+    start = time.perf_counter()
+    run = psutil.Popen([sys.executable, "-c", _RUN, str(patients)], stdout=subprocess.PIPE)
+    shared = resident = 0.0
     while run.poll() is None:
         try:
-            family = [run, *run.children(recursive=True)]
-            peak = max(peak, sum(p.memory_info().rss for p in family) / 2**20)
+            family = [p.memory_full_info() for p in (run, *run.children(recursive=True))]
         except psutil.Error:
-            pass  # one of them has just ended
-        time.sleep(0.1)
-    assert run.returncode == 0
-    return peak
+            continue  # one of them has just ended
+        resident = max(resident, sum(info.rss for info in family) / 2**20)
+        shared = max(shared, sum(getattr(info, "pss", info.rss) for info in family) / 2**20)
+        time.sleep(_SECONDS_BETWEEN_SAMPLES)
+    took = time.perf_counter() - start
+    assert int(run.stdout.read()) == patients
+    return Watched(took, shared, resident)
 
 
-def seconds(scenario: Scenario) -> float:
-    """Processor time of a run in this process, the least of three."""
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        ms.run(scenario, progress=False, executor="serial")
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def _with_colonies(factor: float) -> Scenario:
-    rate_per_day = ms.load("luminal_a").rates.invasion_per_day
-    return luminal(256, **{"rates.invasion_per_day": factor * rate_per_day})
-
-
-def _with_organs(count: int) -> Scenario:
-    """A star of organs around the breast, as many as asked for."""
-    names = [f"organ{i}" for i in range(count - 1)]
-    share = {name: 1.0 / len(names) for name in names}
-    vessels: dict[str, dict[str, dict[str, float]]] = {"blood": {"breast": {"pool": 1.0}}}
-    vessels["blood"] |= {name: {"pool": 1.0} for name in names}
-    vessels["blood"]["pool"] = share
-    base = ms.load("luminal_a").model_dump(exclude_none=True)
-    base["soil"] = {"breast": {**base["soil"]["breast"], "lymph_fraction": 0.0}} | {
-        name: {**base["soil"]["lung"], "position": (0.0, 0.5)} for name in names
-    }
-    base["run"] |= {"patients": 256, "record": "patients"}
-    base["vessels"] = vessels
-    return Scenario.model_validate(base)
-
-
-def _with_phenotypes(count: int) -> Scenario:
-    names = [f"kind{i}" for i in range(count)]
-    change = 1e-4 / max(count - 1, 1)
-    kinds = {
-        name: {
-            "initial_fraction": 1.0 / count,
-            "becomes": {other: change for other in names if other != name},
-        }
-        for name in names
-    }
-    return luminal(256, **{"seed.phenotypes": kinds})
-
-
-GROWTH: dict[str, tuple[list[float], Callable[[float], Scenario]]] = {
-    "patients": ([250, 500, 1000, 2000], lambda n: luminal(int(n))),
-    "shedding (colonies)": ([1, 2, 4, 8], _with_colonies),
-    "organs": ([3, 6, 12, 24], lambda n: _with_organs(int(n))),
-    "phenotypes": ([1, 2, 4, 8], lambda n: _with_phenotypes(int(n))),
-    "steps (1/dt)": (
-        [1 / 14, 1 / 7, 2 / 7, 4 / 7],
-        lambda s: luminal(256, **{"run.dt_days": 1 / s}),
-    ),
-}
-"""What is varied, over which values, and the scenario at each."""
-
-
-def costs() -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
-    """By what is varied: its values, the time at each relative to the first, fitted exponent."""
-    out = {}
-    for name, (values, scenario_at) in GROWTH.items():
-        seconds(scenario_at(values[0]))  # loads what has to be loaded
-        took = np.array([seconds(scenario_at(value)) for value in values])
-        x = np.array(values) / values[0]
-        out[name] = x, took / took[0], float(np.polyfit(np.log(x), np.log(took), 1)[0])
-    return out
-
-
-def draw(found: dict[str, tuple[np.ndarray, np.ndarray, float]]) -> None:
-    """One figure of how cost grows."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
-    ax = figure.add_subplot()
-    for name, (x, took, exponent) in found.items():
-        ax.loglog(x, took, "o-", label=f"{name}: exponent {exponent:.2f}")
-    ax.loglog([1, 8], [1, 8], color="#BBBBBB", linestyle=":", label="in proportion")
-    ax.set_xlabel("times as many")
-    ax.set_ylabel("times the processor time")
-    ax.set_title("How the cost of a run grows", loc="left")
-    ax.legend(frameon=False)
-    FIGURE.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(FIGURE, dpi=120)
-
-
-def _dask(size: int, patients: int) -> float:
-    """Rate on a scheduler and two workers on this machine."""
+@contextmanager
+def dask() -> Iterator[str]:
+    """A scheduler and two workers on this machine: the address."""
     from tests import faults
 
     with faults.cluster(2) as (address, _):
         time.sleep(3.0)
-        executor = Dask(address)
-        while executor.slots() < 2:
-            time.sleep(0.1)
-        return rate(executor, patients, size)
+        yield address
 
 
-def run(report: Report) -> None:
-    """The figures of cohorts at scale."""
-    patients = 8_000
+def _on(address: str) -> Dask:
+    executor = Dask(address)
+    while executor.slots() < 2:
+        time.sleep(0.1)
+    return executor
+
+
+def run(report: Report, patients: int = MILLION) -> None:
+    """The figures of cohorts at scale.
+
+    Args:
+        report: prints them.
+        patients: of the large run; workers are compared on a twentieth, at least `_FEWEST`.
+    """
     report.section("cohorts: luminal_a, 15 years, weekly steps, surgery, level patients")
-    one, two = rate(Processes(1), patients), rate(Processes(2), patients)
-    report.line("two workers, in the speed of one", two / one, "x", 1.9, more_is_better=True)
-    report.line(f"1,000,000 patients, 2 workers, extrapolated from {patients:,}",
-                MILLION / two, "s", 200.0)  # fmt: skip
-    report.line("the same against the goal", MILLION / two, "s", 100.0)
-    size = max(64, int(1.5 * one))
-    local = rate(Processes(2), patients, size)
-    report.line(f"Dask, chunks of {size:,}, in the time of local processes",
-                local / _dask(size, patients), "x", 1.1)  # fmt: skip
-    few, many = peak_memory(40_000), peak_memory(120_000)
-    report.line("memory of all processes, 120,000 patients", many, "MiB", 1_536.0)
-    slope = max(0.0, many - few) / 80_000
-    report.line("the same, extrapolated to 1,000,000", many + slope * MILLION, "MiB", 1_536.0)
-    found = costs()
-    for name, (_, _, exponent) in found.items():
-        report.line(f"exponent of the cost in {name}", exponent, "", 1.1)
-    draw(found)
-    report.note(f"figure {FIGURE}")
+    whole = watched(patients)
+    limit = _SECONDS * patients / MILLION
+    report.line(f"{patients:,} patients, 2 workers, the whole command", whole.seconds, "s", limit)
+    report.line("the same against the goal", whole.seconds, "s", limit / 2)
+    report.line("peak memory of all its processes together", whole.memory_mib, "MiB", _MEMORY_MIB)
+    report.note(f"(with shared pages counted in every process {whole.counted_twice_mib:,.0f} MiB)")
+    some = max(_FEWEST, patients // 20)
+    rates = [(rate(Processes(1), some), rate(Processes(2), some)) for _ in range(_ROUNDS)]
+    ratios = [two / one for one, two in rates]
+    report.line(f"two workers, in the speed of one ({some:,} patients)", median(ratios), "x", 1.9,
+                more_is_better=True)  # fmt: skip
+    size = max(64, int(1.5 * median(one for one, _ in rates)))
+    several = max(some, 8 * size)
+    with dask() as address:
+        times = [rate(Processes(2), several, size) / rate(_on(address), several, size)
+                 for _ in range(_ROUNDS)]  # fmt: skip
+    report.line(f"Dask, chunks of {size:,}, in the time of local processes", median(times), "x",
+                1.1)  # fmt: skip
+    report.note(f"({_ROUNDS} rounds each, medians; workers {_spoken(ratios)}, "
+                f"Dask {_spoken(times)})")  # fmt: skip
 
 
-def full(report: Report) -> None:
-    """A million patients, not extrapolated, with the memory they take."""
-    report.section("1,000,000 luminal_a patients, level patients, 2 workers")
-    start = time.perf_counter()
-    memory = peak_memory(MILLION)
-    report.line("wall time", time.perf_counter() - start, "s", 200.0)
-    report.line("memory of all processes together", memory, "MiB", 1_536.0)
+def _spoken(ratios: list[float]) -> str:
+    return ", ".join(f"{ratio:.2f}" for ratio in ratios)

@@ -13,6 +13,9 @@ import pytest
 import metasim as ms
 from metasim.errors import MetasimError, ResultsError, RunInterrupted
 from metasim.results.folder import partial_path
+from metasim.results.parts import Span
+from metasim.runner import dispatch
+from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter
 from tests import faults
@@ -86,30 +89,98 @@ def test_other_chunks_and_workers_may_finish_a_stopped_run(tmp_path, whole):
     assert resumed(tmp_path / "a", chunk=50) == whole
 
 
-def test_lost_worker_process_ends_the_run_but_loses_nothing(tmp_path, whole, monkeypatch):
-    pools = []
-    monkeypatch.setattr(Processes, "__init__", _spied(Processes.__init__, pools))
+def pools_of(patch: pytest.MonkeyPatch) -> list[Processes]:
+    """The local pools that are made from now on."""
+    made: list[Processes] = []
+    init = Processes.__init__
+
+    def spied(self, workers):
+        made.append(self)
+        init(self, workers)
+
+    patch.setattr(Processes, "__init__", spied)
+    return made
+
+
+def kill_a_worker(pool: Processes) -> int:
+    """Kill -9 a process of a pool; returns which."""
+    worker = next(iter(pool._pool._processes))
+    os.kill(worker, signal.SIGKILL)
+    return worker
+
+
+def test_lost_worker_processes_are_replaced_and_nothing_is_lost(
+    tmp_path, whole, monkeypatch, capsys
+):
+    pools, killed, told = pools_of(monkeypatch), [], []
+
+    def say(report: Reporter) -> None:
+        told.append(report.done)
+        if len(told) in (2, 20, 40):
+            killed.append(kill_a_worker(pools[0]))
+
+    monkeypatch.setattr(Reporter, "say", say)
+    monkeypatch.setattr(Reporter, "note", lambda report, text: print(text))
+    ms.run(ASKED, output=tmp_path / "a", workers=2, chunk=CHUNK, progress=False)
+    assert faults.tables(tmp_path / "a") == whole
+    assert len(set(killed)) == 3
+    assert told == list(range(CHUNK, PATIENTS + 1, CHUNK))  # each chunk counted once
+    said = capsys.readouterr().out
+    assert said.count("a worker was lost; what it had in hand is computed again") == 3
+
+
+class _Deadly:
+    """Computes nothing, and kills the worker that is to compute one of the numbers.
+
+    Args:
+        numbers: these.
+        times: how often; a file is written each time.
+        marks: where to.
+    """
+
+    def __init__(self, numbers: set[int], times: int, marks: Path) -> None:
+        self.numbers, self.times, self.marks = numbers, times, marks
+
+    def __call__(self, first: int, count: int) -> list[int]:
+        asked = range(first, first + count)
+        before = len(list(self.marks.iterdir()))
+        if self.numbers & {*asked} and before < self.times:
+            (self.marks / str(before)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return list(asked)
+
+
+def test_chunk_that_kills_its_workers_is_tried_three_times_and_named(tmp_path):
+    def computed(times: int) -> list[int]:
+        marks = tmp_path / str(times)
+        marks.mkdir()
+        with Dispatcher(_Deadly({57}, times, marks), Processes(2)) as dispatcher:
+            chunks = dispatcher.complete(Todo(Span(0, 200), most=10, size=10))
+            return sorted(number for done in chunks for number in done.result)
+
+    assert computed(2) == list(range(200))
+    with pytest.raises(MetasimError, match=r"lost 3 times with the same 10 patients \(from 50\)"):
+        computed(99)
+    assert len(list((tmp_path / "99").iterdir())) == 3
+    with pytest.MonkeyPatch.context() as patch:  # planted fault: what was in hand is forgotten
+        patch.setattr(Todo, "lose", lambda self, spans: None)
+        assert len(computed(1)) < 200
+
+
+def test_run_ended_by_lost_workers_goes_on_where_it_stood(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(dispatch, "_MOST_LOSSES", 1)
     with pytest.MonkeyPatch.context() as patch:
-        killed = []
+        pools = pools_of(patch)
 
         def say(report: Reporter) -> None:
-            if not killed:
-                killed.append(next(iter(pools[0]._pool._processes)))
-                os.kill(killed[0], signal.SIGKILL)
+            if report.done == 5 * CHUNK:
+                kill_a_worker(pools[0])
 
         patch.setattr(Reporter, "say", say)
-        with pytest.raises(MetasimError, match="a worker was lost"):
+        with pytest.raises(MetasimError, match="a worker was lost 1 times"):
             ms.run(ASKED, output=tmp_path / "a", workers=2, chunk=CHUNK, progress=False)
     assert 0 < faults.parts(tmp_path / "a") < PATIENTS / CHUNK
     assert resumed(tmp_path / "a") == whole
-
-
-def _spied(init, made):
-    def wrapped(self, *arguments):
-        made.append(self)
-        init(self, *arguments)
-
-    return wrapped
 
 
 def test_truncated_part_is_computed_again(tmp_path, whole):

@@ -8,9 +8,10 @@ import metasim as ms
 from metasim.errors import OptionError, ResultsError, RunInterrupted, ScenarioError
 from metasim.results import plots
 from metasim.results.plots.sweep import save_sweep_figures
+from metasim.results.sensitivity import chance, stands_out
 from metasim.runner.design import Range, design, parse
 from metasim.runner.progress import Reporter
-from metasim.runner.sensitivity import soil_ranges
+from metasim.runner.sensitivity import _indices, _pairs, _sample, soil_ranges
 from tests import faults
 
 BASE = ms.load("luminal_a", {"run.patients": 60})
@@ -138,6 +139,10 @@ def test_sensitivity_finds_what_matters(tmp_path, method, size):
     study = ms.sensitivity(asked, ranges, method=method, size=size, output=tmp_path / "a", **QUIET)
     bone = study.table[study.table["organ"] == "bone"].set_index("key")["index"]
     assert bone["soil.bone.multiplier.colonization"] > 2 * bone["soil.brain.hypoxia"]
+    clear = study.table[study.table["organ"] == "bone"].set_index("key")["clear"]
+    assert clear.to_dict() == {
+        "soil.bone.multiplier.colonization": True, "soil.brain.hypoxia": False
+    }  # fmt: skip
     again = ms.open_sensitivity(tmp_path / "a")
     pd.testing.assert_frame_equal(again.table, study.table)
     axes = plots.ranking(again)
@@ -146,6 +151,34 @@ def test_sensitivity_finds_what_matters(tmp_path, method, size):
         ms.sensitivity(asked, ranges, method="fast", **QUIET)
     with pytest.raises(OptionError, match="a power of 2"):
         ms.sensitivity(asked, ranges, method="sobol", size=6, **QUIET)
+
+
+@pytest.mark.parametrize(("method", "size"), [("morris", 10), ("sobol", 16)])
+def test_what_chance_alone_does_does_not_stand_out(method, size):
+    pytest.importorskip("SALib")
+    rng, keys = np.random.default_rng(1), [f"key{i}" for i in range(300)]
+    problem = {"num_vars": 300, "names": keys, "bounds": [[0.0, 1.0]] * 300}
+    points = _sample(problem, method, size, 1)
+    pairs = _pairs(method, points)
+    moved = np.abs(points[pairs[..., 0]] - points[pairs[..., 1]]) > 0
+    assert (moved == np.eye(300, dtype=bool)[:, None]).all()  # one key, that one
+    errors = rng.uniform(0.01, 0.1, len(points))  # of unequal size
+    noise = errors * rng.standard_normal(len(points))
+
+    def table(y):
+        found = _indices(problem, method, points, y, 1)
+        p_chance = chance(y[pairs], errors[pairs])
+        return stands_out(found.assign(p_chance=p_chance, organ="bone"))
+
+    alone = table(noise)
+    said = (alone["p_chance"] < 0.05).mean()
+    assert said < 0.08  # the level is kept
+    assert said > 0.02 or method == "sobol"  # whose keys share half of their points
+    assert alone["clear"].sum() <= 1
+    assert (alone["index"] > alone["half_width"]).sum() > 100  # planted fault: the interval alone
+    driven = table(noise + 0.6 * points[:, 7])
+    assert driven["clear"].sum() <= 2
+    assert driven.loc[7, "clear"]
 
 
 def test_figures_of_sweeps(tmp_path):

@@ -3,7 +3,10 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from metasim.errors import ResultsError
 from metasim.results.folder import plain_errors
@@ -11,6 +14,11 @@ from metasim.results.sweeps import Sweep, open_sweep
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Array = NDArray[Any]
+
+FALSE_DISCOVERIES: Final = 0.05
+"""Share of the keys said to stand out that may do so by chance."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +28,9 @@ class Sensitivity:
     Attributes:
         sweep: the points it rests on.
         table: a row per organ and key: index (Morris: mean absolute elementary effect over the
-            whole range of the key; Sobol: total index), half_width of its 95 % interval, and
-            mean_effect and spread (Morris) or first_order (Sobol).
+            whole range of the key; Sobol: total index), half_width of its 95 % interval, p_chance
+            (see `chance`), clear (see `stands_out`), and mean_effect and spread (Morris) or
+            first_order (Sobol).
     """
 
     sweep: Sweep
@@ -31,6 +40,42 @@ class Sensitivity:
     def method(self) -> str:
         """How it was made: "morris" or "sobol"."""
         return str(self.sweep.provenance["design"])
+
+
+def chance(outcomes: Array, errors: Array) -> Array:
+    """Probability that keys without any effect make outcomes differ as much as they do.
+
+    Chi-squared of the differences between points that differ in one key, against the errors of
+    both; too large rather than too small, because the same patients at every point make chance
+    differ less. Differences of unequal errors are matched in mean and variance (Satterthwaite).
+
+    Args:
+        outcomes: (keys, pairs, 2) at the two points of each pair.
+        errors: (keys, pairs, 2) their standard errors, above 0.
+
+    Returns:
+        (keys,) probabilities.
+    """
+    from scipy.stats import chi2
+
+    differences = np.diff(outcomes)[..., 0] ** 2
+    variances = (errors**2).sum(axis=-1)
+    sums = variances.sum(axis=-1)
+    freedom = sums**2 / (variances**2).sum(axis=-1)
+    return np.asarray(chi2.sf(differences.sum(axis=-1) / sums * freedom, freedom))
+
+
+def stands_out(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with `clear`: beyond chance, and the interval of the index does not reach 0.
+
+    Of an organ's keys beyond chance, some 5 % at most are there by chance (Benjamini and Hochberg's
+    false discovery rate).
+    """
+    from scipy.stats import false_discovery_control
+
+    rate = table.groupby("organ")["p_chance"].transform(false_discovery_control)
+    beyond = rate <= FALSE_DISCOVERIES
+    return table.assign(clear=beyond & (table["index"] > table["half_width"]))
 
 
 def save_sensitivity(sweep: Sweep, table: "pd.DataFrame") -> Sensitivity:

@@ -100,6 +100,7 @@ def run(
                 Dispatcher(
                     _Chunks(cohort, writer.pack),
                     executors.choose(executor, workers, scheduler),
+                    report.note,
                 ) as dispatcher,
             ):
                 rounds = _Rounds(cohort.level, writer, report, dispatcher, chunk)

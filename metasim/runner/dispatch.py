@@ -7,7 +7,8 @@ that executor, workers, sizes and order leave no trace.
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, Self
@@ -24,6 +25,7 @@ _FIRST_COUNT: Final = 8
 _SECONDS_PER_CHUNK: Final = 1.0  # at first; later a hundredth of the time the run has taken
 _FASTEST_GROWTH: Final = 8
 _CHUNKS_AHEAD: Final = 2  # per slot, so that no worker waits for this process
+_MOST_LOSSES: Final = 3  # of a chunk, until it is taken for what kills its workers
 _WORTH_STARTING: Final = 15.0  # seconds that one process has to need for more of them to pay
 
 
@@ -56,10 +58,16 @@ class Todo:
         self._pace: float | None = None  # seconds per number
         self._taken = 0
         self._begun = time.monotonic()
+        self._lost: list[Span] = []
+        self._losses: Counter[Span] = Counter()
         self.left = sum(gap.size for gap in self._gaps)
 
     def next(self, slots: int) -> Span:
-        """The next chunk; there has to be one (`left`)."""
+        """The next chunk; there has to be one (`left`). Those that were lost come first."""
+        if self._lost:
+            span = self._lost.pop()
+            self.left -= span.size
+            return span
         gap = self._gaps.pop()
         count = min(self._count(slots), gap.size)
         if count < gap.size:
@@ -67,8 +75,22 @@ class Todo:
         self.left -= count
         return Span(gap.first, count)
 
+    def lose(self, spans: Iterable[Span]) -> Span | None:
+        """Take back chunks whose worker was lost; returns one that was lost too often."""
+        for span in spans:
+            self._lost.append(span)
+            self._losses[span] += 1
+            self.left += span.size
+        span, losses = self._losses.most_common(1)[0]
+        return span if losses >= _MOST_LOSSES else None
+
+    def doubtful(self) -> bool:
+        """Whether the next chunk may be the one that its worker was lost with."""
+        return bool(self._lost)
+
     def took(self, done: Done) -> None:
-        """Learn the pace."""
+        """Learn the pace, and that the chunk kills no worker."""
+        self._losses.pop(done.span, None)
         self._pace = done.seconds / done.span.size
         self._taken += 1
         self._size = max(self._size, done.span.size)
@@ -96,10 +118,17 @@ class Dispatcher:
         compute: what a chunk is computed with.
         executor: where; None: in this process, going on in processes on all cores once the pace
             says that starting them pays.
+        say: takes what a user should know.
     """
 
-    def __init__(self, compute: Compute, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        compute: Compute,
+        executor: Executor | None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._compute = compute
+        self._say = say
         self._payload: Compute | bytes = compute
         self._may_grow = executor is None and cores() > 1
         self._use(executor or Serial())
@@ -114,33 +143,54 @@ class Dispatcher:
     def complete(self, todo: Todo) -> Iterator[Done]:
         """Compute all that is left, in any order.
 
+        When a worker is lost, what the executor had in hand is computed again, one chunk at a
+        time: so a chunk that kills its workers is found, and the others are not blamed.
+
         Raises:
-            MetasimError: a worker was lost, or is not like this process.
+            MetasimError: a chunk lost its worker again and again, the executor cannot replace lost
+                workers, or they are not like this process.
         """
-        running: set[Future[Done]] = set()
+        running: dict[Future[Done], Span] = {}
         self._idle = False
-        try:
-            while todo.left or running:
-                if self._may_grow and not running and todo.seconds_left() > _WORTH_STARTING:
-                    self._may_grow = False
-                    self._use(Processes(cores()))
-                slots = self.executor.slots()
-                ahead = 1 if isinstance(self.executor, Serial) else _CHUNKS_AHEAD * slots
-                while todo.left and len(running) < ahead:
-                    span = todo.next(slots)
-                    running.add(self.executor.submit(work, versions(), self._payload, span))
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
+        while todo.left or running:
+            try:
+                self._hand_out(todo, running)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
                     done = future.result()
+                    del running[future]
                     todo.took(done)
                     yield done
-        except self.executor.broken as error:
-            raise MetasimError(
-                f"a worker was lost, perhaps for want of memory ({type(error).__name__}: {error})"
-            ) from None
-        except ModuleNotFoundError as error:
-            raise MetasimError(f"the workers lack a package of this process: {error}") from None
+            except self.executor.broken as error:
+                why = f"perhaps for want of memory ({type(error).__name__}: {error})"
+                guilty = todo.lose(running.values())
+                running.clear()
+                if guilty is not None:
+                    raise MetasimError(
+                        f"a worker was lost {_MOST_LOSSES} times with the same {guilty.size:,} "
+                        f"patients (from {guilty.first:,}), {why}"
+                    ) from None
+                if not self.executor.renew():
+                    raise MetasimError(f"a worker was lost, {why}") from None
+                self._say("a worker was lost; what it had in hand is computed again")
+            except ModuleNotFoundError as error:
+                raise MetasimError(f"the workers lack a package of this process: {error}") from None
         self._idle = True
+
+    def _hand_out(self, todo: Todo, running: dict[Future[Done], Span]) -> None:
+        if self._may_grow and not running and todo.seconds_left() > _WORTH_STARTING:
+            self._may_grow = False
+            self._use(Processes(cores()))
+        slots = self.executor.slots()
+        while todo.left:
+            alone = isinstance(self.executor, Serial) or todo.doubtful()
+            if len(running) >= (1 if alone else _CHUNKS_AHEAD * slots):
+                return
+            span = todo.next(slots)
+            try:
+                running[self.executor.submit(work, versions(), self._payload, span)] = span
+            except self.executor.broken:
+                running[Future()] = span  # lost like the others
+                raise
 
     def _use(self, executor: Executor) -> None:
         self.executor = executor

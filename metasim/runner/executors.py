@@ -39,6 +39,9 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many chunks are computed at the same time."""
 
+    def renew(self) -> bool:
+        """Start anew once a worker is lost, with nothing in hand; False: that is not possible."""
+
     def close(self, *, kill: bool) -> None:
         """End all workers; `kill`: also those that are computing, at once."""
 
@@ -62,6 +65,10 @@ class Serial:
         """See `Executor`."""
         return 1
 
+    def renew(self) -> bool:
+        """See `Executor`."""
+        return False
+
     def close(self, *, kill: bool) -> None:
         """See `Executor`."""
 
@@ -77,10 +84,13 @@ class Processes:
     broken: tuple[type[Exception], ...] = (BrokenExecutor,)
 
     def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._start()
+
+    def _start(self) -> None:
         from loky import ProcessPoolExecutor
 
-        self._workers = workers
-        self._pool = ProcessPoolExecutor(workers, initializer=_serve, initargs=(os.getpid(),))
+        self._pool = ProcessPoolExecutor(self._workers, initializer=_serve, initargs=(os.getpid(),))
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """See `Executor`."""
@@ -90,6 +100,12 @@ class Processes:
     def slots(self) -> int:
         """See `Executor`."""
         return self._workers
+
+    def renew(self) -> bool:
+        """See `Executor`."""
+        self.close(kill=True)
+        self._start()
+        return True
 
     def close(self, *, kill: bool) -> None:
         """See `Executor`."""
@@ -138,6 +154,10 @@ class Dask:
     def slots(self) -> int:
         """See `Executor`."""
         return max(1, int(sum(self._client.nthreads().values())))
+
+    def renew(self) -> bool:
+        """See `Executor`; the scheduler has already tried other workers."""
+        return False
 
     def close(self, *, kill: bool) -> None:
         """See `Executor`; the cluster's workers stay, `kill` cancels what they compute."""

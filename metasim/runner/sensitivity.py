@@ -3,8 +3,9 @@
 Morris' elementary effects rank many parameters with few points; Sobol's indices share out the
 variance, first-order and total, at many more. SALib (extra `sensitivity`) makes the points and the
 indices, a sweep computes what lies between. The same virtual patients are run at every point, but
-once a parameter has changed a patient's course the draws that follow differ: chance adds to the
-indices of weak parameters, less so with more patients (`half_width` shows it).
+once a parameter has changed a patient's course the draws that follow differ. Chance therefore adds
+to every index: a parameter of no effect has one above 0 too, and its interval need not reach 0. So
+each is also held against what chance alone does (`metasim.results.sensitivity.chance`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from metasim.errors import OptionError, ScenarioError
-from metasim.results.sensitivity import Sensitivity, save_sensitivity
+from metasim.results.sensitivity import Sensitivity, chance, save_sensitivity, stands_out
+from metasim.results.statistics import z
 from metasim.runner.design import MOST_POINTS, Design, Range, check, whole
 from metasim.runner.sweep import sweep
 from metasim.scenario.biology import Soil
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 METHODS: Final = {"morris": 10, "sobol": 64}
 """Methods, and how many trajectories or base points they take unless told."""
 QUANTITIES: Final = ("metastases_per_patient", "share_with")
+_INTERVALS: Final = {"metastases_per_patient": "metastases", "share_with": "share"}
 
 _CLINICAL: Final = ("detection_cells", "lethal_cells", "capacity_cells")
 
@@ -86,16 +89,20 @@ def sensitivity(
     points = _sample(problem, method, size, scenario.run.rng_seed)
     keys = tuple(problem["names"])
     done = sweep(scenario, Design(keys, whole(points, keys), method), **options)
-    rows = done.rows()
-    tables = [
-        _indices(problem, method, points, part[quantity].to_numpy(), scenario.run.rng_seed)
-        .assign(organ=organ, counted=done.counted(), quantity=quantity)
-        for organ, part in rows.groupby("organ", sort=False)
-        if len(part) == len(points)
-    ]  # fmt: skip
+    pairs = _pairs(method, points)
+    tables = []
+    for organ, part in done.rows().groupby("organ", sort=False):
+        if len(part) < len(points):
+            continue
+        y = part[quantity].to_numpy()
+        low, high = (part[f"{_INTERVALS[quantity]}_{end}"].to_numpy() for end in ("low", "high"))
+        p_chance = chance(y[pairs], ((high - low) / 2 / z(0.95))[pairs])
+        table = _indices(problem, method, points, y, scenario.run.rng_seed)
+        tables.append(table.assign(p_chance=p_chance, organ=organ, counted=done.counted(),
+                                   quantity=quantity))  # fmt: skip
     import pandas as pd
 
-    return save_sensitivity(done, pd.concat(tables, ignore_index=True))
+    return save_sensitivity(done, stands_out(pd.concat(tables, ignore_index=True)))
 
 
 def soil_ranges(scenario: Scenario) -> list[Range]:
@@ -136,6 +143,21 @@ def _sample(problem: dict[str, Any], method: str, size: int, rng_seed: int) -> n
     from SALib.sample import sobol
 
     return np.asarray(sobol.sample(problem, size, calc_second_order=False, seed=rng_seed))
+
+
+def _pairs(method: str, points: np.ndarray) -> np.ndarray:
+    """Rows of the points that differ in one key only: (keys, pairs, 2)."""
+    keys = points.shape[1]
+    if method == "morris":  # each trajectory changes every key once, from row to row
+        starts = np.arange(0, len(points), keys + 1)
+        out = np.empty((keys, len(starts), 2), np.int64)
+        for t, start in enumerate(starts):
+            moved = np.abs(np.diff(points[start : start + keys + 1], axis=0)) > 0
+            first = start + moved.argmax(axis=0)
+            out[:, t] = np.stack([first, first + 1], axis=1)
+        return out
+    starts = np.arange(0, len(points), keys + 2)  # a point, the same with each key changed, another
+    return np.stack(np.broadcast_arrays(starts, starts + np.arange(1, keys + 1)[:, None]), axis=-1)
 
 
 def _indices(

@@ -99,7 +99,9 @@ def sweep(
             with (
                 stoppable(report, output is not None),
                 Dispatcher(
-                    _Chunks(base, plan), executors.choose(executor, workers, scheduler)
+                    _Chunks(base, plan),
+                    executors.choose(executor, workers, scheduler),
+                    report.note,
                 ) as dispatcher,
             ):
                 todo = Todo(whole_row, parts.finished(), most=MOST_AT_ONCE_ELSE, size=chunk)

@@ -34,11 +34,13 @@ def run_sensitivity(
     ranges: list[Range] = [parse(one) for one in vary]
     study = sensitivity(scenario, ranges, output=folder, progress=not quiet, **options)
     if not quiet:
-        print("what drives each organ, the strongest first")
+        print("what drives each organ, the strongest first, with 95 % intervals")
         for organ, rows in study.table.groupby("organ", sort=False):
-            best = rows.nlargest(_SHOWN, "index")
-            keys = ", ".join(best["key"]) if best["index"].any() else "nothing: no metastases"
-            print(f"{organ:<18} {keys}")
+            best = rows[rows["clear"]].nlargest(_SHOWN, "index")
+            said = [f"{key} {index:.2g} +- {half:.1g}" for key, index, half in
+                    zip(best["key"], best["index"], best["half_width"], strict=True)]  # fmt: skip
+            nothing = "nothing stands out from chance" if rows["index"].any() else "no metastases"
+            print(f"{organ:<18} {', '.join(said) or nothing}")
     _close(study, folder, figures, quiet, len(study.sweep.failures))
 
 

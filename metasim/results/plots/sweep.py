@@ -154,9 +154,10 @@ def heat_map(
 def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     """Which parameter drives which organ: the parameters that matter most, ranked.
 
-    Each column is divided by its largest index, so that organs of very different numbers can be
-    read side by side; the parameters stand in the order of their largest entry. Cells whose 95 %
-    interval reaches 0 stay empty, organs with none but these are left out.
+    Each column is divided by its largest entry, so that organs of very different numbers can be
+    read side by side; the parameters stand in the order of their largest entry. What does not
+    stand out from chance (`clear` in the table) stays empty; organs without metastases are left
+    out.
 
     Args:
         study: a finished study.
@@ -164,21 +165,22 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     """
     sweep = study.sweep
     organs = [organ for organ in sweep.base.organs if organ in set(study.table["organ"])]
-    table = study.table.pivot(index="key", columns="organ", values="index")[organs]
-    least = table - study.table.pivot(index="key", columns="organ", values="half_width")[organs]
-    largest = table.max()
-    organs = [organ for organ in organs if least[organ].max() > 0]
+    index, half, clear = (study.table.pivot(index="key", columns="organ", values=column)[organs]
+                          for column in ("index", "half_width", "clear"))  # fmt: skip
+    organs = [organ for organ in organs if index[organ].any()]
+    index = index.where(clear)
     ax = new_axes(ax, 10.5, 7.5)
     title = "Which parameter drives which organ"
-    if not organs:
+    if not clear[organs].any(axis=None):
         return nothing(ax, title, "no parameter stands out from chance; more patients may help")
-    share = table[organs] / largest[organs]
-    share = share.where(least[organs] > 0)
-    order = share.max(axis=1).sort_values(ascending=False, kind="stable").index
+    share = index[organs] / index[organs].max()
+    order = share.max(axis=1).sort_values(ascending=False, kind="stable").dropna().index
     share = share.loc[order[:_PARAMETERS_SHOWN]]
+    margin = (half[organs] / index[organs].max()).loc[share.index]
     ax.pcolormesh(range(len(organs)), range(len(share)), share.fillna(0).to_numpy(), cmap="Blues",
                   vmin=0, vmax=1.15, shading="nearest", edgecolors="white")  # fmt: skip
-    _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}", 0.6)
+    _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}", 0.6,
+                   margin.to_numpy())  # fmt: skip
     ax.set_xticks(range(len(organs)), [name(sweep.base, o).replace(" ", "\n") for o in organs])
     ax.set_yticks(range(len(share)), list(share.index))
     ax.invert_yaxis()
@@ -186,11 +188,11 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     ax.spines[:].set_visible(False)
     ax.set_xlabel("organ where metastases are counted")
     ax.set_ylabel("parameter, over its range")
-    index = "mean absolute elementary effect (Morris)" if study.method == "morris" else (
+    what = "mean absolute elementary effect (Morris)" if study.method == "morris" else (
         "total index (Sobol)")  # fmt: skip
     detail = _detail(sweep, study.table["counted"].iloc[0])
-    head(ax, title, f"{detail}. Index: {index}, largest of each organ = 1, "
-         f"empty if not above chance; {len(share)} of {len(table)} parameters")  # fmt: skip
+    head(ax, title, f"{detail}. Index: {what}, largest of each organ = 1, ± 95 % interval; empty "
+         f"where not beyond chance; {len(share)} of {len(index)} parameters")  # fmt: skip
     return ax
 
 
@@ -246,8 +248,12 @@ def _write_numbers(
     table: np.ndarray,
     form: str = "{:.2g}",
     half: float = 0.0,
+    margin: np.ndarray | None = None,
 ) -> None:
-    """Write each cell's number into it, white on dark: above `half` (Blues), else below."""
+    """Write each cell's number into it, white on dark: above `half` (Blues), else below.
+
+    With `margin`: also half of its interval.
+    """
     top = np.nanmax(table) if table.size else 0
     for i, below in enumerate(y):
         for j, left in enumerate(x):
@@ -255,5 +261,8 @@ def _write_numbers(
             if np.isnan(value):
                 continue
             dark = value > half if half else value < 0.6 * top
-            ax.text(left, below, form.format(value), ha="center", va="center", fontsize=9,
+            text = form.format(value)
+            if margin is not None:
+                text += f" ± {form.format(margin[i, j])}"
+            ax.text(left, below, text, ha="center", va="center", fontsize=9,
                     color="white" if dark else INK)  # fmt: skip
