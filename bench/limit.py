@@ -75,7 +75,6 @@ def record(name: str, patients: int, to: Path) -> None:
     drawn: dict[str, list[tuple[float, float]]] = {kind: [] for kind in _DRAW}
     generator = streams.generator
     streams.generator = lambda *address: Recorder(generator(*address), drawn)  # type: ignore
-    colonies.uninterrupted = lambda function, *arguments: function(*arguments)
     metastases = Cohort(scenario(name, patients)).chunk(0, patients)["metastases"].num_rows
     tables = {kind: np.array(rows).reshape(-1, 2) for kind, rows in drawn.items()}
     np.savez(to, metastases=metastases, **tables)

@@ -360,12 +360,12 @@ def prepare(law: Law, course: Course) -> Draw:
     # the engine reads a plan of its own
     around = plain(course._replace(plan=None))  # type: ignore[arg-type]
     any_rng = np.random.default_rng()
-    ready(_simulate, growing, moves, plan, around, 0, any_rng, any_rng, False)
+    simulate_one = ready(_simulate, growing, moves, plan, around, 0, any_rng, any_rng, False)
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, lengths, tables, ends, staging = _simulate(
+        status, lengths, tables, ends, staging = simulate_one(
             growing, moves, plan, around, k, rng, rng_doomed, everything
         )
         n_colonies, recorded, n_events = lengths
