@@ -336,6 +336,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and the figures.")
     ] = None,
+    workers: Workers = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Compare plans on the same virtual patients.
@@ -349,7 +350,7 @@ def compare(
     options = {"patients": patients, "years": years, "rng_seed": rng_seed}
     run_comparison(
         sources, _changes(set_, options), precision, output, progress=not quiet,
-        prepare=lambda scenario: _prepare_engine(scenario, quiet),
+        workers=workers, prepare=lambda scenario: _prepare_engine(scenario, quiet),
     )  # fmt: skip
 
 

@@ -68,9 +68,7 @@ def ratio(
     else:
         plan = [t.model_dump(exclude_unset=True) for t in ms.load(name).treatment]
         plan[1] |= weaker
-        treated = ms.load(name).replace(
-            {"treatment": plan, "run.record": "metastases", **shared}
-        )
+        treated = ms.load(name).replace({"treatment": plan, "run.record": "metastases", **shared})
         runs = [*open_or_run([trial.untreated], shared, progress=False)]
         runs.append(ms.run(treated, progress=False))
     table = compare(runs, ["untreated", "treated"]).ratios.set_index("outcome")

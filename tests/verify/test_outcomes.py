@@ -1,6 +1,7 @@
 """Outcomes that were fitted stay fitted: survival after relapse, ratios of the trials."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -17,8 +18,7 @@ def worst_step(changes: dict[str, float]) -> tuple[float, dict[str, float]]:
     table = plausible.survival(PATIENTS, 21, changes)
     order = [table[organ] for organ in plausible.SURVIVAL]
     steps = [
-        (a - b) / math.hypot(a_error, b_error)
-        for (a, a_error), (b, b_error) in zip(order, order[1:], strict=False)
+        (a - b) / math.hypot(a_error, b_error) for (a, a_error), (b, b_error) in pairwise(order)
     ]
     return min(steps), {organ: median for organ, (median, _) in table.items()}
 
