@@ -224,6 +224,7 @@ def test_command_line_refuses_in_one_line(tmp_path):
         (folder, folder): "given twice",
         (folder, "luminal_z"): "luminal_z",
         (folder, "luminal_a", "--precision", "no"): "--precision no: give a share",
+        (folder, "luminal_a", "--workers", "0"): "workers",
     }
     for arguments, message in cases.items():
         outcome = CliRunner().invoke(app, ["compare", *arguments, "--quiet"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+import metasim as ms
 from metasim.errors import OptionError
 from metasim.results import plots
 from metasim.results.compare import compare
@@ -90,6 +91,16 @@ def test_swimmer_names_treatments_symptoms_and_death():
     assert {"chemotherapy", "endocrine", "bone pain", "relapse: bone", "death"} <= shown
     assert "treatment start" not in shown
     assert len(ax.get_yticklabels()) == 30
+
+
+def test_swimmer_marks_every_cycle():
+    plan = {"run.patients": 12, "run.years": 3.0, "run.undiagnosed_years": 8.0}
+    results = ms.run(ms.load("chemotherapy").replace(plan), progress=False)
+    given = results.events[results.events["treatment"] == "chemotherapy"]
+    cycles = given["event"].isin(["treatment_start", "cycle"]).sum()
+    assert cycles > 12
+    marks = sum(len(lines.get_segments()) for lines in plots.swimmer(results).collections)
+    assert marks == cycles
 
 
 def test_phenotypes_over_time_or_else_at_the_end():

@@ -172,6 +172,15 @@ def test_blood_flow_is_that_of_the_evidence():
     assert sum(fine.vessels["blood"]["arteries"][o] for o in portal) == pytest.approx(0.21)
 
 
+@pytest.mark.parametrize("organs", ["default", "fine"])
+def test_nobody_dies_of_what_cannot_be_seen_or_felt(organs):
+    for soil in load("breast", {"organs": organs}).soil.values():
+        if soil.lethal_cells is not None:
+            assert soil.lethal_cells > 5 * soil.detection_cells
+            assert soil.symptoms
+            assert all(soil.detection_cells < n < soil.lethal_cells for n in soil.symptoms.values())
+
+
 @pytest.fixture(scope="module")
 def checker():
     schema = json_schema()

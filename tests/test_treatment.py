@@ -79,26 +79,38 @@ def test_a_sanctuary_and_a_field(engine, patients):
     assert all(record.cells.sum() == 1000 for record in records(elsewhere, engine, 20))
 
 
-def test_5_relapse_after_resection():
+SMALL = {  # a primary of 600 cells, each of which can be an agent, and small metastases
+    "run.engine": "cells", "run.patients": 160, "run.years": 0.6, "clinic.cells_per_cm3": 6e4,
+    "primary.initial_cells": 12, "rates.invasion_per_day": 1e-4, "soil.lung.detection_cells": 50.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "other_growth"),
+    [({"run.years": 1.0}, 1.3), (SMALL, 0.5)],
+    ids=["colonies", "cells"],
+)
+def test_5_relapse_after_resection(changes, other_growth):
     birth, death, growth = 0.05, 0.03, 0.02
 
-    def p_value(scenario, years):
-        results = ms.run(scenario.replace({"run.years": years}), progress=False)
+    def p_value(scenario):
+        results = ms.run(scenario, progress=False)
         primary = float(course_of(scenario).diagnosis_cells[0, 0])
         primary *= np.exp(growth * scenario.run.dt_days / 2)  # seen at a step
         days = results.patients["end_day"] - results.patients["diagnosis_day"]
         days = float(days.median())
         lag = 3 * scenario.run.dt_days  # units are on their way for three steps
         free = closed_forms.relapse_free(
-            2e-9, primary, growth, birth, death, 2000, days - lag - scenario.run.dt_days / 2
-        )
+            scenario.rates.invasion_per_day, primary, growth, birth, death,
+            scenario.soil["lung"].detection_cells, days - lag - scenario.run.dt_days / 2,
+        )  # fmt: skip
         patients = results.patients
         early = patients["first_distant_day"].notna().sum()
         return share_p(early, len(patients), 1 - free)
 
-    scenario = load("relapse")
-    assert holds(p_value(scenario, 1.0))
-    assert caught(p_value(scenario.replace({"soil.lung.growth_factor": 1.3}), 1.0))
+    scenario = load("relapse", **changes)
+    assert holds(p_value(scenario))
+    assert caught(p_value(scenario.replace({"soil.lung.growth_factor": other_growth})))
 
 
 @pytest.mark.parametrize(("engine", "patients"), [(colonies, 3000), (cells, 150)])

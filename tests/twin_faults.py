@@ -10,6 +10,7 @@ import pytest
 
 from metasim.engines import cells
 from metasim.engines.cells import cascade
+from metasim.engines.cells.clinic import Clinic, Given
 from metasim.law.rates import Law
 from metasim.terms import Stage
 from tests.twin import Simulate
@@ -86,6 +87,37 @@ def _orphans(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(cascade.Cascade, "_found", orphan)
 
 
+def _spare_the_wrong_ones(plant: pytest.MonkeyPatch) -> None:
+    thin = Clinic._thin
+
+    def mirrored(self: Clinic, t: int, survival: Any) -> None:
+        thin(self, t, survival[:, ::-1])
+
+    plant.setattr(Clinic, "_thin", mirrored)
+
+
+def _cycle_late(plant: pytest.MonkeyPatch) -> None:
+    cycle = Clinic._cycle
+
+    def late(self: Clinic, t: int, it: Given) -> None:
+        due = it.start + it.cycles * self.course.plan.interval_days[t]
+        if it.cycles == 0 or self.day >= due + self.course.dt_days - 1e-9:
+            cycle(self, t, it)
+
+    plant.setattr(Clinic, "_cycle", late)
+
+
+def _never_undo(plant: pytest.MonkeyPatch) -> None:
+    obey = cascade.Cascade._obey
+
+    def for_good(self: cascade.Cascade, law: Law) -> None:
+        number = [one is law for one in self.regimes].index(True)
+        self.kept = getattr(self, "kept", 0) | number
+        obey(self, self.regimes[self.kept])
+
+    plant.setattr(cascade.Cascade, "_obey", for_good)
+
+
 @dataclass(frozen=True)
 class Planted:
     """A fault planted into the cell engine, and the scenario that shows it."""
@@ -117,4 +149,7 @@ FAULTS = {
     "biased draw": Planted("logistic", simulate=partial(cells.simulate, cell_class=BiasedCell)),
     "first-order exit rates": Planted("exponential", code=_first_order_exits, needs=2),
     "parents forgotten": Planted("secondary_seeding", code=_orphans),
+    "a kill spares the wrong phenotype": Planted("chemotherapy", code=_spare_the_wrong_ones),
+    "cycles come a step late": Planted("chemotherapy", code=_cycle_late),
+    "a regime is not undone at its end": Planted("changing", code=_never_undo),
 }

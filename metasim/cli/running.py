@@ -183,6 +183,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and the figures.")
     ] = None,
+    workers: Workers = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Compare plans on the same virtual patients.
@@ -195,7 +196,8 @@ def compare(
 
     run_comparison(
         sources, changes(set_, patients=patients, years=years, rng_seed=rng_seed), precision,
-        output, progress=not quiet, prepare=partial(_compile, quiet=quiet),
+        output, progress=not quiet, workers=workers,
+        prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ def run_comparison(
     precision: str,
     output: Path | None = None,
     progress: bool = True,
+    workers: int | None = None,
     prepare: Callable[[Scenario], object] = lambda _: None,
 ) -> Comparison:
     """Compare sources with the first of them; print tables, save tables and figures.
@@ -29,6 +30,7 @@ def run_comparison(
         precision: half-width of the interval to say patients needed for, "0.5%" or "0.005".
         output: folder for differences.csv, ratios.csv and figures; None writes nothing.
         progress: show progress on standard error.
+        workers: local processes of each run; None: as many as pay.
         prepare: called with each scenario before it runs.
 
     Raises:
@@ -39,7 +41,7 @@ def run_comparison(
     if len(sources) < 2:
         raise OptionError("it takes at least two results folders or scenarios to compare")
     share = parse_share(precision)
-    results = open_or_run(sources, changes, progress=progress, prepare=prepare)
+    results = open_or_run(sources, changes, progress=progress, workers=workers, prepare=prepare)
     compared = compare(results, labels_of(sources), precision=share)
     paths = [] if output is None else _save(compared, results, output)
     console = Console()

@@ -18,6 +18,7 @@ def open_or_run(
     changes: Mapping[str, Any] | None = None,
     *,
     progress: bool = True,
+    workers: int | None = None,
     prepare: Callable[[Scenario], object] = lambda _: None,
 ) -> list[Results]:
     """Results of each source, in order: a results folder is opened, a scenario is run in memory.
@@ -30,6 +31,7 @@ def open_or_run(
         sources: results folders, scenario files, names of shipped scenarios.
         changes: key path -> value, for every scenario that is run.
         progress: show progress on standard error.
+        workers: local processes of each run; None: as many as pay.
         prepare: called with each scenario before it runs.
 
     Raises:
@@ -55,7 +57,7 @@ def open_or_run(
     for source, one in asked.items():
         scenario = one.replace(shared)
         prepare(scenario)
-        results[source] = run(scenario, progress=progress)
+        results[source] = run(scenario, progress=progress, workers=workers)
     return [results[source] for source in sources]
 
 

@@ -32,6 +32,7 @@ _SYMPTOMS: Final = ("D", "s", "^", "v", "P", "*")
 _LARGE: Final = 8.0
 _SMALL: Final = 6.5
 _REST: Final = "other events"
+_CYCLES: Final = ("treatment_start", "cycle")
 _DEATH: Final[dict[str, Any]] = {"marker": "X", "color": INK, "markersize": 8}
 _ALIVE: Final[dict[str, Any]] = {"marker": ">", "color": MUTED, "markersize": 6}
 
@@ -81,7 +82,7 @@ def swimmer(results: Results, ax: Axes | None = None, *, patients: int = 30) -> 
 
 
 def _draw_treatments(ax: Axes, events: pd.DataFrame, length: pd.Series) -> list[Any]:
-    """Spans of treatment in the bars; their cycles are not marked."""
+    """Spans of treatment in the bars, with a tick at each cycle."""
     spans = treatment_spans(events)
     keys: list[Any] = []
     names = spans["name"].unique()
@@ -94,6 +95,10 @@ def _draw_treatments(ax: Axes, events: pd.DataFrame, length: pd.Series) -> list[
         place = row - 0.31 + height * (lane + 0.5)
         ax.barh(place, until - mine["years"], left=mine["years"], height=height, color=shade)
         keys.append(Patch(color=shade, label=_words(name)))
+        given = events[(events["name"] == name) & events["event"].isin(_CYCLES)]
+        if (given["event"] == "cycle").any():
+            low = given["row"] - 0.31 + height * lane
+            ax.vlines(given["years"], low, low + height, color=MUTED, linewidth=0.8)
     return keys
 
 
