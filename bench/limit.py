@@ -70,8 +70,6 @@ def scenario(name: str, patients: int) -> Scenario:
 
 def record(name: str, patients: int, to: Path) -> None:
     """Run the patients uncompiled and save their draws, and their metastases for comparison."""
-    from metasim.engines import colonies
-
     drawn: dict[str, list[tuple[float, float]]] = {kind: [] for kind in _DRAW}
     generator = streams.generator
     streams.generator = lambda *address: Recorder(generator(*address), drawn)  # type: ignore
