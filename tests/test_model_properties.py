@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import metasim as ms
+from metasim.engines import colonies
 from metasim.law.rates import law_of
 from metasim.terms import Stage, Tally
 from tests.significance import LEVEL
@@ -207,3 +208,21 @@ def test_limits_end_with_a_message_that_names_the_patient():
     )
     with pytest.raises(ms.LimitError, match="outgrew"):
         run(boundless)
+
+
+def test_a_patient_that_needs_more_room_is_drawn_once_more_from_the_start(monkeypatch):
+    scenario = ms.load("untreated", {"run.patients": 12})
+    tables = ("patients", "metastases", "counts", "stages", "events")
+    roomy = run(scenario)
+    rooms = []
+
+    def counted(n, n_kinds, make=colonies.room_for):
+        rooms.append(n)
+        return make(n, n_kinds)
+
+    monkeypatch.setattr(colonies, "room_for", counted)
+    monkeypatch.setattr(colonies, "_ROOM", 1)
+    tight = run(scenario)
+    assert max(rooms) >= 64
+    for table in tables:
+        assert roomy.arrow(table).to_table().equals(tight.arrow(table).to_table()), table

@@ -88,19 +88,23 @@ def _table(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
     return pa.table(arrays, schema=pa.schema(fields))
 
 
-def _first_distant(record: PatientRecord, distant: Array) -> tuple[float, int]:
-    """Day and organ of the first distant metastasis that imaging saw; NaN and -1: none."""
-    detected = np.where(distant[record.origin[:, 1]], record.days[:, 3], np.nan)[1:]
-    if len(detected) == 0 or np.isnan(detected).all():
-        return np.nan, -1
-    row = int(np.nanargmin(detected))
-    return float(detected[row]), int(record.origin[row + 1, 1])
+def _first_distant(records: Sequence[PatientRecord], distant: Array) -> tuple[Array, Array]:
+    """Day and organ of each patient's first distant metastasis that imaging saw; NaN, -1: none."""
+    organ = _joined((r.origin[:, 1] for r in records), ())
+    seen = _joined((r.days[:, 3] for r in records), (), float)  # never of the primary
+    owner = np.repeat(np.arange(len(records)), _lengths(r.origin for r in records))
+    rows = np.flatnonzero(distant[organ] & ~np.isnan(seen))
+    rows = rows[np.lexsort((rows, seen[rows], owner[rows]))]
+    patients, first = np.unique(owner[rows], return_index=True)
+    day, where = np.full(len(records), np.nan), np.full(len(records), -1)
+    day[patients], where[patients] = seen[rows[first]], organ[rows[first]]
+    return day, where
 
 
 def _patients(
     records: Sequence[PatientRecord], patients: Array, drawn: Mapping[str, Array], names: Names
 ) -> pa.Table:
-    first = [_first_distant(r, names.distant) for r in records]
+    first_day, first_organ = _first_distant(records, names.distant)
     cause = np.array([r.death_cause for r in records], dtype=np.int64)
     total = len(names.organs)  # behind the organs
     behind = {DEATH_TOTAL: total, DEATH_OTHER: total + 1, DEATH_NONE: -1}
@@ -109,8 +113,8 @@ def _patients(
     columns = {
         "patient": patients,
         "diagnosis_day": _day([r.diagnosis_day for r in records]),  # type: ignore[arg-type]
-        "first_distant_day": _day([day for day, _ in first]),  # type: ignore[arg-type]
-        "first_distant_organ": _named([organ for _, organ in first], names.organs),
+        "first_distant_day": _day(first_day),
+        "first_distant_organ": _named(first_organ, names.organs),
         "death_day": _day([r.death_day for r in records]),  # type: ignore[arg-type]
         "death_cause": _named(cause, (*names.organs, "total_burden", "other_cause")),
         "end_day": _day([r.end_day for r in records]),  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,6 +133,11 @@ class _Plan:
     patients: Span
     precision: Precision | None = None
 
+    @cached_property
+    def text(self) -> str:
+        """The scenario written out."""
+        return explicit_toml(self.scenario)
+
 
 def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Plan:
     everybody = scenario.run.patients
@@ -152,7 +158,7 @@ def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Pla
 def _text(plan: _Plan, patients: Span) -> str:
     """The scenario to save: running it again gives the same patients."""
     if plan.precision is None:
-        return explicit_toml(plan.scenario)
+        return plan.text
     return explicit_toml(plan.scenario.replace({"run.patients": patients.size}))
 
 
@@ -222,7 +228,7 @@ def _writer(
     overwrite: bool,
     resume: bool,
 ) -> AbstractContextManager[FolderWriter | MemoryWriter]:
-    text = explicit_toml(cohort.scenario)
+    text = plan.text
     if output is None:
         return nullcontext(MemoryWriter(text, record=cohort.level))
     matter = ("metasim", "numpy", "scipy", "numba", "mesa")

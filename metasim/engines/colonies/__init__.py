@@ -13,11 +13,22 @@ A step, in this order (rates are evaluated at its start and held):
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metasim.engines.colonies import units as u
-from metasim.engines.colonies.growing import MOST_CELLS, growing_of, stage_of, step_colonies
+from metasim.engines.colonies.growing import (
+    MOST_CELLS,
+    NO_ROOM,
+    OK,
+    TOO_MANY_CELLS,
+    TOO_MANY_COLONIES,
+    growing_of,
+    stage_of,
+    step_colonies,
+)
 from metasim.engines.colonies.kernel import allocating, compiled, inlined, kernel, plain, ready
 from metasim.engines.colonies.treating import (
     found_by_screening,
@@ -34,12 +45,12 @@ from metasim.engines.colonies.treating import (
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
 from metasim.law.course import Course
-from metasim.law.rates import Law
+from metasim.law.rates import Array, Ints, Law
 from metasim.terms import Event, Stage, Tally
 
 __all__ = ["compiled", "prepare", "simulate"]
 
-_OK, _TOO_MANY_COLONIES, _TOO_MANY_CELLS = 0, 1, 2
+_ROOM = 2048  # colonies that there is room for at first
 _DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
     [Event.DIAGNOSIS, Event.RELAPSE, Event.SYMPTOM, Event.DEATH]
 )  # numpy's integers, as in `units`
@@ -80,8 +91,32 @@ def _add_up(origin, sizes, alive, n_alive, burden):
         burden[last] += sizes[i]
 
 
+class Room(NamedTuple):
+    """Where a patient's colonies and units stand while it is simulated; n rows each."""
+
+    origin: Ints  # (n, 4) as in PatientRecord, also `cells` and `days`
+    cells: Ints  # (n, K)
+    sizes: Ints  # cells of all phenotypes
+    days: Array  # (n, 5)
+    vessels: NDArray[np.bool_]  # whether vascularised
+    alive: Ints  # rows of the living colonies
+    units: Ints  # (n, 6) place, organ, phenotype, cluster class, parent, route
+    clocks: Array  # of the units
+    departed: Ints  # (n, 5) see `step_colonies`
+
+
+def room_for(n: int, n_kinds: int) -> Room:
+    """Room for n colonies of so many phenotypes, and for as many units on their way."""
+    whole = np.int64
+    return Room(
+        np.empty((n, 4), whole), np.empty((n, n_kinds), whole), np.empty(n, whole),
+        np.empty((n, 5)), np.empty(n, np.bool_), np.empty(n, whole), np.empty((n, 6), whole),
+        np.empty(n), np.empty((n, 5), whole),
+    )  # fmt: skip
+
+
 @allocating
-def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, everything):
+def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doomed, everything):
     moves = u.moves_of_patient(chunk_moves, 0, k_patient)
     initial_cells = u.row(course.initial_cells, k_patient)
     diagnosis_cells = u.row(course.diagnosis_cells, k_patient)[0]
@@ -101,26 +136,22 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     at_once = math.isinf(switch_per_day)
 
     # colonies, row 0 the primary
-    origin = np.zeros((64, 4), np.int64)
-    cells = np.zeros((64, n_kinds), np.int64)
-    sizes = np.zeros(64, np.int64)
-    days = np.full((64, 5), np.nan)
-    vessels = np.zeros(64, np.bool_)
-    alive = np.zeros(64, np.int64)
+    origin, cells, sizes, days, vessels, alive, units, clocks, departed = room
+    most = len(origin)
+    alive[0] = sizes[0] = origin[0, 0] = 0
     for k in range(n_kinds):
         cells[0, k] = initial_cells[k]
         sizes[0] += cells[0, k]
     origin[0, 1] = course.primary_organ
     origin[0, 2] = -1
     origin[0, 3] = sizes[0]
+    days[0] = np.nan
     days[0, 0] = 0.0
     vessels[0] = at_once or sizes[0] > onset_cells
     # numpy's integers: counters that begin as literals are compiled twice
     n_colonies, n_alive = np.int64(1), np.int64(1)
 
-    # units on their way: place, organ, phenotype, cluster class, parent, route
-    units = np.zeros((64, 6), np.int64)
-    clocks = np.zeros(64)
+    # units on their way
     n_units = np.int64(0)
     pools = np.zeros((4, n_organs, n_kinds, n_classes), np.int64)
     turned = np.zeros(pools.shape, np.int64)
@@ -129,7 +160,6 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     gaps[0] = rng.standard_exponential()
     gaps[1] = rng.standard_exponential()
     leaving = np.zeros((n_organs, n_kinds, n_classes, _N_STAGES), np.int64)
-    departed = np.zeros((64, 5), np.int64)
     births = np.zeros(n_kinds)
     arrived = np.zeros(n_kinds, np.int64)
     burden = np.zeros(n_organs + 1)
@@ -156,7 +186,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
     screened = np.inf if math.isinf(screening_days) else rng.random() * screening_days
     other_day = other_death_day(rng, other_hazard, other_growth)
     relapse_day, diagnosis_day, death_day, death_cause = np.nan, np.nan, np.nan, DEATH_NONE
-    status = _OK
+    status = OK
     visit = follow_up_days == 0.0
     day = 0.0
     step = np.int64(0)
@@ -173,15 +203,12 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
 
             # 2 colonies grow, change and shed
             if n_alive > 0:
-                while n_alive * n_kinds * n_classes > len(departed):
-                    departed = u.doubled_rows(departed)
-                n_alive, n_departed, bounded = step_colonies(
+                n_alive, n_departed, status = step_colonies(
                     rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days,
                     vessels, alive, n_alive, gaps, tally, micro_cells, macro_cells,
                     detection_cells, seen, births, arrived, leaving, departed,
                 )  # fmt: skip
-                if not bounded:
-                    status = _TOO_MANY_CELLS
+                if status != OK:
                     break
                 if everything:
                     u.doomed_leave(rng_doomed, moves, leaving, pools, tally)
@@ -189,10 +216,11 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                 for group in range(n_departed):
                     n_expected += departed[group, 4]
                 if n_expected > course.max_colonies:
-                    status = _TOO_MANY_COLONIES
+                    status = TOO_MANY_COLONIES
                     break
-                while n_expected > len(units):
-                    units, clocks = u.doubled_rows(units), u.doubled(clocks)
+                if n_expected > most:
+                    status = NO_ROOM
+                    break
                 for group in range(n_departed):
                     for _ in range(departed[group, 4]):
                         units[n_units, 0] = u.INVADED
@@ -212,12 +240,11 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                     kept += 1
                     continue
                 if n_colonies == course.max_colonies:
-                    status = _TOO_MANY_COLONIES
+                    status = TOO_MANY_COLONIES
                     break
-                if n_colonies == len(origin):
-                    origin, cells = u.doubled_rows(origin), u.doubled_rows(cells)
-                    days = u.doubled_rows(days)
-                    sizes, vessels, alive = u.doubled(sizes), u.doubled(vessels), u.doubled(alive)
+                if n_colonies == most:
+                    status = NO_ROOM
+                    break
                 i = n_colonies
                 organ, founders = units[j, 1], moves.cluster_cells[units[j, 3]]
                 origin[i, 0] = units[j, 4]
@@ -243,7 +270,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
                     days[i, 3] = day
                     if math.isnan(seen[organ]):
                         seen[organ] = day
-            if status != _OK:
+            if status != OK:
                 break
             n_units = kept
 
@@ -331,9 +358,18 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, rng, rng_doomed, ev
         step += 1
     return (
         status,
-        (n_colonies, recorded, n_events),
-        (origin, cells, days, recorded_days, counts, tallies, events),
-        (diagnosis_day, death_day, death_cause, day),
+        # copies: the room is for the next patient
+        origin[:n_colonies].copy(),
+        cells[:n_colonies].copy(),
+        days[:n_colonies].copy(),
+        recorded_days[:recorded],
+        counts[:recorded],
+        tallies[:recorded],
+        events[:n_events],
+        diagnosis_day,
+        death_day,
+        death_cause,
+        day,
         staging,
     )
 
@@ -359,43 +395,39 @@ def prepare(law: Law, course: Course) -> Draw:
     plan = plain(prescriptions_of(course.plan))
     # the engine reads a plan of its own
     around = plain(course._replace(plan=None))  # type: ignore[arg-type]
+    n_kinds = law.rho.shape[-1]
+    room = room_for(_ROOM, n_kinds)
     any_rng = np.random.default_rng()
-    simulate_one = ready(_simulate, growing, moves, plan, around, 0, any_rng, any_rng, False)
+    simulate_one = ready(_simulate, growing, moves, plan, around, 0, room, any_rng, any_rng, False)
 
     def draw(
         k: int, rng: np.random.Generator, rng_doomed: np.random.Generator, everything: bool
     ) -> PatientRecord:
-        status, lengths, tables, ends, staging = simulate_one(
-            growing, moves, plan, around, k, rng, rng_doomed, everything
-        )
-        n_colonies, recorded, n_events = lengths
-        origin, cells, days, recorded_days, counts, tallies, events = tables
-        diagnosis_day, death_day, death_cause, day = ends
-        if status == _TOO_MANY_COLONIES:
+        nonlocal room
+        streams = [rng, rng_doomed] if everything else [rng]
+        starts = [stream.bit_generator.state for stream in streams]
+        while True:
+            status, *record = simulate_one(
+                growing, moves, plan, around, k, room, rng, rng_doomed, everything
+            )
+            if status != NO_ROOM:
+                break
+            room = room_for(8 * len(room.origin), n_kinds)  # and once more from the start
+            for stream, start in zip(streams, starts, strict=True):
+                stream.bit_generator.state = start
+        day = record[10]
+        if status == TOO_MANY_COLONIES:
             raise LimitError(
                 f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
                 f"one, in one patient; raise run.max_colonies, or lower the odds or the invasion "
                 f"rate"
             )
-        if status == _TOO_MANY_CELLS:
+        if status == TOO_MANY_CELLS:
             raise LimitError(
                 f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
                 f"the clinic a lethal burden"
             )
-        return PatientRecord(
-            origin[:n_colonies],
-            cells[:n_colonies],
-            days[:n_colonies],
-            recorded_days[:recorded],
-            counts[:recorded],
-            tallies[:recorded],
-            events[:n_events],
-            diagnosis_day,
-            death_day,
-            death_cause,
-            day,
-            staging,
-        )
+        return PatientRecord(*record)
 
     return draw
 

@@ -61,7 +61,7 @@ def count(rng, mean, variance, third, fourth, fifth):
 def leaving_prob(hazard):
     """1 - exp(-hazard), quick where it is small (to 1e-13 of itself)."""
     if hazard < 1e-4:
-        return hazard * (1.0 - hazard / 2.0 * (1.0 - hazard / 3.0))
+        return hazard * (1.0 - hazard / 2.0 * (1.0 - hazard * (1.0 / 3.0)))
     return -math.expm1(-hazard)
 
 
@@ -69,7 +69,7 @@ def leaving_prob(hazard):
 def leaving_hazard(prob):
     """-ln(1 - prob), the inverse of `leaving_prob`, as quick and as exact."""
     if prob < 1e-4:
-        return prob * (1.0 + prob / 2.0 * (1.0 + prob / 1.5))
+        return prob * (1.0 + prob / 2.0 * (1.0 + prob * (2.0 / 3.0)))
     return -math.log1p(-prob)
 
 

@@ -25,6 +25,8 @@ from metasim.engines.colonies.units import (
 from metasim.law import growth
 from metasim.law.rates import Array, Ints, Law
 
+# how a patient, or a step of its colonies, came out
+OK, NO_ROOM, TOO_MANY_COLONIES, TOO_MANY_CELLS = range(4)
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
 _FEW = 10.0  # expected draws below which gaps are quicker than a binomial
 
@@ -139,11 +141,11 @@ def step_colonies(
         seen: (O,) day of the first metastasis seen in each organ.
         births: (K,) work space, as `arrived`.
         leaving: (O, K, C, stages) filled with the doomed units that left.
-        departed: rows for the destined units that left: organ, phenotype, class, colony, how many;
-            one per living colony, phenotype and class is enough.
+        departed: rows for the destined units that left: organ, phenotype, class, colony, how many.
 
     Returns:
-        Colonies alive, rows in `departed`, and whether no colony outgrew MOST_CELLS.
+        Colonies alive, rows in `departed`, and how it came out: TOO_MANY_CELLS in a colony, NO_ROOM
+        in `departed`, or OK.
     """
     law, power_exponent = growing.law[0], of_patient(growing.power_exponent, regime, k_patient)[0]
     switching = of_patient(growing.angiogenesis, regime, k_patient)
@@ -155,7 +157,6 @@ def step_colonies(
     destined_share = of_patient(growing.destined, regime, k_patient)
     unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, regime, k_patient)
     n_kinds, n_classes = cells.shape[1], len(unit_cells)
-    switch = -math.expm1(-switch_per_day * dt)
     standing, n_alive, n_departed = n_alive, 0, 0
     for a in range(standing):
         i = alive[a]
@@ -183,7 +184,7 @@ def step_colonies(
             )
             log_growth = (birth - death) * dt
             if (log_growth > 1.0 or n > 1e14) and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
-                return n_alive, n_departed, False
+                return n_alive, n_departed, TOO_MANY_CELLS
             births[k] = birth
             n = grow(rng, n, birth, death, dt)
             cells[i, k] = n
@@ -192,7 +193,7 @@ def step_colonies(
         if n_kinds > 1:
             mutate(rng, mutation, births, cells, i, arrived, dt)
         if not vascularised and size >= onset_cells:
-            vessels[i] = rng.random() < switch
+            vessels[i] = rng.random() < -math.expm1(-switch_per_day * dt)
         if shedding_per_day > 0.0 and now > 0:
             hazard = dt * border_rate(
                 shedding_per_day, float(size), reference_cells, border_exponent
@@ -222,6 +223,8 @@ def step_colonies(
                     if doomed > 0:
                         leaving[organ, k, c, stage] += doomed
                     if destined > 0:
+                        if n_departed == len(departed):
+                            return n_alive, n_departed, NO_ROOM
                         departed[n_departed, 0] = organ
                         departed[n_departed, 1] = k
                         departed[n_departed, 2] = c
@@ -252,4 +255,4 @@ def step_colonies(
             days[i, 3] = day
             if math.isnan(seen[organ]):
                 seen[organ] = day
-    return n_alive, n_departed, True
+    return n_alive, n_departed, OK

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.kernel import allocating, inlined, kernel, view
+from metasim.engines.colonies.kernel import inlined, kernel, view
 from metasim.law.rates import Array, Ints, Law
 from metasim.terms import Stage, Tally
 
@@ -305,22 +305,3 @@ def count_units(moves, units, n_units, pools, tally):
                 for c in range(pools.shape[3]):
                     there = pools[place, organ, k, c] * moves.cluster_cells[c]
                     tally[STAGES[place], organ, CELLS] += there
-
-
-@allocating
-def doubled(column):
-    """The same values in a column of twice the length."""
-    out = np.empty(2 * len(column), column.dtype)
-    for i in range(len(column)):
-        out[i] = column[i]
-    return out
-
-
-@allocating
-def doubled_rows(table):
-    """The same rows in a table of twice the length."""
-    out = np.empty((2 * len(table), table.shape[1]), table.dtype)
-    for i in range(len(table)):
-        for j in range(table.shape[1]):
-            out[i, j] = table[i, j]
-    return out
