@@ -265,7 +265,7 @@ def check_books(record: PatientRecord) -> None:
     assert (t[..., Tally.CELLS] == before + flow - t[..., Tally.REMOVED]).all()
     assert (t[..., [Tally.CELLS, Tally.ENTERED, Tally.LEFT, Tally.DIED, Tally.REMOVED]] >= 0).all()
     in_colonies = t[..., Tally.CELLS][:, [0, 5, 6]].sum(axis=1)
-    assert (in_colonies == record.counts[:, :, 3]).all()
+    assert (in_colonies == record.counts[:, :, 3:].sum(axis=-1)).all()
 
 
 NEVER = 1e9
@@ -310,7 +310,9 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
     days = (len(record.recorded_days) // 2, -1)
     for when, which in zip(("middle", "end"), days, strict=True):
         for o, organ in enumerate(ORGANS):
-            for i, kind in enumerate(("isolated", "micro", "macro", "cells")):
+            kinds = ["isolated", "micro", "macro"]
+            kinds += [f"cells of phenotype {k}" for k in range(record.cells.shape[1])]
+            for i, kind in enumerate(kinds):
                 out[f"{organ}: {kind} ({when})"] = record.counts[which, o, i]
             for stage in Stage:
                 here = record.tallies[which, stage - 1, o, Tally.CELLS]

@@ -22,7 +22,7 @@ class PatientRecord(NamedTuple):
     cells: Ints  # (n, K) on the last day
     days: Array  # (n, 5) founded, micro, macro, detected, extinct
     recorded_days: Array  # (R,)
-    counts: Ints  # (R, O, 4) isolated, micro, macro metastases; cells of all colonies
+    counts: Ints  # (R, O, 3 + K) isolated, micro, macro metastases; cells of all colonies
     tallies: Ints  # (R, 7, O, 6) by stage and metasim.terms.Tally; (0, ...) unless asked for
     events: Array  # (E, 4) day, metasim.terms.Event, organ (-1: none), treatment or symptom (-1)
     diagnosis_day: float

@@ -30,7 +30,8 @@ COUNTS = pa.schema(
         ("metastases_isolated", pa.int64()),  # colonies of 1-199 cells
         ("metastases_micro", pa.int64()),
         ("metastases_macro", pa.int64()),
-        ("cells", _cells),  # of all colonies of the organ, the primary included
+        # of all colonies of the organ, the primary included; then cells_PHENOTYPE if several
+        ("cells", _cells),
     ]
 )
 STAGES = pa.schema(

@@ -170,16 +170,23 @@ def _metastases(records: Sequence[PatientRecord], patients: Array, names: Names)
         "detected_day": _day(days[:, 3]),
         "extinct_day": _day(days[:, 4]),
         "cells": cells.sum(axis=1),
+        **_by_phenotype(cells, names),
     }
-    if len(names.phenotypes) > 1:
-        for k, name in enumerate(names.phenotypes):
-            columns[f"cells_{name}"] = cells[:, k]
     return _table(columns, tables.METASTASES)
 
 
+def _by_phenotype(cells: Array, names: Names) -> dict[str, Array]:
+    """Columns that count the cells (rows, K) of each phenotype, if there are several."""
+    if len(names.phenotypes) == 1:
+        return {}
+    return {f"cells_{name}": cells[:, k] for k, name in enumerate(names.phenotypes)}
+
+
 def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> pa.Table:
-    counts = _joined((r.counts for r in records), (len(names.organs), 4))  # (patient-days, O, 4)
+    shape = (len(names.organs), 3 + len(names.phenotypes))
+    counts = _joined((r.counts for r in records), shape)  # (patient-days, O, 3 + K)
     n_days, n_organs, _ = counts.shape
+    cells = counts[..., 3:].reshape(n_days * n_organs, -1)
     length = n_organs * _lengths(r.recorded_days for r in records)
     columns = {
         "patient": np.repeat(patients, length),
@@ -188,7 +195,8 @@ def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> 
         "metastases_isolated": counts[..., 0].ravel(),
         "metastases_micro": counts[..., 1].ravel(),
         "metastases_macro": counts[..., 2].ravel(),
-        "cells": counts[..., 3].ravel(),
+        "cells": cells.sum(axis=1),
+        **_by_phenotype(cells, names),
     }
     return _table(columns, tables.COUNTS)
 

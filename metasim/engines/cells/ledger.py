@@ -22,12 +22,13 @@ class Ledger:
 
     Args:
         n_organs: number of organs.
+        n_phenotypes: number of phenotypes.
         history: keep every transition of every cell, each pass through a bed included.
     """
 
-    def __init__(self, n_organs: int, course: Course, history: bool) -> None:
+    def __init__(self, n_organs: int, n_phenotypes: int, course: Course, history: bool) -> None:
         self.day = 0.0
-        self.n_organs = n_organs
+        self.n_organs, self.n_phenotypes = n_organs, n_phenotypes
         self.micro_cells, self.macro_cells = course.micro_cells, course.macro_cells
         self.tally = np.zeros((len(Stage), n_organs, len(Tally)), np.int64)
         self.recorded_days: list[float] = []
@@ -82,10 +83,10 @@ class Ledger:
 
     def record(self, colonies: Iterable["Colony"], census: Ints) -> None:
         """A recorded day: metastases by class and cells by organ; the tally starts anew."""
-        counts = np.zeros((self.n_organs, 4), np.int64)
+        counts = np.zeros((self.n_organs, 3 + self.n_phenotypes), np.int64)
         for colony in colonies:
             size = colony.size
-            counts[colony.organ, 3] += size
+            counts[colony.organ, 3:] += [len(cells) for cells in colony.cells]
             if colony.number > 0:
                 kind = 0 if size < self.micro_cells else 1 if size <= self.macro_cells else 2
                 counts[colony.organ, kind] += 1

@@ -113,13 +113,15 @@ class CascadeModel(Clinic):
     def record(self) -> PatientRecord:
         """What happened so far, as the colony engine would hand it back."""
         colonies, ledger = self.colonies, self.ledger
-        n_organs = len(self.organs)
+        n_organs, n_phenotypes = len(self.organs), len(self.phenotypes)
         return PatientRecord(
             origin=np.array([(c.parent, c.organ, c.route, c.founders) for c in colonies], np.int64),
             cells=np.array([[len(k) for k in c.cells] for c in colonies], np.int64),
             days=np.array([c.days for c in colonies]),
             recorded_days=np.array(ledger.recorded_days),
-            counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 4),
+            counts=np.array(ledger.counts, np.int64).reshape(
+                -1, n_organs, 3 + len(self.phenotypes)
+            ),
             tallies=np.array(ledger.tallies, np.int64).reshape(-1, 7, n_organs, len(Tally)),
             events=np.array(ledger.events, np.float64).reshape(-1, 4),
             diagnosis_day=self.diagnosis_day,

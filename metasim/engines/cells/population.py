@@ -43,7 +43,7 @@ class Population(mesa.Model):  # type: ignore[misc]
         self.law, self.course = law, course
         self.organs, self.phenotypes = tuple(organs), tuple(phenotypes)
         self.max_cells = max_cells
-        self.ledger = Ledger(len(organs), course, history)
+        self.ledger = Ledger(len(organs), len(phenotypes), course, history)
         self.n_agents = 0
         self._every_cell = {
             name: getattr(cell_class, name) is not getattr(CancerCell, name)

@@ -68,12 +68,13 @@ def _close(tally, tallies, recorded):
 
 
 @kernel
-def _count_colonies(micro_cells, macro_cells, origin, sizes, alive, n_alive, counts, tally):
+def _count_colonies(micro_cells, macro_cells, origin, cells, sizes, alive, n_alive, counts, tally):
     """Metastases by class and cells of an organ, and the cells of the stages."""
     for a in range(n_alive):
         i = alive[a]
         organ, size = origin[i, 1], sizes[i]
-        counts[organ, 3] += size
+        for k in range(cells.shape[1]):
+            counts[organ, 3 + k] += cells[i, k]
         tally[stage_of(i, size, macro_cells), organ, u.CELLS] += size
         if i > 0:
             counts[organ, 0 if size < micro_cells else 1 if size <= macro_cells else 2] += 1
@@ -169,7 +170,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
     n_records = int(longest * dt / course.record_every_days) + 3 if everything else 0
     n_records = min(n_records, longest + 1)
     recorded_days = np.zeros(n_records)
-    counts = np.zeros((n_records, n_organs, 4), np.int64)
+    counts = np.zeros((n_records, n_organs, 3 + n_kinds), np.int64)
     tallies = np.zeros((n_records, _N_STAGES, n_organs, _N_TALLIES), np.int64)
     tally = np.zeros((_N_STAGES, n_organs, _N_TALLIES), np.int64)
     recorded = np.int64(0)
@@ -339,7 +340,15 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
             _count_colonies(
-                micro_cells, macro_cells, origin, sizes, alive, n_alive, counts[recorded], tally
+                micro_cells,
+                macro_cells,
+                origin,
+                cells,
+                sizes,
+                alive,
+                n_alive,
+                counts[recorded],
+                tally,
             )
             u.count_units(moves, units, n_units, pools, tally)
             _close(tally, tallies, recorded)
