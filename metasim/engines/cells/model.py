@@ -119,9 +119,7 @@ class CascadeModel(Clinic):
             cells=np.array([[len(k) for k in c.cells] for c in colonies], np.int64),
             days=np.array([c.days for c in colonies]),
             recorded_days=np.array(ledger.recorded_days),
-            counts=np.array(ledger.counts, np.int64).reshape(
-                -1, n_organs, 3 + len(self.phenotypes)
-            ),
+            counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 3 + n_phenotypes),
             tallies=np.array(ledger.tallies, np.int64).reshape(-1, 7, n_organs, len(Tally)),
             events=np.array(ledger.events, np.float64).reshape(-1, 4),
             diagnosis_day=self.diagnosis_day,
