@@ -269,6 +269,11 @@ if sys.argv[1] == "not held":
     patients.held = lambda compiled: contextlib.nullcontext(lambda: None)
 cohort = patients.Cohort(ms.load("luminal_a", {"run.record": "summary"}))
 cohort.chunk(0, 5)
+
+def press(*_):  # as the command line's handler, not Python's own
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, press)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 random.seed(1)
 for _ in range(200):

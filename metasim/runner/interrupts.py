@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -11,7 +12,7 @@ def held(compiled: bool) -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C back; calling what this yields lets it take effect, as does the end.
 
     A KeyboardInterrupt raised while compiled code packs its results shows as a SystemError, or ends
-    the interpreter. A handler that raises nothing needs no holding, and in a thread none runs.
+    the interpreter. In a thread no handler of signals runs.
 
     Args:
         compiled: False: do nothing.
@@ -19,24 +20,20 @@ def held(compiled: bool) -> Iterator[Callable[[], None]]:
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
+    handler = signal.getsignal(signal.SIGINT)
     here = threading.current_thread() is threading.main_thread()
-    raising = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not (compiled and here and raising):
+    if not (compiled and here and callable(handler)):
         yield lambda: None
         return
-    pressed = False
-
-    def press(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
+    pressed: list[tuple[int, FrameType | None]] = []
 
     def let_through() -> None:
         if pressed:
-            raise KeyboardInterrupt
+            handler(*pressed.pop())
 
-    signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGINT, lambda *moment: pressed.append(moment))
     try:
         yield let_through
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, handler)
     let_through()

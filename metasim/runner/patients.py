@@ -107,11 +107,7 @@ class Cohort:
         Patients that failed are in that table only.
         """
         drawn = draw_parameters(self.scenario, first, count)
-        outcomes = []
-        with held(self.scenario.run.engine == "colonies") as pause:
-            for outcome in self.records(first, count, drawn):
-                outcomes.append(outcome)
-                pause()
+        outcomes = list(self.records(first, count, drawn))
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         records = [outcome for outcome in outcomes if isinstance(outcome, PatientRecord)]
         good = np.array([isinstance(outcome, PatientRecord) for outcome in outcomes])
@@ -138,20 +134,24 @@ class Cohort:
         """
         law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
         draw = engine(self.scenario.run.engine, law, course, self._options())
-        rng_seed = self.scenario.run.rng_seed
-        everything = self.level == "everything"
-        for k in range(count):
-            rng = streams.generator(rng_seed, first + k, streams.COURSE)
-            # only what is recorded with everything needs the second stream
-            other = streams.generator(rng_seed, first + k, streams.DOOMED) if everything else rng
-            try:
-                yield draw(k, rng, other, everything)
-            except LimitError as error:
-                yield Failure(first + k, str(error))
-            except MetasimError:
-                raise
-            except Exception as error:
-                yield Failure(first + k, f"{type(error).__name__}: {error}")
+        with held(self.scenario.run.engine == "colonies") as pause:
+            for k in range(count):
+                yield self._outcome(draw, k, first + k)
+                pause()
+
+    def _outcome(self, draw: Draw, k: int, patient: int) -> PatientRecord | Failure:
+        everything, rng_seed = self.level == "everything", self.scenario.run.rng_seed
+        rng = streams.generator(rng_seed, patient, streams.COURSE)
+        # only what is recorded with everything needs the second stream
+        other = streams.generator(rng_seed, patient, streams.DOOMED) if everything else rng
+        try:
+            return draw(k, rng, other, everything)
+        except LimitError as error:
+            return Failure(patient, str(error))
+        except MetasimError:
+            raise
+        except Exception as error:
+            return Failure(patient, f"{type(error).__name__}: {error}")
 
     def _options(self) -> dict[str, Any]:
         return {
