@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import metasim as ms
+from metasim.cli import app
 from metasim.errors import OptionError, ResultsError, RunInterrupted, ScenarioError
 from metasim.results import plots
 from metasim.results.plots.sweep import save_sweep_figures
@@ -73,6 +75,15 @@ def test_failures_name_their_point():
     by_point = done.failures.groupby("point").size()
     assert by_point[0] > by_point.get(1, 0)
     assert set(done.table["run.max_colonies"]) <= {12.0, 60.0}
+
+
+def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
+    words = ["sweep", "luminal_a", "--patients", "20", "--vary", "run.max_colonies=12:60:48"]
+    words += ["--no-figures", "--quiet", "--output", str(tmp_path / "a")]
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 3
+    failures = len(ms.open_sweep(tmp_path / "a").failures)
+    assert f"metasim: {failures} patients failed and are left out" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,7 @@ def run(
     say("results", f"{folder}{os.sep}")
     if figures:
         _draw(results, folder / "figures", quiet)
-    if failed := results.provenance["rows"]["failures"]:
-        print(f"metasim: {failed:,} patients failed and are left out", file=sys.stderr)
-        raise typer.Exit(3)
+    _tell_failures(results.provenance["rows"]["failures"])
 
 
 @app.command()
@@ -118,13 +116,14 @@ def sweep(
     """
     from metasim.runner.sweep_command import run_sweep
 
-    run_sweep(
+    failed = run_sweep(
         asked(source, set_, patients=patients, years=years, rng_seed=rng_seed),
         vary or [], output or _results(source, "-sweep"), kind=design, points=points, many=yes,
         overwrite=overwrite, resume=resume, workers=workers, executor=executor,
         scheduler=scheduler, figures=figures, quiet=quiet,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
+    _tell_failures(failed)
 
 
 @app.command()
@@ -158,13 +157,14 @@ def sensitivity(
     """
     from metasim.runner.sweep_command import run_sensitivity
 
-    run_sensitivity(
+    failed = run_sensitivity(
         asked(source, set_, patients=patients, years=years, rng_seed=rng_seed),
         vary or [], output or _results(source, "-sensitivity"), method=method, size=size,
         quantity=quantity, many=yes, overwrite=overwrite, resume=resume, workers=workers,
         executor=executor, scheduler=scheduler, figures=figures, quiet=quiet,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
+    _tell_failures(failed)
 
 
 @app.command()
@@ -199,6 +199,13 @@ def compare(
         output, progress=not quiet, workers=workers,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
+
+
+def _tell_failures(failed: int) -> None:
+    """Say so, and end with 3, if patients failed."""
+    if failed:
+        print(f"metasim: {failed:,} patients failed and are left out", file=sys.stderr)
+        raise typer.Exit(3)
 
 
 def _results(source: str, what: str) -> Path:

@@ -13,9 +13,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
 from metasim.errors import OptionError
@@ -94,7 +94,8 @@ class Processes:
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """See `Executor`."""
-        future: Future[Any] = self._pool.submit(work, *arguments)
+        with _unheard_by_workers():
+            future: Future[Any] = self._pool.submit(work, *arguments)
         return future
 
     def slots(self) -> int:
@@ -212,6 +213,27 @@ def choose(executor: str | None, workers: int | None, scheduler: str | None) -> 
     if executor == "processes" or workers is not None:
         return Processes(workers or cores())
     return None
+
+
+@contextmanager
+def _unheard_by_workers() -> Iterator[None]:
+    """Processes started in here never hear Ctrl-C, not even before they run `_serve`.
+
+    They inherit that it is ignored. That it is blocked besides keeps it for this process, which
+    gets it a moment later.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    known = signal.getsignal(signal.SIGINT) is not None
+    if not (here and known and hasattr(signal, "pthread_sigmask")):
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _serve(parent: int) -> None:

@@ -16,19 +16,28 @@ _SHOWN = 3
 
 def run_sweep(
     scenario: Scenario, vary: list[str], folder: Path, *, figures: bool, quiet: bool, **options: Any
-) -> None:
-    """Run a sweep and draw it; arguments as for `metasim.runner.sweep.sweep`."""
+) -> int:
+    """Run a sweep and draw it; arguments as for `metasim.runner.sweep.sweep`.
+
+    Returns:
+        How many patients failed.
+    """
     from metasim.runner.sweep import sweep
 
     done = sweep(scenario, [parse(one) for one in vary], output=folder, progress=not quiet,
                  **options)  # fmt: skip
-    _close(done, folder, figures, quiet, len(done.failures))
+    _close(done, folder, figures, quiet)
+    return len(done.failures)
 
 
 def run_sensitivity(
     scenario: Scenario, vary: list[str], folder: Path, *, figures: bool, quiet: bool, **options: Any
-) -> None:
-    """Run a sensitivity study, print what drives each organ, draw it."""
+) -> int:
+    """Run a sensitivity study, print what drives each organ, draw it.
+
+    Returns:
+        How many patients failed.
+    """
     from metasim.runner.sensitivity import sensitivity
 
     ranges: list[Range] = [parse(one) for one in vary]
@@ -40,13 +49,14 @@ def run_sensitivity(
             said = [f"{key} {index:.2g} +- {half:.1g}" for key, index, half in
                     zip(best["key"], best["index"], best["half_width"], strict=True)]  # fmt: skip
             nothing = "nothing stands out from chance" if rows["index"].any() else "no metastases"
-            print(f"{organ:<18} {', '.join(said) or nothing}")
-    _close(study, folder, figures, quiet, len(study.sweep.failures))
+            soil = scenario.soil.get(str(organ))
+            label = soil.label if soil and soil.label else str(organ).replace("_", " ")
+            print(f"{label:<18} {', '.join(said) or nothing}")
+    _close(study, folder, figures, quiet)
+    return len(study.sweep.failures)
 
 
-def _close(
-    done: "Sweep | Sensitivity", folder: Path, figures: bool, quiet: bool, failures: int
-) -> None:
+def _close(done: "Sweep | Sensitivity", folder: Path, figures: bool, quiet: bool) -> None:
     print(f"results  {folder}{os.sep}")
     if figures:
         from metasim.results.plots.sweep import save_sweep_figures
@@ -54,5 +64,3 @@ def _close(
         paths = save_sweep_figures(done, folder / "figures")
         if not quiet:
             print(f"figures  {folder / 'figures'}{os.sep} ({len(paths) // 2} as PNG and PDF)")
-    if failures:
-        print(f"{failures:,} patients failed and are left out (failures.parquet says why)")
