@@ -186,7 +186,7 @@ def _counts(records: Sequence[PatientRecord], patients: Array, names: Names) -> 
     shape = (len(names.organs), 3 + len(names.phenotypes))
     counts = _joined((r.counts for r in records), shape)  # (patient-days, O, 3 + K)
     n_days, n_organs, _ = counts.shape
-    cells = counts[..., 3:].reshape(n_days * n_organs, -1)
+    cells = counts[..., 3:].reshape(-1, len(names.phenotypes))
     length = n_organs * _lengths(r.recorded_days for r in records)
     columns = {
         "patient": np.repeat(patients, length),
