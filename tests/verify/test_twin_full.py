@@ -1,6 +1,6 @@
 """Both engines are one model: the whole proof (`make verify`).
 
-With 2,800 to 5,600 patients of the cell engine per scenario, and three times as many of the colony
+With 2,800 to 10,400 patients of the cell engine per scenario, and three times as many of the colony
 engine, a shift of 5 % in the mean of any headline observable (metastases, primary size, entries
 into each stage) is found with a power of at least 90 %, at a family-wise error of 1 % over all
 scenarios and observables. Every run asserts that power from the spread that it saw.
@@ -18,7 +18,7 @@ PATIENTS = 4_800
 LEVEL = twin.FAMILY_WISE / len(twin.SCENARIOS)
 # where patients differ less, or more, fewer or more have the same power
 NEEDS = dict.fromkeys(("exponential", "logistic", "power_dt_week", "clusters"), 2_800)
-NEEDS["resection"] = 5_600
+NEEDS |= {"resection": 5_600, "chemotherapy": 7_400, "changing": 10_400}
 
 
 @pytest.mark.parametrize("name", twin.SCENARIOS)
