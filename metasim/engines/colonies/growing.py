@@ -231,11 +231,12 @@ def step_colonies(
                         departed[n_departed, 3] = i
                         departed[n_departed, 4] = destined
                         n_departed += 1
-                    out = (destined + doomed) * in_unit
-                    cells[i, k] -= out
-                    now -= out
-                    tally[stage, organ, LEFT] += out
-                    tally[INVASION, organ, ENTERED] += destined * in_unit
+                    if destined + doomed > 0:
+                        out = (destined + doomed) * in_unit
+                        cells[i, k] -= out
+                        now -= out
+                        tally[stage, organ, LEFT] += out
+                        tally[INVASION, organ, ENTERED] += destined * in_unit
         sizes[i] = now
         if now == 0:
             days[i, 4] = day
