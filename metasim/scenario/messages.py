@@ -43,7 +43,8 @@ def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]
         message = f"[patients] takes a distribution, not {shown(value)}"
         hint = f'such as "{name}" = {{ lognormal = {{ median = ..., sigma = ... }} }}; '
         return path, Mistake(join(path), message, hint + f"the same for all: {name} = ...")
-    assert key is not None
+    if key is None:  # a value where a table of the user's own names belongs
+        return path, _unknown(path)
     hint = ""
     if isinstance(value, str) and (choice := closest(value, key.choices)):
         hint = f'did you mean "{choice}"?'
