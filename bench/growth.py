@@ -14,6 +14,8 @@ from scipy.optimize import curve_fit
 
 import metasim as ms
 from bench.report import Report
+from bench.scale import luminal
+from metasim.results.plots.groups import GROUP_COLOURS
 from metasim.scenario.schema import Scenario
 
 Array = NDArray[np.float64]
@@ -22,13 +24,9 @@ FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "cost.png"
 _ROUNDS = 5
 
 
-def _luminal(patients: int, **changes: object) -> Scenario:
-    return ms.load("luminal_a", {"run.patients": patients, "run.record": "patients"} | changes)
-
-
 def _with_colonies(factor: float) -> Scenario:
     rate_per_day = ms.load("luminal_a").rates.invasion_per_day
-    return _luminal(
+    return luminal(
         256, **{"rates.invasion_per_day": factor * rate_per_day, "run.record": "metastases"}
     )
 
@@ -59,18 +57,18 @@ def _with_phenotypes(count: int) -> Scenario:
         }
         for name in names
     }
-    return _luminal(256, **{"seed.phenotypes": kinds})
+    return luminal(256, **{"seed.phenotypes": kinds})
 
 
 COLONIES = "colony-steps"
 GROWTH: dict[str, tuple[list[float], Callable[[float], Scenario]]] = {
-    "patients": ([250, 500, 1000, 2000, 4000, 8000], lambda n: _luminal(int(n))),
+    "patients": ([250, 500, 1000, 2000, 4000, 8000], lambda n: luminal(int(n))),
     COLONIES: ([0.25, 1, 2, 4, 8, 16], _with_colonies),
     "organs": ([3, 6, 12, 24, 48], lambda n: _with_organs(int(n))),
     "phenotypes": ([1, 2, 4, 8, 16], lambda n: _with_phenotypes(int(n))),
     "steps (1/dt)": (
         [1 / 14, 1 / 7, 2 / 7, 4 / 7, 8 / 7],
-        lambda s: _luminal(256, **{"run.dt_days": 1 / s}),
+        lambda s: luminal(256, **{"run.dt_days": 1 / s}),
     ),
 }
 """What is varied, over which values, and the scenario at each; colonies by the rate of shedding."""
@@ -150,8 +148,8 @@ def draw(found: dict[str, Growth]) -> None:
     figure = Figure(figsize=(7.5, 5), layout="constrained")
     ax = figure.add_subplot()
     most = max(growth.amount[-1] / growth.amount[0] for growth in found.values())
-    for i, (name, growth) in enumerate(found.items()):
-        times, ink = growth.amount / growth.amount[0], f"C{i}"
+    for ink, (name, growth) in zip(GROUP_COLOURS, found.items(), strict=False):
+        times = growth.amount / growth.amount[0]
         fine = np.geomspace(1, times[-1], 100)
         law = growth.fixed, growth.marginal, growth.exponent
         label = f"{name}: {growth.exponent:.2f} ± {growth.error:.2f}"

@@ -25,9 +25,8 @@ class Mistake:
     place: str = ""
 
     def __str__(self) -> str:
-        said = "; ".join(
-            part for part in (f"in {self.place}" * bool(self.place), self.hint) if part
-        )
+        place = f"in {self.place}" if self.place else ""
+        said = "; ".join(filter(None, (place, self.hint)))
         return (f"{self.key}: " if self.key else "") + self.message + (f" ({said})" if said else "")
 
 

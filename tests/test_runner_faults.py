@@ -66,6 +66,19 @@ def test_ctrl_c_ends_within_two_seconds_and_leaves_nobody(tmp_path, whole):
     assert resumed(tmp_path / "a") == whole
 
 
+def test_stopped_replacement_says_how_it_goes_on(tmp_path):
+    few = ASKED.replace({"run.patients": 60})
+    options = {"output": tmp_path / "a", "executor": "serial", "progress": False, "chunk": 20}
+    ms.run(ASKED.replace({"run.patients": 20}), **options)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 2, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted, match="kept, --resume --overwrite goes on from there"):
+            ms.run(few, overwrite=True, **options)
+    with pytest.raises(ResultsError, match="exists"):
+        ms.run(few, resume=True, **options)
+    assert len(ms.run(few, resume=True, overwrite=True, **options).patients) == 60
+
+
 def test_killed_run_goes_on_where_it_stood(tmp_path, whole):
     for stop_at in (1, 25):
         run = faults.start(tmp_path / "a", PATIENTS, CHUNK, workers=2)

@@ -218,7 +218,7 @@ def _compile(scenario: "Scenario", quiet: bool) -> None:
     if scenario.run.engine != "colonies":
         return
     from metasim.engines.colonies import compiled
-    from metasim.runner.cohort import run as run_cohort
+    from metasim.runner.patients import Cohort
 
     if compiled():
         return
@@ -226,7 +226,7 @@ def _compile(scenario: "Scenario", quiet: bool) -> None:
         print("compiling the engine (first run on this machine only, up to half a minute) ...",
               file=sys.stderr, flush=True)  # fmt: skip
     before = signal.signal(signal.SIGINT, _end_at_once)
-    run_cohort(scenario.replace({"run.patients": 1}), progress=False)
+    Cohort(scenario).chunk(0, 1)  # whatever becomes of this patient
     signal.signal(signal.SIGINT, before)
 
 

@@ -88,8 +88,7 @@ def run(
     cohort = Cohort(plan.scenario, tuple(engine_options.items()))
     into = _writer(cohort, plan, output, overwrite, resume)
     if prepare is not None:
-        with into:
-            pass  # refuses what it must
+        refuse(into)
         prepare(plan.scenario)
     with into as writer:
         done = sum(span.size for span in writer.finished())
@@ -97,7 +96,7 @@ def run(
             if remark := executors.remark(workers):
                 report.note(remark)
             with (
-                stoppable(report, output is not None),
+                stoppable(report, output is not None, overwrite),
                 Dispatcher(
                     _Chunks(cohort, writer.pack),
                     executors.choose(executor, workers, scheduler),
@@ -137,6 +136,16 @@ class _Plan:
     def text(self) -> str:
         """The scenario written out."""
         return explicit_toml(self.scenario)
+
+
+def refuse(into: AbstractContextManager[object]) -> None:
+    """Open what a run writes into, and close it: refuses now what it would refuse later.
+
+    Raises:
+        ResultsError: it cannot be written, or resumed.
+    """
+    with into:
+        pass
 
 
 def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Plan:

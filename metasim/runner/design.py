@@ -103,6 +103,18 @@ def parse(text: str) -> Range:
     return Range(key, low, high, *step)
 
 
+def refuse_too_many(count: float, many: bool) -> None:
+    """Refuse more than `MOST_POINTS` points unless `many` are meant.
+
+    Raises:
+        OptionError: there are too many.
+    """
+    if count > MOST_POINTS and not many:
+        raise OptionError(
+            f"{count:,.0f} points are more than {MOST_POINTS:,}; --yes if you mean it"
+        )
+
+
 def design(
     scenario: Scenario,
     ranges: Sequence[Range],
@@ -133,10 +145,7 @@ def design(
     if not sampled and points is not None:
         raise OptionError("--points: a grid has the points that its steps give")
     count = points or math.prod(r.count() for r in ranges)
-    if count > MOST_POINTS and not many:
-        raise OptionError(
-            f"{count:,.0f} points are more than {MOST_POINTS:,}; --yes if you mean it"
-        )
+    refuse_too_many(count, many)
     keys = tuple(r.key for r in ranges)
     if sampled:
         from scipy.stats import qmc

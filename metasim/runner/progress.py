@@ -133,12 +133,13 @@ def reporting(total: int, done: int, show: bool) -> Iterator[Reporter]:
 
 
 @contextmanager
-def stoppable(report: Reporter, kept: bool) -> Iterator[None]:
+def stoppable(report: Reporter, kept: bool, overwrite: bool) -> Iterator[None]:
     """Turn Ctrl-C into a message that says how far the run came.
 
     Args:
         report: what is done.
         kept: the finished chunks lie in a folder.
+        overwrite: which is to replace one that may still be there.
 
     Raises:
         RunInterrupted: on Ctrl-C.
@@ -146,7 +147,8 @@ def stoppable(report: Reporter, kept: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        way_on = "; they are kept, --resume goes on from there" if kept and report.done else ""
+        options = "--resume --overwrite" if overwrite else "--resume"
+        way_on = f"; they are kept, {options} goes on from there" if kept and report.done else ""
         raise RunInterrupted(
             f"stopped after {report.done:,} of {report.total:,} patients{way_on}"
         ) from None

@@ -16,7 +16,7 @@ import numpy as np
 from metasim.errors import OptionError, ScenarioError
 from metasim.results.sensitivity import Sensitivity, chance, save_sensitivity, stands_out
 from metasim.results.statistics import z
-from metasim.runner.design import MOST_POINTS, Design, Range, check, whole
+from metasim.runner.design import Design, Range, check, refuse_too_many, whole
 from metasim.runner.sweep import sweep
 from metasim.scenario.biology import Soil
 from metasim.scenario.keys import find, split
@@ -75,8 +75,7 @@ def sensitivity(
     if flat := [one.key for one in ranges if one.low == one.high]:
         raise OptionError(f"--vary {flat[0]}: the range is empty")
     count = size * (len(ranges) + (1 if method == "morris" else 2))
-    if count > MOST_POINTS and not many:
-        raise OptionError(f"{count:,} points are more than {MOST_POINTS:,}; --yes if you mean it")
+    refuse_too_many(count, many)
     try:
         import SALib  # noqa: F401 - asked for before an hour of simulation, not after
     except ImportError:

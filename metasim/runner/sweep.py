@@ -21,7 +21,7 @@ from metasim.results.parts import PartsFolder, Span, encoded
 from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, publish_sweep
 from metasim.results.tally import tally
 from metasim.runner import executors
-from metasim.runner.cohort import MOST_AT_ONCE_ELSE, provenance
+from metasim.runner.cohort import MOST_AT_ONCE_ELSE, provenance, refuse
 from metasim.runner.design import Design, Range, design
 from metasim.runner.dispatch import Dispatcher, Todo, versions
 from metasim.runner.patients import Cohort
@@ -88,8 +88,7 @@ def sweep(
         folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
     )
     if prepare is not None:
-        with into:
-            pass  # refuses what it must
+        refuse(into)
         prepare(base)
     with into as parts:
         done = sum(span.size for span in parts.finished())
@@ -97,7 +96,7 @@ def sweep(
             if remark := executors.remark(workers):
                 report.note(remark)
             with (
-                stoppable(report, output is not None),
+                stoppable(report, output is not None, overwrite),
                 Dispatcher(
                     _Chunks(base, plan),
                     executors.choose(executor, workers, scheduler),

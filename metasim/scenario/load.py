@@ -121,14 +121,13 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
 def _named_layers(own: Layer) -> list[Layer]:
     """The catalogue entries that a layer names, as layers below it."""
     out = []
-    for path, what, replaces in (
-        (("organs",), "organ graph", ("soil", "vessels")),
-        (("seed", "subtype"), "subtype", ()),
+    for path, kind, what, replaces in (
+        (("organs",), "organs", "organ graph", ("soil", "vessels")),
+        (("seed", "subtype"), "subtypes", "subtype", ()),
     ):
         name = own.values.get(path)
         if not isinstance(name, str) or name == REMOVED:
             continue
-        kind = f"{path[-1].removesuffix('s')}s"
         found = catalogue.path_of(kind, name)
         if found is None:
             known = catalogue.names(kind)

@@ -340,16 +340,9 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
         over = step >= last_step or death_cause != DEATH_NONE
         if everything and (over or day >= recorded * course.record_every_days):
             _count_colonies(
-                micro_cells,
-                macro_cells,
-                origin,
-                cells,
-                sizes,
-                alive,
-                n_alive,
-                counts[recorded],
+                micro_cells, macro_cells, origin, cells, sizes, alive, n_alive, counts[recorded],
                 tally,
-            )
+            )  # fmt: skip
             u.count_units(moves, units, n_units, pools, tally)
             _close(tally, tallies, recorded)
             recorded_days[recorded] = day
@@ -424,19 +417,20 @@ def prepare(law: Law, course: Course) -> Draw:
             room = room_for(8 * len(room.origin), n_kinds)  # and once more from the start
             for stream, start in zip(streams, starts, strict=True):
                 stream.bit_generator.state = start
-        day = record[10]
+        drawn = PatientRecord(*record)
+        when = f"day {drawn.end_day:g}"
         if status == TOO_MANY_COLONIES:
             raise LimitError(
-                f"day {day:g}: more than {course.max_colonies} colonies, or cells about to found "
+                f"{when}: more than {course.max_colonies} colonies, or cells about to found "
                 f"one, in one patient; raise run.max_colonies, or lower the odds or the invasion "
                 f"rate"
             )
         if status == TOO_MANY_CELLS:
             raise LimitError(
-                f"day {day:g}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
+                f"{when}: a colony outgrew {MOST_CELLS:g} cells; give growth a capacity, or "
                 f"the clinic a lethal burden"
             )
-        return PatientRecord(*record)
+        return drawn
 
     return draw
 
