@@ -49,6 +49,7 @@ class Recorder:
 
     def __init__(self, rng: np.random.Generator, drawn: dict[str, list[tuple[float, float]]]):
         self._rng, self._drawn = rng, drawn
+        self.bit_generator = rng.bit_generator
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:
         method, drawn = getattr(self._rng, kind), self._drawn[kind]
@@ -73,7 +74,10 @@ def record(name: str, patients: int, to: Path) -> None:
     drawn: dict[str, list[tuple[float, float]]] = {kind: [] for kind in _DRAW}
     generator = streams.generator
     streams.generator = lambda *address: Recorder(generator(*address), drawn)  # type: ignore
-    metastases = Cohort(scenario(name, patients)).chunk(0, patients)["metastases"].num_rows
+    found = Cohort(scenario(name, patients)).chunk(0, patients)
+    if failures := found["failures"].to_pylist():
+        raise RuntimeError(f"{name}: {failures[0]}")
+    metastases = found["metastases"].num_rows
     tables = {kind: np.array(rows).reshape(-1, 2) for kind, rows in drawn.items()}
     np.savez(to, metastases=metastases, **tables)
 
