@@ -1,4 +1,4 @@
-"""How the cost of a run grows: with patients, colonies, organs, phenotypes and steps.
+"""How the cost of a run grows: with patients, colonies, organs, phenotypes, their changes, steps.
 
 A run costs something however small it is, so the growth is fitted beyond that fixed cost.
 """
@@ -47,15 +47,17 @@ def _with_organs(count: int) -> Scenario:
     return Scenario.model_validate(base)
 
 
-def _with_phenotypes(count: int) -> Scenario:
+def _with_phenotypes(count: int, changes: int = 1) -> Scenario:
+    """So many phenotypes, each becoming the next ones in a ring."""
     names = [f"kind{i}" for i in range(count)]
-    change = 1e-4 / max(count - 1, 1)
     kinds = {
         name: {
             "initial_fraction": 1.0 / count,
-            "becomes": {other: change for other in names if other != name},
+            "becomes": {
+                names[(i + j) % count]: 1e-4 / changes for j in range(1, changes + 1) if count > 1
+            },
         }
-        for name in names
+        for i, name in enumerate(names)
     }
     return luminal(256, **{"seed.phenotypes": kinds})
 
@@ -66,6 +68,10 @@ GROWTH: dict[str, tuple[list[float], Callable[[float], Scenario]]] = {
     COLONIES: ([0.25, 1, 2, 4, 8, 16], _with_colonies),
     "organs": ([3, 6, 12, 24, 48], lambda n: _with_organs(int(n))),
     "phenotypes": ([1, 2, 4, 8, 16], lambda n: _with_phenotypes(int(n))),
+    "changes of phenotype": (
+        [16, 32, 64, 128, 240],
+        lambda n: _with_phenotypes(16, int(n) // 16),
+    ),
     "steps (1/dt)": (
         [1 / 14, 1 / 7, 2 / 7, 4 / 7, 8 / 7],
         lambda s: luminal(256, **{"run.dt_days": 1 / s}),

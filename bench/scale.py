@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import metasim as ms
 from bench.report import Report
@@ -28,8 +28,9 @@ MILLION = 1_000_000
 _SECONDS = 200.0  # for a million
 _MEMORY_MIB = 1_536.0
 _SECONDS_BETWEEN_SAMPLES = 0.2
-_ROUNDS = 3
+_ROUNDS = 15  # of each comparison: the machine's own speed changes from one to the next
 _FEWEST = 8_000  # patients on which workers are compared: some seconds
+_ADDITIONS = 20_000_000  # a second's worth
 
 _RUN = """
 import sys, tempfile
@@ -46,39 +47,71 @@ def luminal(patients: int, **changes: object) -> Scenario:
     return ms.load("luminal_a", {"run.patients": patients, "run.record": "patients"} | changes)
 
 
-def rate(executor: Executor, patients: int, size: int | None = None) -> float:
-    """Patients per second once the workers are warm, their parts written to a folder.
+class Crew:
+    """An executor with every worker warm, timed on one cohort; a context manager that ends it.
 
     Args:
-        executor: where; closed at the end.
-        patients: how many are timed.
+        executor: where.
+        patients: of the cohort.
         size: patients per chunk; None: as in a run.
     """
-    warm = 64 * executor.slots()
-    asked = luminal(warm + patients)
-    with tempfile.TemporaryDirectory() as folder:
-        writer = FolderWriter(folder + "/out", explicit_toml(asked), record="patients")
-        chunks = _Chunks(Cohort(asked), writer)
-        with writer, Dispatcher(chunks, executor) as dispatcher:
-            for todo in (
-                Todo(Span(0, warm), most=16),
-                Todo(Span(warm, patients), most=MOST_AT_ONCE_ELSE, size=size),
-            ):
-                start = time.perf_counter()
-                for done in dispatcher.complete(todo):
-                    writer.write_chunk(done.span, done.result)
-            return patients / (time.perf_counter() - start)
+
+    def __init__(self, executor: Executor, patients: int, size: int | None = None) -> None:
+        self.asked = luminal(patients)
+        self._executor = executor
+        self._patients = patients
+        self._size = size
+        self._text = explicit_toml(self.asked)
+        pack = FolderWriter("never", self._text, record="patients").pack
+        self._dispatcher = Dispatcher(_Chunks(Cohort(self.asked), pack), executor)
+
+    def __enter__(self) -> Self:
+        warm: set[str] = set()
+        while len(warm) < self._executor.slots():  # the first to start may do all that is small
+            some = self._dispatcher.complete(Todo(Span(0, 64), most=16))
+            warm |= {done.worker for done in some}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dispatcher.__exit__()
+
+    def rate(self) -> float:
+        """Patients per second, their parts written to a folder."""
+        todo = Todo(Span(0, self._patients), most=MOST_AT_ONCE_ELSE, size=self._size)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            FolderWriter(folder + "/out", self._text, record="patients") as writer,
+        ):
+            start = time.perf_counter()
+            for done in self._dispatcher.complete(todo):
+                writer.write_chunk(done.span, done.result)
+            return self._patients / (time.perf_counter() - start)
+
+    def plain_rate(self) -> float:
+        """What the machine itself has to give: loops of plain additions a second."""
+        slots = self._executor.slots()
+        start = time.perf_counter()
+        for future in [self._executor.submit(_add, _ADDITIONS) for _ in range(slots)]:
+            future.result()
+        return slots / (time.perf_counter() - start)
 
 
 class _Chunks:
     """Simulates and packs, as a run's workers do."""
 
-    def __init__(self, cohort: Cohort, writer: FolderWriter) -> None:
+    def __init__(self, cohort: Cohort, pack: Callable[[Any], Any]) -> None:
         self.cohort = cohort
-        self.pack = writer.pack
+        self.pack = pack
 
     def __call__(self, first: int, count: int) -> object:
         return self.pack(self.cohort.chunk(first, count))
+
+
+def _add(times: int) -> int:
+    total = 0
+    for k in range(times):
+        total += k
+    return total
 
 
 class Watched(NamedTuple):
@@ -138,7 +171,7 @@ def run(report: Report, patients: int = MILLION) -> None:
 
     Args:
         report: prints them.
-        patients: of the large run; workers are compared on a twentieth, at least `_FEWEST`.
+        patients: of the large run; workers are compared on a hundredth, at least `_FEWEST`.
     """
     report.section("cohorts: luminal_a, 15 years, weekly steps, surgery, level patients")
     whole = watched(patients)
@@ -147,21 +180,37 @@ def run(report: Report, patients: int = MILLION) -> None:
     report.line("the same against the goal", whole.seconds, "s", limit / 2)
     report.line("peak memory of all its processes together", whole.memory_mib, "MiB", _MEMORY_MIB)
     report.note(f"(with shared pages counted in every process {whole.counted_twice_mib:,.0f} MiB)")
-    some = max(_FEWEST, patients // 20)
-    rates = [(rate(Processes(1), some), rate(Processes(2), some)) for _ in range(_ROUNDS)]
-    ratios = [two / one for one, two in rates]
-    report.line(f"two workers, in the speed of one ({some:,} patients)", median(ratios), "x", 1.9,
+    some = max(_FEWEST, patients // 100)
+    with Crew(Processes(1), some) as one, Crew(Processes(2), some) as two:
+        paces, rounds, plain = zip(
+            *[(*_turns(one, two), two.plain_rate() / one.plain_rate()) for _ in range(_ROUNDS)],
+            strict=True,
+        )
+    report.line(f"two workers, in the speed of one ({some:,} patients)", median(rounds), "x", 1.9,
                 more_is_better=True)  # fmt: skip
-    size = max(64, int(1.5 * median(one for one, _ in rates)))
-    several = max(some, 8 * size)
-    with dask() as address:
-        times = [rate(Processes(2), several, size) / rate(_on(address), several, size)
-                 for _ in range(_ROUNDS)]  # fmt: skip
-    report.line(f"Dask, chunks of {size:,}, in the time of local processes", median(times), "x",
+    report.line("of what this machine gives two processes that only add",
+                median(rounds) / median(plain), "x", 0.95, more_is_better=True)  # fmt: skip
+    report.note(f"(workers {_spoken(rounds)})")
+    report.note(f"(additions {_spoken(plain)})")
+    size = max(64, int(1.5 * median(paces)))
+    several = max(some, 4 * size)
+    with (
+        dask() as address,
+        Crew(_on(address), several, size) as cluster,
+        Crew(Processes(2), several, size) as local,
+    ):
+        rounds = tuple(1 / _turns(local, cluster)[1] for _ in range(_ROUNDS // 2))
+    report.line(f"Dask, chunks of {size:,}, in the time of local processes", median(rounds), "x",
                 1.1)  # fmt: skip
-    report.note(f"({_ROUNDS} rounds each, medians; workers {_spoken(ratios)}, "
-                f"Dask {_spoken(times)})")  # fmt: skip
+    report.note(f"({_spoken(rounds)})")
 
 
-def _spoken(ratios: list[float]) -> str:
-    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
+def _turns(one: Crew, other: Crew) -> tuple[float, float]:
+    """The speed of the one, and of the other in that of the one just before and after."""
+    before, between, after = one.rate(), other.rate(), one.rate()
+    pace = (before + after) / 2
+    return pace, between / pace
+
+
+def _spoken(ratios: Sequence[float]) -> str:
+    return ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)) + f"; median {median(ratios):.2f}"

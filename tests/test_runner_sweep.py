@@ -208,6 +208,9 @@ def test_figures_of_sweeps(tmp_path):
         index="soil.liver.niche", columns="soil.bone.niche", values="share_with"
     )
     np.testing.assert_allclose(shown, 100 * want.to_numpy())
+    treated = ms.sweep(ms.load("bisphosphonate", {"run.patients": 20}),
+                       {"treatment.1.delay_days": (0.0, 365.0, 365.0)}, **QUIET)  # fmt: skip
+    assert plots.response(treated).get_xlabel() == "treatment.1.delay_days (bisphosphonate)"
     files = save_sweep_figures(one, tmp_path)
     assert [path.name for path in files] == [
         "response_soil.bone.niche.png", "response_soil.bone.niche.pdf"

@@ -106,6 +106,30 @@ def test_lists_are_replaced_whole(write):
     assert load("untreated").treatment == ()
 
 
+def test_one_value_of_a_treatment_changes_alone(write):
+    base = load("bisphosphonate")
+    surgery, drug = base.treatment
+    changes = {"treatment.1.delay_days": 400.0, "treatment.1.change.soil.bone.niche": 0.4}
+    later = load("bisphosphonate", changes)
+    assert later.treatment[0] == surgery
+    assert later.treatment[1] == drug.model_copy(
+        update={"delay_days": 400.0, "change": {**drug.change, "soil.bone.niche": 0.4}}
+    )
+    assert later._origins["treatment.1.delay_days"].layer == "--set"
+    assert later._origins["treatment.1.duration_days"].layer == "catalogue treatments/bisphosphonate"
+    assert base.replace(changes).treatment == later.treatment
+    assert base.treatment == (surgery, drug)
+    text = """extends = "bisphosphonate"
+        [treatment.1]
+        delay_days = 400.0
+        change.soil.bone.niche = 0.4
+        """
+    assert load(write("later.toml", text)).treatment == later.treatment
+    assert base.replace({"treatment.1.duration_days": None}).treatment[1].duration_days is None
+    both = base.replace({"treatment": (surgery,), "treatment.0.delay_days": 90.0})
+    assert [t.delay_days for t in both.treatment] == [90.0]
+
+
 def test_annotated_values_are_unwrapped_and_their_origin_kept(write):
     noted = '{ value = 0.5, status = "derived", source = "mueller2001", note = "half" }'
     whole = '{ value = { arrest = 3.0 }, status = "calibrated" }'

@@ -161,6 +161,24 @@ def test_message(mistakes, text, key, fragments):
         assert fragment in found[key]
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "fragments"),
+    [
+        ("treatment.1.start = 3", "treatment.1.start", ["no treatment 1", "treatment.0 (surgery)"]),
+        ("treatment.0.kind = 'other'", "treatment.0.kind", ["cannot be changed alone"]),
+        ("treatment.0 = 3", "treatment.0", ["give one of its values"]),
+        ("treatment.0.organ = 'brest'", "treatment.0.organ", ["no organ", '"breast"']),
+        ("treatment.0.strat = 3", "treatment.0.strat", ["no such key", '"start"']),
+        ("treatment.0.change.seed.x = 2", "treatment.0.change.seed.x", ["no such key"]),
+    ],
+)
+def test_message_of_a_single_treatment(mistakes, text, key, fragments):
+    (found,) = mistakes(f'{text}\nextends = "luminal_a"')
+    assert found[0] == key
+    for fragment in fragments:
+        assert fragment in found[1]
+
+
 def test_all_at_once_in_one_file(mistakes):
     found = dict(
         mistakes(

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from metasim.scenario.schema import Scenario
 
 Path = tuple[str | int, ...]
-"""A key path as its parts; what stands under ``patients`` is one part, itself a dotted path."""
+"""A key path as its parts. What stands under ``patients`` is one part, itself a dotted path; so is
+what a treatment changes."""
 
 _WORDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
@@ -161,7 +162,10 @@ def split(path: str) -> Path:
     head, _, tail = path.partition(".")
     if head == "patients" and tail:
         return (head, tail)
-    return tuple(int(part) if part.isdecimal() else part for part in path.split("."))
+    parts = path.split(".")
+    if head == "treatment" and parts[2:3] == ["change"]:
+        parts[3:] = [".".join(parts[3:])] if parts[3:] else []
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
 def join(path: Path) -> str:

@@ -1,8 +1,9 @@
 """Layers of a scenario: plain values with their origins, and how later layers win over earlier."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from metasim.errors import Mistake
 from metasim.scenario.keys import Path, find, is_list_of_tables, join, leaves, nearest, shown, split
@@ -47,7 +48,10 @@ def layer(
     """
     out = Layer(name, replaces=replaces)
     plain = _unwrap(table, (), Origin(name, status), out)
-    out.values = dict(leaves(plain, into_lists=False))
+    out.values = {
+        split(join(path)) if path[:1] == ("treatment",) else path: value  # numbers as numbers
+        for path, value in leaves(plain, into_lists=False)
+    }
     return out
 
 
@@ -118,10 +122,42 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
             if path[0] != "patients" and value != {}:
                 _forget(join(path), tree, origins)
         for path, value in part.values.items():
-            _put(cast(dict[str | int, Any], tree), path, value)
+            _put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
         origins |= part.origins
     kept = {join(path) for path, _ in leaves(tree)}
     return tree, {path: origin for path, origin in origins.items() if path in kept}
+
+
+def place_in_lists(layers: list[Layer]) -> None:
+    """Refuse values of single treatments (`treatment.0.start`) that no earlier layer lists.
+
+    They become mistakes of their layer. So does a new `kind`: its catalogue entry would not follow.
+    """
+    listed: list[Any] = []
+    for own in layers:
+        value = own.values.get(("treatment",))
+        listed = value if isinstance(value, list) else [] if value == REMOVED else listed
+        for path in [p for p in own.values if p[:1] == ("treatment",) and p[1:]]:
+            number, key = path[1], join(path)
+            if not isinstance(number, int):
+                continue  # refused as a table that should be a list
+            if number >= len(listed):
+                names = [f"treatment.{i} ({_kind(item)})" for i, item in enumerate(listed)]
+                hint = f"there are {', '.join(names)}" if names else "the scenario has no treatment"
+                own.mistakes.append(Mistake(key, f"there is no treatment {number}", hint))
+            elif len(path) == 2:
+                own.mistakes.append(Mistake(key, "is a treatment; give one of its values", ""))
+            elif path[2] == "kind":
+                hint = "its values come from the catalogue; list the treatments anew"
+                own.mistakes.append(Mistake(key, "cannot be changed alone", hint))
+            else:
+                continue
+            del own.values[path]
+            own.origins.pop(key, None)
+
+
+def _kind(item: object) -> str:
+    return str(item.get("kind", "of no kind")) if isinstance(item, dict) else "not a table"
 
 
 def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None:
@@ -135,11 +171,12 @@ def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None
             origins.pop(f"patients.{key}", None)
 
 
-def _put(tree: dict[str | int, Any], path: Path, value: Any) -> None:
+def _put(tree: Any, path: Path, value: Any) -> None:
     *tables, name = path
-    for part in tables:
-        below = tree.get(part)
-        if not isinstance(below, dict):
+    for part, following in zip(tables, path[1:], strict=True):
+        below = tree.get(part) if isinstance(tree, dict) else tree[part]
+        in_list = is_list_of_tables(below) and isinstance(following, int)
+        if not isinstance(below, dict) and not in_list:
             below = {}
             tree[part] = below
         tree = below

@@ -21,7 +21,7 @@ from metasim.scenario.checks import check
 from metasim.scenario.files import File, chain, read
 from metasim.scenario.keys import Path, is_list_of_tables, nearest, shown, split
 from metasim.scenario.kinds import complete_treatments
-from metasim.scenario.layers import REMOVED, Layer, layer, merge
+from metasim.scenario.layers import REMOVED, Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
 
@@ -161,6 +161,7 @@ def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
         leaf: the layer that `source` stands for; mistakes of other layers say whose they are.
         layers: root first.
     """
+    place_in_lists(layers)
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
     scenario, wrong = validate(tree)

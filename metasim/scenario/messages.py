@@ -49,7 +49,7 @@ def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]
     if isinstance(value, str) and (choice := closest(value, key.choices)):
         hint = f'did you mean "{choice}"?'
     elif isinstance(value, dict) and path == ("treatment",):
-        hint = "each is a [[treatment]], in double brackets; a change replaces the whole list"
+        hint = "each is a [[treatment]], in double brackets; one value of one is treatment.0.KEY"
     return path, Mistake(join(path), f"must be {key.allowed()}, not {shown(value)}", hint)
 
 

@@ -43,7 +43,8 @@ def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]
     lasts = bool(t.change) or t.hazard_per_day is not None
     if not at_once and not lasts:
         message = f'"{t.kind}" does nothing: it neither removes, kills nor changes'
-        yield "", message, nearest(t.kind, catalogue.names("treatments"))
+        known = catalogue.names("treatments")
+        yield "", message, "" if t.kind in known else nearest(t.kind, known)
     if t.dose_gray and not (t.alpha_per_gray or t.beta_per_gray2):
         yield ".dose_gray", "does nothing without alpha_per_gray or beta_per_gray2", ""
     if t.cycles > 1 and not at_once:

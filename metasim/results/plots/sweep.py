@@ -40,6 +40,7 @@ _LABELS: Final = {
     "metastases": "metastases per patient",
 }
 _PARAMETERS_SHOWN: Final = 15
+_POINTS_WITH_BARS: Final = 21  # more: bands
 
 
 @rc_context(STYLE)
@@ -51,7 +52,9 @@ def response(
     quantity: Quantity = "share",
     counted: str = "auto",
 ) -> Axes:
-    """How each organ answers to a key, with 95 % bands; where other keys vary too, as points.
+    """How each organ answers to a key, with 95 % intervals: bars side by side at up to 21 points.
+
+    Bands where a single key takes more values; points without a line where other keys vary too.
 
     Args:
         sweep: a finished sweep.
@@ -69,26 +72,35 @@ def response(
     rows = sweep.rows(counted)
     scale = 100 if quantity == "share" else 1
     ax = new_axes(ax, 8.5, 5.2)
+    column, *around = _COLUMNS[quantity]
+    hit = [organ for organ in sweep.base.organs
+           if rows.loc[rows["organ"] == organ, column].any()]  # fmt: skip
+    alone = len(sweep.keys) == 1
+    beside = np.zeros(len(hit))
+    values = np.unique(rows[key])
+    bars = not alone or len(values) <= _POINTS_WITH_BARS
+    if alone and bars and len(values) > 1:
+        beside = np.linspace(-0.1, 0.1, len(hit)) * np.diff(values).min()
     ends = []
-    for organ in sweep.base.organs:
+    for organ, shift in zip(hit, beside, strict=True):
         part = rows[rows["organ"] == organ].sort_values(key)
-        if not part[_COLUMNS[quantity][0]].any():
-            continue
-        x = part[key].to_numpy()
-        middle, low, high = (scale * part[column].to_numpy() for column in _COLUMNS[quantity])
+        x = part[key].to_numpy() + shift
+        middle, low, high = (scale * part[name].to_numpy() for name in (column, *around))
         ink = colour(sweep.base, organ)
-        if len(sweep.keys) == 1:
+        if alone:
             ax.plot(x, middle, linestyle=dashes(sweep.base, organ), color=ink)
+        if not bars:
             ax.fill_between(x, low, high, alpha=0.15, linewidth=0, color=ink)
         else:
-            ax.errorbar(x, middle, [middle - low, high - middle], fmt="o", markersize=3,
-                        elinewidth=0.8, alpha=0.6, color=ink)  # fmt: skip
+            ax.errorbar(x, middle, [middle - low, high - middle], fmt="o", elinewidth=1,
+                        markersize=4 if alone else 3, alpha=1 if alone else 0.6,
+                        color=ink)  # fmt: skip
         ends.append((float(middle[-1]), organ))
-    title = f"Response to {key}"
+    title = f"Response to {_spoken(sweep, key)}"
     if not ends:
         return nothing(ax, title, "no metastasis in any organ at any point")
     ax.set_ylim(bottom=0)
-    ax.set_xlabel(key)
+    ax.set_xlabel(_spoken(sweep, key))
     ax.set_ylabel(_LABELS[quantity])
     heights = np.array([height for height, _ in ends])
     bottom, top = ax.get_ylim()
@@ -143,8 +155,8 @@ def heat_map(
     if max(table.shape) <= 12:
         ax.set_xticks(table.columns)
         ax.set_yticks(table.index)
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
+    ax.set_xlabel(_spoken(sweep, across))
+    ax.set_ylabel(_spoken(sweep, up))
     where = organ if organ == ANY_DISTANT else sweep.base.label(organ)
     head(ax, f"Metastases: {where}", _detail(sweep, counted))
     return ax
@@ -182,7 +194,7 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}", 0.6,
                    margin.to_numpy())  # fmt: skip
     ax.set_xticks(range(len(organs)), [name(sweep.base, o).replace(" ", "\n") for o in organs])
-    ax.set_yticks(range(len(share)), list(share.index))
+    ax.set_yticks(range(len(share)), [_spoken(sweep, key) for key in share.index])
     ax.invert_yaxis()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -223,6 +235,14 @@ def save_sweep_figures(done: Sweep | Sensitivity, folder: Path) -> list[Path]:
                 figure.savefig(path, dpi=200)
                 written.append(path)
     return written
+
+
+def _spoken(sweep: Sweep, key: str) -> str:
+    """A key; that of a treatment with what it is."""
+    first, number = key.split(".")[:2]
+    if first != "treatment":
+        return key
+    return f"{key} ({sweep.base.scenario['treatment'][int(number)]['kind']})"
 
 
 def _heat_map_of(sweep: Sweep, organ: str) -> Callable[[], Axes]:
