@@ -116,7 +116,8 @@ def test_one_value_of_a_treatment_changes_alone(write):
         update={"delay_days": 400.0, "change": {**drug.change, "soil.bone.niche": 0.4}}
     )
     assert later._origins["treatment.1.delay_days"].layer == "--set"
-    assert later._origins["treatment.1.duration_days"].layer == "catalogue treatments/bisphosphonate"
+    from_catalogue = later._origins["treatment.1.duration_days"].layer
+    assert from_catalogue == "catalogue treatments/bisphosphonate"
     assert base.replace(changes).treatment == later.treatment
     assert base.treatment == (surgery, drug)
     text = """extends = "bisphosphonate"
