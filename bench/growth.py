@@ -153,10 +153,10 @@ def draw(found: dict[str, Growth]) -> None:
 
     figure = Figure(figsize=(7.5, 5), layout="constrained")
     ax = figure.add_subplot()
-    most = max(growth.amount[-1] / growth.amount[0] for growth in found.values())
+    most = max(growth.amount.max() / growth.amount[0] for growth in found.values())
     for ink, (name, growth) in zip(GROUP_COLOURS, found.items(), strict=False):
         times = growth.amount / growth.amount[0]
-        fine = np.geomspace(1, times[-1], 100)
+        fine = np.geomspace(1, times.max(), 100)
         law = growth.fixed, growth.marginal, growth.exponent
         label = f"{name}: {growth.exponent:.2f} ± {growth.error:.2f}"
         ax.loglog(fine, grown(*law, fine) / growth.seconds[0], color=ink, linewidth=1.2)

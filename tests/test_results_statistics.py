@@ -24,6 +24,16 @@ def test_wilson_interval_is_scipys(level):
         assert (a, b) == pytest.approx((exact.low, exact.high), abs=1e-12)
 
 
+def test_wilson_interval_holds_the_share_whatever_the_rounding():
+    n = np.arange(1, 5001)
+    none_low, none_high = wilson_interval(0 * n, n)
+    all_low, all_high = wilson_interval(n, n)
+    assert (none_low == 0).all()
+    assert (all_high == 1).all()
+    assert (none_high > 0).all()
+    assert (all_low < 1).all()
+
+
 def test_mean_interval_of_poisson_counts_is_garwoods_exact_one():
     counts = np.repeat([0, 1, 2, 3], [40, 36, 16, 8])  # variance below the mean
     n, x = len(counts), counts.sum()

@@ -199,7 +199,7 @@ def test_figures_of_sweeps(tmp_path):
     assert {text.get_text() for text in axes.texts} >= {"Bone", "Lung"}
     with pytest.raises(OptionError, match="did not vary"):
         plots.response(one, key="soil.lung.niche")
-    with pytest.raises(OptionError, match="a grid over two keys"):
+    with pytest.raises(OptionError, match="needs two keys"):
         plots.heat_map(one)
     two = ms.sweep(BASE, VARY | {"soil.liver.niche": (0.0, 1.0, 1.0)}, **QUIET)
     shown = plots.heat_map(two, organ="bone", counted="founded").collections[0].get_array()

@@ -69,6 +69,7 @@ def run(
 
     Exit code 3: finished, but patients failed and are left out (failures.parquet says why).
     """
+    from metasim.results.summary import said_never_given
     from metasim.runner.cohort import run as run_cohort
 
     if until is not None and patients is not None:
@@ -82,7 +83,10 @@ def run(
         executor=executor, scheduler=scheduler, patient=patient, until=until,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
-    if not quiet:
+    if quiet:
+        for name in results.summary.attrs["never_given"]:
+            print(f"metasim: {said_never_given(name)}", file=sys.stderr)
+    else:
         _print_summary(results)
     say("results", f"{folder}{os.sep}")
     if figures:
@@ -239,13 +243,11 @@ def _end_at_once(*_: object) -> None:
 def _print_summary(results: "Results") -> None:
     from rich.console import Console
 
-    from metasim.results.summary import never_given, render
+    from metasim.results.summary import render
 
     console = Console()
     console.print()
     console.print(render(results.summary))
-    for name in never_given(results):
-        console.print(f"treatment {name}: never given to any patient")
     console.print()
 
 

@@ -22,7 +22,7 @@ from metasim.results.statistics import (
     z,
 )
 from metasim.results.store import Results
-from metasim.results.summary import Counted
+from metasim.results.summary import Counted, said_never_given
 from metasim.results.survival import hazard_ratio, rate_ratio
 from metasim.results.tally import ANY_DISTANT, CLASSES
 
@@ -119,8 +119,8 @@ def compare(
         chosen = max((one.summary.attrs["counted"] for one in results), key=CLASSES.index)
     numbers = [_numbers(one, chosen) for one in results]
     differences, ratios = [], []
-    for run, label in list(enumerate(names))[1:]:
-        before = numbers[0], numbers[run]
+    for k, label in list(enumerate(names))[1:]:
+        before = numbers[0], numbers[k]
         tables = [
             table.loc[before[0].index.intersection(before[1].index)] if paired else table
             for table in before
@@ -135,7 +135,9 @@ def compare(
                 differences.append(
                     {"measure": measure, "organ": organ, "label": name, "run": label, **row}
                 )
-        ratios += [{"run": label, **row} for row in _ratios(first, results[run], paired)]
+        ratios += [{"run": label, **row} for row in _ratios(first, results[k], paired)]
+    for label, run in zip(names, results, strict=True):
+        notes += [f"{label}: {said_never_given(t)}." for t in run.summary.attrs["never_given"]]
     return Comparison(
         tuple(names),
         tuple(one.title for one in results),

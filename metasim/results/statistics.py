@@ -24,14 +24,14 @@ def wilson_interval(
         level: coverage.
 
     Returns:
-        Low and high end, within [0, 1].
+        Low and high end, within [0, 1] and around the share, which rounding would break.
     """
     x, n = np.asarray(successes, float), np.asarray(trials, float)
     q = z(level)
     share = x / n
     centre = (share + q**2 / (2 * n)) / (1 + q**2 / n)
     half = q / (1 + q**2 / n) * np.sqrt(share * (1 - share) / n + q**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)
 
 
 def mean_interval(

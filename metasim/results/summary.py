@@ -54,7 +54,8 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         organs. Columns: organ, label, site, share_with, share_low, share_high,
         metastases_per_patient, metastases_low, metastases_high, first_median_months,
         first_q1_months, first_q3_months, counted. `attrs` holds counted, since ("diagnosis" or
-        "start"), patients (counted), left_out (never diagnosed) and failed.
+        "start"), patients (counted), left_out (never diagnosed), failed, and never_given (the
+        treatments that no patient got).
 
     Raises:
         OptionError: `counted` is none of the classes.
@@ -92,6 +93,7 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         "patients": patients,
         "left_out": asked - failed - patients,
         "failed": failed,
+        "never_given": never_given(results),
     }
     return frame
 
@@ -108,6 +110,8 @@ def render(summary: "pd.DataFrame") -> "Table":
         title += f"\n{about['left_out']:,} never diagnosed are left out"
     if about["failed"]:
         title += f"\n{about['failed']:,} failed and are left out (failures.parquet says why)"
+    for name in about["never_given"]:
+        title += f"\n{said_never_given(name)}"
     table = Table(
         title=title,
         title_justify="left",
@@ -138,8 +142,13 @@ def never_given(results: Results) -> list[str]:
     names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
     if not names or "events" not in TABLES_AT[results.provenance["record"]]:
         return []
-    given = set(results.events["treatment"].dropna())
+    given = set(results.arrow("events").to_table(columns=["treatment"])["treatment"].to_pylist())
     return [name for name in names if name not in given]
+
+
+def said_never_given(treatment: str) -> str:
+    """What to say of one of those."""
+    return f"treatment {treatment}: never given to any patient"
 
 
 def _highest_class(tally: "pd.DataFrame") -> str:

@@ -1,5 +1,6 @@
 """What must hold between several keys of a scenario, after each value is valid by itself."""
 
+import math
 from collections.abc import Iterator
 
 from metasim.errors import Mistake
@@ -92,9 +93,20 @@ def _seed(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def _clinic(scenario: Scenario) -> Iterator[Mistake]:
+    clinic, drawn = scenario.clinic, scenario.patients
+    age = "clinic.age_years"
+    if clinic.other_death_per_year and clinic.age_years is None and age not in drawn:
+        message = f"needs {age}: other causes kill by age"
+        yield Mistake("clinic.other_death_per_year", message)
     key = "clinic.diagnosis_diameter_mm"
-    screened = scenario.clinic.screening_interval_days is not None
-    if screened or scenario.clinic.diagnosis_diameter_mm is not None or key in scenario.patients:
+    diameter, screened = clinic.diagnosis_diameter_mm, clinic.screening_interval_days is not None
+    lethal = clinic.lethal_cells
+    if diameter and lethal and not {key, "clinic.lethal_cells"} & drawn.keys():
+        cells = math.pi / 6 * (diameter / 10) ** 3 * clinic.cells_per_cm3
+        if cells > lethal:
+            message = f"{diameter:g} mm are {cells:.2g} cells, above the lethal {lethal:.2g}"
+            yield Mistake(key, message, "nobody would be diagnosed")
+    if screened or diameter is not None or key in drawn:
         return
     hint = f"give {key}"
     message = '"diagnosis" never comes: the primary has no diameter of diagnosis'

@@ -25,6 +25,7 @@ def check_plan(scenario: Scenario) -> Iterator[Mistake]:
     for i, treatment in enumerate(scenario.treatment):
         for key, message, hint in _mistakes(scenario, treatment):
             yield Mistake(f"treatment.{i}{key}", message, hint)
+    yield from _repeated(scenario)
     changing = sum(bool(treatment.change) for treatment in scenario.treatment)
     if changing > MOST_CHANGES:
         message = f"{changing} treatments change something; at most {MOST_CHANGES} are allowed"
@@ -36,6 +37,18 @@ def check_plan(scenario: Scenario) -> Iterator[Mistake]:
             if drug not in known:
                 key = f"seed.phenotypes.{name}.resistance.{drug}"
                 yield Mistake(key, f'no treatment has the drug "{drug}"', nearest(drug, known))
+
+
+def _repeated(scenario: Scenario) -> Iterator[Mistake]:
+    """Treatments given twice at a time, which would silently act twice."""
+    first: dict[str, int] = {}
+    for i, t in enumerate(scenario.treatment):
+        start = (t.start, t.delay_days) if isinstance(t.start, str) else t.start + t.delay_days
+        j = first.setdefault(repr((t.kind, t.organ, t.seen_only, start, t.only_if)), i)
+        if i != j:
+            what = f'"{t.kind}"' + (f' of "{t.organ}"' if t.organ else "")
+            message = f"{what} begins at the same time as treatment.{j}, for the same patients"
+            yield Mistake(f"treatment.{i}", message, "give one of them, or another start")
 
 
 def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
@@ -53,8 +66,12 @@ def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]
         yield ".stop", "ends nothing: the treatment is over at once", ""
     if t.duration_days is not None and not lasts:
         yield ".duration_days", "lasts over nothing: no change and no hazard_per_day", ""
-    if t.residual_fraction is not None and t.organ is None and not t.seen_only:
-        yield ".organ", "is required: the organ that is operated on", ""
+    if t.change and t.duration_days is not None and t.duration_days < scenario.run.dt_days:
+        message = f"{t.duration_days:g} days of a change are less than a step"
+        yield ".duration_days", message, f"run.dt_days is {scenario.run.dt_days:g}"
+    for given, what in ((t.residual_fraction, "operated on"), (t.dose_gray, "irradiated")):
+        if given is not None and t.organ is None and not t.seen_only:
+            yield ".organ", f"is required: the organ that is {what}", ""
     organs = [(".organ", t.organ)] if t.organ else []
     organs += [(f".penetrance.{organ}", organ) for organ in t.penetrance]
     if t.only_if:
@@ -74,7 +91,7 @@ def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]
 def _timing(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
     run = scenario.run
     days = run.years * DAYS_PER_YEAR
-    if run.follow_from == "diagnosis":
+    if run.follow_from == "diagnosis" and not isinstance(t.start, str):
         days += run.undiagnosed_years * DAYS_PER_YEAR
     begin = t.delay_days + (0.0 if isinstance(t.start, str) else t.start)
     place = ".delay_days" if isinstance(t.start, str) else ".start"
@@ -119,6 +136,14 @@ def _conditions(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, st
         ends: Between | None = getattr(t.only_if, what)
         if ends and ends.min is not None and ends.max is not None and ends.min > ends.max:
             yield f".only_if.{what}", f"min ({ends.min:g}) is above max ({ends.max:g})", ""
-    age = "clinic.age_years"
-    if t.only_if.age_years and scenario.clinic.age_years is None and age not in scenario.patients:
-        yield ".only_if.age_years", f"needs {age}, the age on day 0", ""
+    age, key = scenario.clinic.age_years, "clinic.age_years"
+    wanted = t.only_if.age_years
+    if wanted and key not in scenario.patients:
+        if age is None:
+            yield ".only_if.age_years", f"needs {key}, the age on day 0", ""
+        elif wanted.max is not None and age > wanted.max:
+            yield ".only_if.age_years", f"nobody is: all are {age:g} on day 0", ""
+    least = t.only_if.burden_cells and t.only_if.burden_cells.min
+    lethal = scenario.clinic.lethal_cells
+    if least and lethal and least >= lethal and "clinic.lethal_cells" not in scenario.patients:
+        yield ".only_if.burden_cells", f"nobody lives with it: {lethal:g} cells kill", ""

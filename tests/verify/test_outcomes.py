@@ -39,7 +39,8 @@ def test_two_lethal_burdens_swapped_are_caught():
 def test_trial_is_reproduced(name):
     trial = trials.TRIALS[name]
     for rng_seed in trials.RNG_SEEDS:
-        row = trials.ratio(name, trials.PATIENTS, rng_seed)
-        assert trials.inside(row, trial), row
-    weak = trials.ratio(name, trials.PATIENTS, trials.RNG_SEEDS[0], trial.weaker)
-    assert not trials.inside(weak, trial), weak
+        table = trials.ratios(name, trials.PATIENTS, rng_seed)
+        assert trials.inside(table, trial), table
+    for fault in (trial.weaker, trial.stronger):
+        wrong = trials.ratios(name, trials.PATIENTS, trials.RNG_SEEDS[0], fault)
+        assert not trials.inside(wrong, trial), wrong

@@ -128,11 +128,13 @@ class Clinic(Cascade):
                     ledger.note(Event.TREATMENT_START, int(plan.organ[t]), t)
         for t, it in sorted(self.given.items()):
             if t in lasting and plan.duration_days[t] > 0.0:
-                self._thin(t, np.exp(-plan.hazard_per_day[t] * self.course.dt_days))
+                dt = self.course.dt_days
+                acted = min(dt, it.start + plan.duration_days[t] - (self.day - dt))
+                self._thin(t, np.exp(-plan.hazard_per_day[t] * acted))
             it.smallest = min(it.smallest, seen)
             worse = self.day > it.start and seen > 0 and seen >= PROGRESSION * it.smallest
             over = bool(plan.to_progression[t] and self.visit and worse)
-            if not over and it.cycles < plan.cycles[t]:
+            while not over and it.cycles < plan.cycles[t] and self.day >= self._next(t, it):
                 self._cycle(t, it)
             over = over or (
                 it.cycles >= plan.cycles[t] and self.day >= it.start + plan.duration_days[t] - 1e-9
@@ -149,16 +151,18 @@ class Clinic(Cascade):
             self._obey(self.regimes[regime])
 
     def _cycle(self, t: int, it: Given) -> None:
-        """The next cycle of a treatment that acts at once, if it is due."""
+        """The next cycle of a treatment that acts at once."""
         plan = self.course.plan
-        if self.day < it.start + it.cycles * plan.interval_days[t] - 1e-9:
-            return
         it.cycles += 1
         if plan.removes[t]:
             self.ledger.note(Event.SURGERY, int(plan.organ[t]), t)
         elif it.cycles > 1:
             self.ledger.note(Event.CYCLE, int(plan.organ[t]), t)
         self._thin(t, plan.survival[t])
+
+    def _next(self, t: int, it: Given) -> float:
+        """Day from which its next cycle is due; all that fall into one step are given."""
+        return float(it.start + it.cycles * self.course.plan.interval_days[t] - 1e-9)
 
     def _due(self, t: int) -> float:
         """Day from which a treatment is due; NaN or infinite: not yet."""

@@ -176,7 +176,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
     recorded = np.int64(0)
     events = np.zeros((plan.most_events + 3 + n_organs + len(symptom_cells), 4))
     n_events = np.int64(0)
-    regime, ask_again = np.int64(0), 0.0 if len(plan.marks) > 0 else np.inf
+    regime, ask_again, watched = np.int64(0), 0.0 if len(plan.marks) > 0 else np.inf, False
     treated = np.zeros(len(plan.marks), np.int64)
     clock = np.zeros((len(plan.marks), 3))
     survival = np.ones((3, n_organs, n_kinds))
@@ -308,10 +308,11 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
             if not felt[s] and burden[organ] >= symptom_cells[s]:
                 felt[s] = True
                 n_events = note(events, n_events, day, _SYMPTOM, organ, s)
-        if day >= ask_again or (news and len(plan.marks) > 0):
+        watched = watched and (everything or n_alive > 0 or n_units > 0)
+        if day >= ask_again or watched or (news and len(plan.marks) > 0):
             before = regime
             in_sight = seen_cells(sizes, days, alive, n_alive)
-            n_events, regime, kills, ask_again = prescribe(
+            n_events, regime, kills, ask_again, watched = prescribe(
                 plan.marks, plan.numbers, plan.effects, plan.only_organs, day, dt, age_years, visit,
                 diagnosis_day, relapse_day, seen, burden[n_organs] - sizes[0], in_sight, treated,
                 clock, survival, events, n_events,
@@ -349,14 +350,8 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
             recorded += 1
         if over:
             break
-        if (
-            n_alive == 0
-            and n_units == 0
-            and not everything
-            and math.isinf(ask_again)
-            and math.isinf(other_day)
-        ):
-            step = last_step - 1  # nothing is left that could happen
+        if n_alive == 0 and n_units == 0 and not everything:  # on to what can still happen
+            step = max(step, int(min(ask_again, other_day, last_step * dt) / dt) - 1)
         step += 1
     return (
         status,

@@ -113,9 +113,10 @@ def prescribe(
 
     Returns:
         The number of events, the regime of the next step, whether anything kills, the day from
-        which this must be asked again if nothing new is seen (infinite: not at all).
+        which this must be asked again if nothing new is seen (infinite: not at all), and whether
+        as long as anything lives it must be asked on every day.
     """
-    regime, kills, ask_again = 0, False, np.inf
+    regime, kills, ask_again, watched = 0, False, np.inf, False
     for t in range(len(status)):
         if status[t] == OVER:
             continue
@@ -146,14 +147,18 @@ def prescribe(
             if not kills:
                 kills = True
                 fill(survival)
-            lower(survival, marks[t], effects[t, PER_DAY], dt)
+            acted = min(dt, clock[t, 0] + numbers[t, DURATION] - (day - dt))
+            lower(survival, marks[t], effects[t, PER_DAY], acted)
         start, given = clock[t, 0], clock[t, 1]
         clock[t, 2] = min(clock[t, 2], seen_burden)
         worse = seen_burden > 0.0 and seen_burden >= PROGRESSION * clock[t, 2] and day > start
         if marks[t, TO_PROGRESSION] and visit and worse:
             status[t] = OVER
-        elif given < marks[t, CYCLES] and day >= start + given * numbers[t, INTERVAL] - 1e-9:
-            clock[t, 1] = given + 1
+        while (
+            status[t] == ON
+            and given < marks[t, CYCLES]
+            and day >= start + given * numbers[t, INTERVAL] - 1e-9
+        ):  # all that fell into this step
             if marks[t, REMOVES]:
                 n_events = note(events, n_events, day, _SURGERY, marks[t, ORGAN], t)
             elif given > 0:
@@ -162,6 +167,8 @@ def prescribe(
                 kills = True
                 fill(survival)
             lower(survival, marks[t], effects[t, AT_ONCE], -1.0)
+            given += 1
+            clock[t, 1] = given
         if clock[t, 1] >= marks[t, CYCLES] and day >= start + numbers[t, DURATION] - 1e-9:
             status[t] = OVER
         if status[t] == ON:
@@ -169,12 +176,11 @@ def prescribe(
                 ask_again = min(ask_again, start + clock[t, 1] * numbers[t, INTERVAL] - 1e-9)
             if numbers[t, DURATION] > 0.0:
                 ask_again = min(ask_again, start + numbers[t, DURATION] - 1e-9)
-            if marks[t, TO_PROGRESSION] or marks[t, BY_HAZARD]:
-                ask_again = day
+            watched = watched or marks[t, TO_PROGRESSION] > 0 or marks[t, BY_HAZARD] > 0
             regime |= marks[t, REGIME]
         elif not marks[t, REMOVES] and (marks[t, CYCLES] > 1 or numbers[t, DURATION] > 0.0):
             n_events = note(events, n_events, day, _END, marks[t, ORGAN], t)
-    return n_events, regime, kills, ask_again
+    return n_events, regime, kills, ask_again, watched
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 from matplotlib import rc_context
@@ -25,9 +25,13 @@ from metasim.results.plots.style import (
     spread,
 )
 from metasim.results.sensitivity import Sensitivity
+from metasim.results.statistics import z
 from metasim.results.summary import PLURALS
 from metasim.results.sweeps import Sweep
 from metasim.results.tally import ANY_DISTANT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Quantity = Literal["share", "metastases"]
 
@@ -40,7 +44,8 @@ _LABELS: Final = {
     "metastases": "metastases per patient",
 }
 _PARAMETERS_SHOWN: Final = 15
-_POINTS_WITH_BARS: Final = 21  # more: bands
+_POINTS_WITH_BARS: Final = 21
+_EIGHTHS: Final = 8
 
 
 @rc_context(STYLE)
@@ -52,9 +57,10 @@ def response(
     quantity: Quantity = "share",
     counted: str = "auto",
 ) -> Axes:
-    """How each organ answers to a key, with 95 % intervals: bars side by side at up to 21 points.
+    """How each organ answers to a key, with 95 % intervals: bars, or bands over many values.
 
-    Bands where a single key takes more values; points without a line where other keys vary too.
+    Where other keys vary too: means over the points of about the same value, at most eight, with
+    the interval that the points around them give.
 
     Args:
         sweep: a finished sweep.
@@ -72,34 +78,38 @@ def response(
     rows = sweep.rows(counted)
     scale = 100 if quantity == "share" else 1
     ax = new_axes(ax, 8.5, 5.2)
-    column, *around = _COLUMNS[quantity]
+    columns = list(_COLUMNS[quantity])
     hit = [organ for organ in sweep.base.organs
-           if rows.loc[rows["organ"] == organ, column].any()]  # fmt: skip
+           if rows.loc[rows["organ"] == organ, columns[0]].any()]  # fmt: skip
     alone = len(sweep.keys) == 1
-    beside = np.zeros(len(hit))
-    values = np.unique(rows[key])
-    bars = not alone or len(values) <= _POINTS_WITH_BARS
-    if alone and bars and len(values) > 1:
-        beside = np.linspace(-0.1, 0.1, len(hit)) * np.diff(values).min()
     ends = []
-    for organ, shift in zip(hit, beside, strict=True):
-        part = rows[rows["organ"] == organ].sort_values(key)
-        x = part[key].to_numpy() + shift
-        middle, low, high = (scale * part[name].to_numpy() for name in (column, *around))
-        ink = colour(sweep.base, organ)
-        if alone:
-            ax.plot(x, middle, linestyle=dashes(sweep.base, organ), color=ink)
-        if not bars:
-            ax.fill_between(x, low, high, alpha=0.15, linewidth=0, color=ink)
-        else:
+    for number, organ in enumerate(hit):
+        part = rows[rows["organ"] == organ].set_index(key)[columns].sort_index()
+        table = part if alone else _around_values(part)
+        x, ink = table.index.to_numpy(), colour(sweep.base, organ)
+        middle, low, high = scale * table.to_numpy().T
+        bars = len(x) <= _POINTS_WITH_BARS
+        if bars and len(x) > 1:
+            x = x + (number / len(hit) - 0.5) * 0.2 * np.diff(x).min()
+        ax.plot(x, middle, linestyle=dashes(sweep.base, organ), color=ink)
+        if bars:
             ax.errorbar(x, middle, [middle - low, high - middle], fmt="o", elinewidth=1,
-                        markersize=4 if alone else 3, alpha=1 if alone else 0.6,
-                        color=ink)  # fmt: skip
+                        markersize=4, color=ink)  # fmt: skip
+        else:
+            ax.fill_between(x, low, high, alpha=0.15, linewidth=0, color=ink)
         ends.append((float(middle[-1]), organ))
     title = f"Response to {_spoken(sweep, key)}"
     if not ends:
         return nothing(ax, title, "no metastasis in any organ at any point")
     ax.set_ylim(bottom=0)
+    base = _base_value(sweep, key)
+    if base is not None and rows[key].min() <= base <= rows[key].max():
+        ax.axvline(base, color="#888888", linestyle=":", linewidth=1.2, zorder=0)
+        left = base > rows[key].mean()
+        ax.annotate("as in the scenario", (base, 1), (-4 if left else 4, 0), va="top",
+                    ha="right" if left else "left", fontsize=10, color="#666666",
+                    xycoords=("data", "axes fraction"),
+                    textcoords="offset points")  # fmt: skip
     ax.set_xlabel(_spoken(sweep, key))
     ax.set_ylabel(_LABELS[quantity])
     heights = np.array([height for height, _ in ends])
@@ -110,8 +120,36 @@ def response(
         ax.annotate(name(sweep.base, organ), (1, float(place)), (6, 0), va="center",
                     xycoords=("axes fraction", "data"), textcoords="offset points",
                     color=colour(sweep.base, organ), annotation_clip=False)  # fmt: skip
-    head(ax, title, _detail(sweep, counted, "95 % intervals at each point"))
+    what = "at each point" if alone else "of means over points; the other keys vary too"
+    head(ax, title, _detail(sweep, counted, f"95\N{NO-BREAK SPACE}% intervals {what}"))
     return ax
+
+
+def _around_values(part: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean, low and high over the points of each value of the index, or of eighths of them."""
+    import pandas as pd
+
+    x, y = part.index.to_series(), part.iloc[:, 0]
+    groups = x if x.nunique() <= _EIGHTHS else pd.qcut(x, _EIGHTHS, labels=False)
+    by = y.groupby(groups.to_numpy())
+    middle = by.mean()
+    half = z(0.95) * (by.std().fillna(0) / np.sqrt(by.size()))
+    at = x.groupby(groups.to_numpy()).mean()
+    return pd.DataFrame(
+        {"middle": middle, "low": (middle - half).clip(lower=0), "high": middle + half}
+    ).set_index(at)
+
+
+def _base_value(sweep: Sweep, key: str) -> float | None:
+    """The value of a key in the scenario that is varied; None: it differs between patients."""
+    value: Any = sweep.base.scenario
+    if key in value.get("patients", {}):
+        return None
+    for part in key.split("."):
+        value = value[int(part)] if isinstance(value, list) else value.get(part)
+        if value is None:
+            return None
+    return float(value)
 
 
 @rc_context(STYLE)
@@ -123,10 +161,12 @@ def heat_map(
     quantity: Quantity = "share",
     counted: str = "auto",
 ) -> Axes:
-    """An organ's answer to the two keys of a grid.
+    """An organ's answer to two keys: a map of a grid, dots of a sample.
+
+    The colours end where the largest interval does, so that chance alone gives no full colour.
 
     Args:
-        sweep: a finished sweep of a grid over two keys.
+        sweep: a finished sweep over two keys.
         ax: axes to draw into; by default those of a new figure.
         organ: whose metastases; by default those of any distant organ.
         quantity: share of patients, or mean number of metastases.
@@ -135,29 +175,38 @@ def heat_map(
     Raises:
         OptionError: the sweep is not a grid over two keys, or there is no such organ.
     """
-    if len(sweep.keys) != 2 or sweep.provenance["design"] != "grid":
-        raise OptionError("a heat map needs a grid over two keys")
+    if len(sweep.keys) != 2:
+        raise OptionError("a heat map needs two keys")
     rows = sweep.rows(counted)
     rows = rows[rows["organ"] == organ]
     if rows.empty:
         raise OptionError(f"no organ {organ!r}; choose from {', '.join(sweep.base.organs)}")
     across, up = sweep.keys
+    column, _, highest = _COLUMNS[quantity]
     scale = 100 if quantity == "share" else 1
-    table = scale * rows.pivot(index=up, columns=across, values=_COLUMNS[quantity][0])
+    style: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": scale * rows[highest].max()}
     ax = new_axes(ax, 7.5, 5.8)
-    mesh = ax.pcolormesh(table.columns, table.index, table.to_numpy(), cmap="viridis", vmin=0,
-                         shading="nearest")  # fmt: skip
-    bar = ax.figure.colorbar(mesh, ax=ax)
+    shown: Any
+    if _is_grid(sweep):
+        table = scale * rows.pivot(index=up, columns=across, values=column)
+        shown = ax.pcolormesh(table.columns, table.index, table.to_numpy(), shading="nearest",
+                              **style)  # fmt: skip
+        if table.size <= 150:
+            _write_numbers(ax, list(table.columns), list(table.index), table.to_numpy(),
+                           "{:.1f}" if quantity == "share" else "{:.2g}", dark_below=0.6 *
+                           style["vmax"])  # fmt: skip
+        if max(table.shape) <= 12:
+            ax.set_xticks(table.columns)
+            ax.set_yticks(table.index)
+    else:
+        shown = ax.scatter(rows[across], rows[up], c=scale * rows[column], s=70, edgecolors=INK,
+                           linewidths=0.5, **style)  # fmt: skip
+    bar = ax.figure.colorbar(shown, ax=ax)
     bar.set_label(_LABELS[quantity])
     bar.outline.set_visible(False)  # type: ignore[operator]
-    if table.size <= 150:
-        _write_numbers(ax, list(table.columns), list(table.index), table.to_numpy())
-    if max(table.shape) <= 12:
-        ax.set_xticks(table.columns)
-        ax.set_yticks(table.index)
     ax.set_xlabel(_spoken(sweep, across))
     ax.set_ylabel(_spoken(sweep, up))
-    where = organ if organ == ANY_DISTANT else sweep.base.label(organ)
+    where = organ if organ == ANY_DISTANT else name(sweep.base, organ)
     head(ax, f"Metastases: {where}", _detail(sweep, counted))
     return ax
 
@@ -191,8 +240,8 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     margin = (half[organs] / index[organs].max()).loc[share.index]
     ax.pcolormesh(range(len(organs)), range(len(share)), share.fillna(0).to_numpy(), cmap="Blues",
                   vmin=0, vmax=1.15, shading="nearest", edgecolors="white")  # fmt: skip
-    _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}", 0.6,
-                   margin.to_numpy())  # fmt: skip
+    _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}",
+                   dark_above=0.6, margin=margin.to_numpy())  # fmt: skip
     ax.set_xticks(range(len(organs)), [name(sweep.base, o).replace(" ", "\n") for o in organs])
     ax.set_yticks(range(len(share)), [_spoken(sweep, key) for key in share.index])
     ax.invert_yaxis()
@@ -218,13 +267,13 @@ def save_sweep_figures(done: Sweep | Sensitivity, folder: Path) -> list[Path]:
     if isinstance(done, Sensitivity):
         study = done
         figures = {"ranking": lambda: ranking(study)}
-    elif len(done.keys) == 2 and done.provenance["design"] == "grid":
-        sweep = done
-        shown = [ANY_DISTANT, *done.base.organs]
-        figures = {f"heat_map_{organ.replace(' ', '_')}": _heat_map_of(sweep, organ)
-                   for organ in shown}  # fmt: skip
     else:
-        figures = {f"response_{key}": _response_to(done, key) for key in done.keys}
+        figures = {}
+        if len(done.keys) == 2:
+            for organ in (ANY_DISTANT, *done.base.organs):
+                figures[f"heat_map_{organ.replace(' ', '_')}"] = _heat_map_of(done, organ)
+        if len(done.keys) != 2 or not _is_grid(done):
+            figures |= {f"response_{key}": _response_to(done, key) for key in done.keys}
     written = []
     for title, draw in figures.items():
         figure = cast(Figure, draw().figure)
@@ -243,6 +292,10 @@ def _spoken(sweep: Sweep, key: str) -> str:
     if first != "treatment":
         return key
     return f"{key} ({sweep.base.scenario['treatment'][int(number)]['kind']})"
+
+
+def _is_grid(sweep: Sweep) -> bool:
+    return bool(sweep.provenance["design"] == "grid")
 
 
 def _heat_map_of(sweep: Sweep, organ: str) -> Callable[[], Axes]:
@@ -266,21 +319,22 @@ def _write_numbers(
     x: Iterable[Any],
     y: Iterable[Any],
     table: np.ndarray,
-    form: str = "{:.2g}",
-    half: float = 0.0,
+    form: str,
+    *,
+    dark_above: float = np.inf,
+    dark_below: float = -np.inf,
     margin: np.ndarray | None = None,
 ) -> None:
-    """Write each cell's number into it, white on dark: above `half` (Blues), else below.
+    """Write each cell's number into it, white on what is dark.
 
     With `margin`: also half of its interval.
     """
-    top = np.nanmax(table) if table.size else 0
     for i, below in enumerate(y):
         for j, left in enumerate(x):
             value = table[i, j]
             if np.isnan(value):
                 continue
-            dark = value > half if half else value < 0.6 * top
+            dark = value > dark_above or value < dark_below
             text = form.format(value)
             if margin is not None:
                 text += f" ± {form.format(margin[i, j])}"
