@@ -58,18 +58,23 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return ax
 
 
+def lay_out(ax: Axes) -> float:
+    """Width in inches of the axes, once all that takes room beside them is there."""
+    figure = ax.figure.get_figure(root=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+    return float(ax.get_window_extent().width / figure.dpi)
+
+
 def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
     """A bold title, and under it what exactly is shown; both wrapped to the width of the axes.
 
     To be called last, when all that takes room beside the axes is there. `above`: distance from
     the axes in points.
     """
-    figure = ax.figure.get_figure(root=True)
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.execute(figure)
-    inches = ax.get_window_extent().width / figure.dpi
-    lines = textwrap.wrap(detail, max(20, int(inches / 0.083)))
+    inches = lay_out(ax)
+    lines = textwrap.wrap(unbroken(detail), max(20, int(inches / 0.083)))
     title = textwrap.fill(title, max(15, int(inches / 0.135)))
     ax.set_title(title, pad=above + 3 + 15.5 * len(lines))
     ax.annotate(
@@ -82,6 +87,11 @@ def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
         color=MUTED,
         linespacing=1.15,
     )
+
+
+def unbroken(text: str) -> str:
+    """Text whose per cent signs stay on the line of their number."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def nothing(ax: Axes, title: str, message: str) -> Axes:
