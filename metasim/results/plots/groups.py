@@ -120,9 +120,10 @@ def numbers_at_risk(
     ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= ax.get_xlim()[1]]
     for line, (name, colour, number) in enumerate(rows):
         low = -66 - 15 * line
-        ax.annotate(textwrap.shorten(name, _NAME_LETTERS, placeholder="…"), (1.05, 0),
-                    (0, low), xycoords="axes fraction", textcoords="offset points",
-                    color=colour)  # fmt: skip
+        if name:
+            short = textwrap.shorten(name, _NAME_LETTERS, placeholder="…")
+            ax.annotate(short, (1.05, 0), (0, low), xycoords="axes fraction",
+                        textcoords="offset points", color=colour)  # fmt: skip
         for tick in ticks:
             ax.annotate(f"{number(tick):,}", (tick, 0), (0, low), ha="center",
                         xycoords=ax.get_xaxis_transform(), textcoords="offset points",

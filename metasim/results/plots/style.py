@@ -58,6 +58,13 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return ax
 
 
+def two_rows(size: tuple[float, float]) -> Figure:
+    """A figure for two rows of panels, of that width and height in inches."""
+    figure = Figure(figsize=size)
+    figure.set_layout_engine("constrained", h_pad=0.16)
+    return figure
+
+
 def lay_out(ax: Axes) -> float:
     """Width in inches of the axes, once all that takes room beside them is there."""
     figure = ax.figure.get_figure(root=True)

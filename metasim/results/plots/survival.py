@@ -6,7 +6,6 @@ from typing import Any, Final, cast
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from metasim.results.outcomes import Outcome, survival_curve
 from metasim.results.plots.groups import (
@@ -18,7 +17,7 @@ from metasim.results.plots.groups import (
     shown,
     since,
 )
-from metasim.results.plots.style import STYLE, head, new_axes, nothing
+from metasim.results.plots.style import STYLE, head, new_axes, nothing, two_rows
 from metasim.results.store import Results
 from metasim.results.survival import Survival
 
@@ -60,7 +59,7 @@ def survival(
     if ax is not None:
         return _draw(new_axes(ax, *_size(several)), several, ["death"])
     width, height = _size(several)
-    panels = Figure(figsize=(width, 2.1 * height), layout="constrained").subplots(2)
+    panels = two_rows((width, 2.1 * height)).subplots(2)
     for panel, one in zip(panels, _USUAL, strict=True):
         _draw(new_axes(panel, width, height), several, [one])
     return cast(Axes, panels[0])
@@ -107,7 +106,7 @@ def _draw(ax: Axes, several: Sequence[Group], outcomes: Sequence[Outcome]) -> Ax
     ]
     numbers_at_risk(ax, rows, "at risk")
     cut = "; the axis starts at 50 %" if lowest > 0.5 else ""
-    head(ax, title, f"{who}. Kaplan-Meier estimate, bands: 95 %{cut}")
+    head(ax, title, f"{who}. Kaplan-Meier estimate with 95 % bands{cut}")
     return ax
 
 

@@ -132,8 +132,8 @@ def _draw_treatments(
         given = events[events["name"] == name]
         if (given["event"] == "cycle").any():
             given = given[given["event"].isin(["treatment_start", "cycle"])]
-            low = given["row"] + low
-            ax.vlines(given["years"], low, low + height, color=MUTED, linewidth=0.8)
+            bottom = given["row"] + low
+            ax.vlines(given["years"], bottom, bottom + height, color=MUTED, linewidth=0.8)
 
 
 def _draw_marks(ax: Axes, results: Results, marks: pd.DataFrame) -> None:
