@@ -192,7 +192,7 @@ def test_nothing_to_show_is_said():
 
 def test_comparison_shows_bars_differences_and_hazard_ratios():
     ax = plots.comparison(compared())
-    _, beside, forest, numbers = ax.figure.axes
+    _, forest, numbers, beside = ax.figure.axes
     table = compared().differences.query("measure == 'share'")
     widths = [bar.get_width() for bar in ax.patches]
     assert widths == pytest.approx([*100 * table["first"], *100 * table["other"]])

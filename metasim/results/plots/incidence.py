@@ -77,7 +77,7 @@ def incidence(
     numbers_at_risk(ax, [("", MUTED, lambda t: int((followed >= t).sum()))], "alive and followed")
     detail = f"{cohort(results, len(followed))}. Counted: {PLURALS[chosen]}"
     detail += "; death is a competing event" if results.patients["death_day"].notna().any() else ""
-    head(ax, title, detail + ("; bars: 95 % intervals" if bars else ""))
+    head(ax, title, detail + ("; bars: 95 %" if bars else ""))
     return ax
 
 

@@ -5,13 +5,12 @@ from typing import Any, Final
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from metasim.results.compare import Comparison
 from metasim.results.compare_report import letter, ratio_text
 from metasim.results.plots.groups import GROUP_COLOURS
-from metasim.results.plots.style import FAINT, INK, MUTED, STYLE, head, new_axes, nothing
+from metasim.results.plots.style import FAINT, INK, MUTED, STYLE, beside, head, new_axes, nothing
 
 _GROUP: Final = 0.76  # of a row's height that its runs take
 _ROW_INCHES: Final = 0.24
@@ -24,21 +23,13 @@ def hazard_ratios(compared: Comparison, ax: Axes | None = None) -> Axes:
 
     Args:
         compared: from `metasim.results.compare.compare`.
-        ax: axes to draw into, the numbers go into an inset beside them; by default those of a new
-            figure.
+        ax: axes to draw into, the numbers go beside them; by default those of a new figure.
     """
-    if ax is not None:
-        return draw_ratios(compared, ax, ax.inset_axes((1.02, 0, 0.8, 1), sharey=ax))
-    figure = Figure(figsize=(11.0, ratios_height(compared)), layout="constrained")
-    return draw_ratios(compared, *figure.subplots(1, 2, sharey=True, width_ratios=(5, 4)))
-
-
-def draw_ratios(compared: Comparison, ax: Axes, beside: Axes) -> Axes:
-    """The forest plot, and in the axes beside it its numbers."""
+    ax = new_axes(ax, 11.0, ratios_height(compared))
+    numbers = beside(ax)
+    numbers.set_axis_off()
     table, runs = compared.ratios, compared.labels
     outcomes = list(dict.fromkeys(table["outcome"]))
-    new_axes(ax, 11.0, ratios_height(compared))
-    beside.set_axis_off()
     title = "Hazard ratios"
     known = table[np.isfinite(table["hazard_low"]) & np.isfinite(table["hazard_high"])]
     if known.empty:
@@ -54,7 +45,7 @@ def draw_ratios(compared: Comparison, ax: Axes, beside: Axes) -> Axes:
         for row in table[table["run"] == run].to_dict("records"):
             place = outcomes.index(row["outcome"]) + thick * (k - len(runs) / 2)
             events = f"{row['events_first']:,} / {row['events_other']:,}"
-            _write(beside, place, events, ratio_text(row))
+            _write(numbers, place, events, ratio_text(row))
             _draw(ax, row, place, shade)
     ax.set_yticks(range(len(outcomes)), [outcome.capitalize() for outcome in outcomes])
     ax.set_ylim(len(outcomes) - 0.5, -0.5)
@@ -68,8 +59,9 @@ def draw_ratios(compared: Comparison, ax: Axes, beside: Axes) -> Axes:
     others = ", ".join(letter(compared, run) for run in runs[1:])
     ax.set_xlabel(f"hazard ratio {others} to A (95 % interval)")
     ax.set_ylabel("first event")
-    _write(beside, -0.75, f"events A / {others}", "hazard ratio")
-    detail = "Cox's model; the intervals take the patients as "
+    _write(numbers, -0.75, f"events A / {others}", "hazard ratio")
+    detail = ", ".join(f"{letter(compared, run)}: {run}" for run in runs)
+    detail += ". Cox's model; the intervals take the patients as "
     detail += "paired" if compared.paired else "independent"
     cut = (known["hazard_low"] < left).any() or (known["hazard_high"] > right).any()
     head(ax, title, detail + (". Arrowheads: the interval goes on" if cut else ""))
@@ -82,9 +74,9 @@ def ratios_height(compared: Comparison) -> float:
     return 2.0 + rows * (0.08 + _ROW_INCHES * (len(compared.labels) - 1))
 
 
-def _write(beside: Axes, place: float, events: str, ratio: str) -> None:
+def _write(ax: Axes, place: float, events: str, ratio: str) -> None:
     for x, side, text in ((0.3, "right", events), (0.38, "left", ratio)):
-        beside.annotate(text, (x, place), xycoords=beside.get_yaxis_transform(), va="center",
+        ax.annotate(text, (x, place), xycoords=ax.get_yaxis_transform(), va="center",
                         ha=side, color=INK, annotation_clip=False)  # fmt: skip
 
 

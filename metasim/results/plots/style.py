@@ -65,6 +65,16 @@ def two_rows(size: tuple[float, float]) -> Figure:
     return figure
 
 
+def beside(ax: Axes) -> Axes:
+    """Axes with the same rows at the right of `ax`, which gives up room if it is a subplot."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return ax.inset_axes((1.06, 0, 0.8, 1), sharey=ax)
+    halves = spec.subgridspec(1, 2, width_ratios=(5, 4))
+    ax.set_subplotspec(halves[0])
+    return ax.figure.add_subplot(halves[1], sharey=ax)
+
+
 def lay_out(ax: Axes) -> float:
     """Width in inches of the axes, once all that takes room beside them is there."""
     figure = ax.figure.get_figure(root=True)

@@ -44,7 +44,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "death of other causes": {
         "marker": "s", "color": INK, "markerfacecolor": "white", "markersize": 7
     },
-    "alive, end of follow-up": {"marker": ">", "color": MUTED, "markersize": 7},
+    "alive, end of follow-up": {"marker": ">", "color": MUTED, "markersize": 8.5},
 }  # fmt: skip
 _GAPS_POINTS: Final = {True: 7.5, False: 5.0}  # between marks of the disease, of treatments
 
