@@ -30,7 +30,15 @@ from metasim.results.plots.style import (
     nothing,
     run_title,
 )
-from metasim.results.plots.treatments import MARKS, lanes, mark, shades, treatment_keys
+from metasim.results.plots.treatments import (
+    MARKS,
+    TICK_POINTS,
+    apart,
+    lanes,
+    mark,
+    shades,
+    treatment_keys,
+)
 from metasim.results.store import Results
 from metasim.results.timeline import timeline, treatment_spans
 from metasim.terms import DAYS_PER_YEAR, MACRO_CELLS, MICRO_CELLS
@@ -91,10 +99,10 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
     lethal = {o: soil[o]["lethal_cells"] for o in drawn if "lethal_cells" in soil[o]}
     largest = max([*counts["cells"], *found["cells"], *lethal.values(), 1e4])
     ax.set_ylim(_FEWEST_CELLS, 3 * largest)
-    keys, tall = _mark_treatments(ax, results, course)
-    mark_course(ax, course, tall)
     ax.set_xlim(right=float(years(course["end_day"], course)))
     ax.set_ylabel("tumour cells")
+    keys, tall = _mark_treatments(ax, results, course)
+    mark_course(ax, course, tall)
     ax.legend(handles=[*drawn.values(), *keys], loc="upper left", bbox_to_anchor=(-0.05, -0.14),
               ncols=3)  # fmt: skip
     _thresholds(ax, results, lethal)
@@ -199,8 +207,10 @@ def _mark_treatments(
                 solid_capstyle="butt", color=shade[row["name"]], clip_on=False,
                 transform=at(_LANE_POINTS * (lane[row["name"]] + 0.5)))  # fmt: skip
     once = events[events["event"].isin(list(MARKS))]
+    point = np.ptp(ax.get_xlim()) / (72 * lay_out(ax))  # years
+    places = apart(once["years"].to_numpy(), TICK_POINTS * point)
     used = len(set(lane.values())) * _LANE_POINTS
-    for event, organ, when in zip(once["event"], once["organ"], once["years"], strict=True):
+    for event, organ, when in zip(once["event"], once["organ"], places, strict=True):
         ink = colour(results, organ) if organ in results.organs else MUTED
         ax.plot(when + shift, 1, clip_on=False, transform=at(used + _LANE_POINTS / 2),
                 **mark(event, ink))  # fmt: skip

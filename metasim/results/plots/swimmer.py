@@ -20,20 +20,26 @@ from metasim.results.plots.style import (
     new_axes,
     nothing,
     run_title,
-    spread,
 )
-from metasim.results.plots.treatments import MARKS, lanes, mark, shades, treatment_keys
+from metasim.results.plots.treatments import (
+    MARKS,
+    TICK_POINTS,
+    apart,
+    lanes,
+    mark,
+    shades,
+    treatment_keys,
+)
 from metasim.results.store import Results
 from metasim.results.timeline import timeline, treatment_spans, typical_patients
 from metasim.terms import DAYS_PER_YEAR
 
 _BAR: Final = "#EBEBEB"
-_LANE_POINTS: Final = 5.0  # of a treatment, at least
-_ROW_POINTS: Final = 22.0  # of a patient, at least
-# Parts of a patient's row: events of the disease above, treatments below.
-_HALF: Final = 0.42
-_DISEASE: Final = 0.17
-_TREATMENTS: Final = 0.38
+# A patient's row: events of the disease above, treatments below, lanes for those that overlap.
+_DISEASE_POINTS: Final = 11.0
+_TREATMENTS_POINTS: Final = 8.0  # at least
+_LANE_POINTS: Final = 4.5  # at least
+_BETWEEN_POINTS: Final = 3.0  # rows
 
 # Marks by kind of event, the same in every figure; those without a colour have their organ's.
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -46,7 +52,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     },
     "alive, end of follow-up": {"marker": ">", "color": MUTED, "markersize": 8.5},
 }  # fmt: skip
-_GAPS_POINTS: Final = {True: 7.5, False: 5.0}  # between marks of the disease, of treatments
+_MARK_POINTS: Final = 7.5  # between events of the disease
 
 
 @rc_context(STYLE)
@@ -79,10 +85,14 @@ def swimmer(results: Results, ax: Axes | None = None, *, patients: int = 30) -> 
     marks = pd.concat([_marks(events), ends], ignore_index=True)
 
     lane = lanes(spans)
-    tall = max(_ROW_POINTS, _LANE_POINTS * (1 + max(lane.values(), default=0)) / _TREATMENTS)
+    below = max(_TREATMENTS_POINTS, _LANE_POINTS * (1 + max(lane.values(), default=0)))
+    used = _DISEASE_POINTS + below
+    tall = used + _BETWEEN_POINTS
+    below, half = below / tall, used / tall / 2  # parts of a row
     ax = new_axes(ax, 10.0, 2.0 + tall / 72 * max(len(chosen), 12))
-    ax.barh(range(len(chosen)), years, height=2 * _HALF, color=_BAR)
-    _draw_treatments(ax, events, spans.assign(row=spans["patient"].map(rows)), lane)
+    ax.barh(range(len(chosen)), years, height=2 * half, color=_BAR)
+    spans["low"] = spans["patient"].map(rows) - half
+    _draw_treatments(ax, events, spans, lane, below)
     ax.set_yticks(range(len(chosen)), [f"{patient}" for patient in chosen])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(chosen) - 0.3)
@@ -91,7 +101,8 @@ def swimmer(results: Results, ax: Axes | None = None, *, patients: int = 30) -> 
     ax.set_ylabel("patient")
     keys = _keys(results, marks, treatment_keys(events, spans))
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.02, 1.0))
-    _draw_marks(ax, results, marks)
+    place = np.where(marks["kind"].isin(list(MARKS)), below / 2 - half, below / 2)
+    _draw_marks(ax, results, marks.assign(row=marks["row"] + place))
     relapsed = events.loc[events["event"].isin(RECURRENCES), "patient"].nunique()
     detail = f"{run_title(results)}{len(chosen):,} of {len(everyone):,} patients, {relapsed:,} of "
     detail += "them with a recurrence (those first; evenly by length of follow-up)"
@@ -120,36 +131,33 @@ def _marks(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_treatments(
-    ax: Axes, events: pd.DataFrame, spans: pd.DataFrame, lane: dict[str, int]
+    ax: Axes, events: pd.DataFrame, spans: pd.DataFrame, lane: dict[str, int], tall: float
 ) -> None:
-    """Spans of treatment, with a tick at each cycle."""
-    height = _TREATMENTS / (1 + max(lane.values(), default=0))
+    """Spans of treatment above their `low`, `tall` in all, with a tick at each cycle."""
+    height = tall / (1 + max(lane.values(), default=0))
     for name, shade in shades(spans).items():
-        low = height * lane[name] - _HALF
         mine = spans[spans["name"] == name]
-        ax.barh(mine["row"] + low + height / 2, mine["until"] - mine["years"], left=mine["years"],
+        low = mine.set_index("patient")["low"] + height * lane[name]
+        ax.barh(low + height / 2, mine["until"] - mine["years"], left=mine["years"],
                 height=height, color=shade)  # fmt: skip
         given = events[events["name"] == name]
         if (given["event"] == "cycle").any():
             given = given[given["event"].isin(["treatment_start", "cycle"])]
-            bottom = given["row"] + low
+            bottom = given["patient"].map(low.groupby(level=0).first())
             ax.vlines(given["years"], bottom, bottom + height, color=MUTED, linewidth=0.8)
 
 
 def _draw_marks(ax: Axes, results: Results, marks: pd.DataFrame) -> None:
-    """Marks at their times, or beside them where they would lie on others of their lane."""
-    disease = ~marks["kind"].isin(list(MARKS))
+    """Marks at their times, or beside them where they would lie on others of their row."""
     point = np.ptp(ax.get_xlim()) / (72 * lay_out(ax))  # years
     place = marks["years"].copy()
-    for (_, upper), mine in marks.groupby(["row", disease]):
-        gap, times = point * _GAPS_POINTS[bool(upper)], mine["years"].to_numpy()
-        low, high = min(0.0, times.min()), max(times.max(), gap * (len(mine) - 1))
-        place[mine.index] = spread(times, gap, low, high)
-    row = marks["row"] + np.where(disease, _DISEASE, _TREATMENTS / 2 - _HALF)
+    for _, mine in marks.groupby("row"):
+        gap = TICK_POINTS if mine["kind"].isin(list(MARKS)).all() else _MARK_POINTS
+        place[mine.index] = apart(mine["years"].to_numpy(), gap * point)
     shade = marks["organ"].map({organ: colour(results, organ) for organ in results.organs})
-    looks = marks.assign(x=place, y=row, shade=shade.astype(object).fillna(MUTED))
+    looks = marks.assign(x=place, shade=shade.astype(object).fillna(MUTED))
     for (kind, organ_shade), mine in looks.groupby(["kind", "shade"], sort=False):
-        ax.plot(mine["x"], mine["y"], linestyle="none", zorder=4, clip_on=False,
+        ax.plot(mine["x"], mine["row"], linestyle="none", zorder=4, clip_on=False,
                 **_look(str(kind), str(organ_shade)))  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
-from metasim.results.plots.style import MUTED
+from metasim.results.plots.style import MUTED, spread
 from metasim.results.timeline import GIVEN_ONCE
 
 SURGERY: Final = "surgery"
@@ -16,12 +18,22 @@ MARKS: Final[dict[str, dict[str, Any]]] = {
 }
 """Marks of treatments that are over at once, by event; the same in every figure."""
 
+TICK_POINTS: Final = 5.0
+"""Room that each of these marks needs."""
+
 _SHADES: Final = ("#9CC9EA", "#F0D264", "#CBA3D6", "#8FD0B5", "#F2A98B", "#A5A5A5")
 
 
 def mark(event: str, shade: str) -> dict[str, Any]:
     """Look of a mark in the colour of its organ."""
     return {**MARKS[event], "color": shade, "markeredgecolor": shade if event == SURGERY else "w"}
+
+
+def apart(times: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Places for marks at these times, in their order and at least `gap` apart."""
+    if not len(times):
+        return times
+    return spread(times, gap, min(0.0, times.min()), max(times.max(), gap * (len(times) - 1)))
 
 
 def shades(spans: pd.DataFrame) -> dict[str, str]:
