@@ -156,6 +156,24 @@ def test_outline_is_a_closed_symmetric_body():
     assert not path.contains_points([(0.3, 0.5), (0.0, 0.2), (0.1, 0.95)]).any()
 
 
+def test_colonies_name_thresholds_and_treatments(results):
+    ax = plots.colonies(results)
+    texts = {text.get_text() for text in ax.texts}
+    assert {"micrometastasis", "macrometastasis", "seen by imaging", "diagnosis"} <= texts
+    assert "surgery" in {text.get_text() for text in ax.get_legend().get_texts()}
+
+
+def test_incidence_marks_its_lines_with_intervals(results):
+    ax = plots.incidence(results, organs=["bone", "lung"])
+    curves, _ = incidence_by_organ(results, ["bone", "lung"], "detected")
+    bars = [bar for bar in ax.containers if len(bar.lines[0].get_xdata())]
+    assert len(bars) == 2
+    for bar, curve in zip(bars, curves.values(), strict=True):
+        time, share = bar.lines[0].get_data()
+        at = np.searchsorted(curve.time, time, side="right") - 1
+        assert share == pytest.approx(100 * curve.share[at])
+
+
 def test_typical_patient_has_the_median_number_of_detected_metastases(results):
     detected = results.metastases.dropna(subset="detected_day").groupby("patient").size()
     mine = detected[typical_patient(results)]

@@ -116,10 +116,7 @@ def _ratios(comparison: Comparison, run: str) -> "Table":
     table = _table("", columns)
     frame = comparison.ratios
     for row in frame[frame["run"] == run].to_dict("records"):
-        hazard, rate = (
-            _ratio(row[f"{kind}_ratio"], row[f"{kind}_low"], row[f"{kind}_high"])
-            for kind in ("hazard", "rate")
-        )
+        hazard, rate = (ratio_text(row, kind) for kind in ("hazard", "rate"))
         table.add_row(row["outcome"], f"{row['events_first']:,}", f"{row['events_other']:,}",
                       hazard, rate)  # fmt: skip
     return table
@@ -141,7 +138,9 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'}{_number(abs(value))}" if value else _number(value)
 
 
-def _ratio(value: float, low: float, high: float) -> str:
+def ratio_text(row: dict[Any, Any], kind: str = "hazard") -> str:
+    """A ratio with its interval, of a row of `Comparison.ratios`."""
+    value, low, high = (row[f"{kind}_{key}"] for key in ("ratio", "low", "high"))
     if np.isnan(low):
         return f"{value:g} (no interval)" if np.isfinite(value) else "-"
     return f"{value:.2f} ({low:.2f}-{high:.2f})"

@@ -7,13 +7,16 @@ import numpy as np
 
 from metasim.results.outcomes import RECURRENCES, followed_patients
 from metasim.results.store import Results
-from metasim.terms import DAYS_PER_YEAR
+from metasim.terms import DAYS_PER_YEAR, Event, treatment_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _PLAIN: Final = ("patient", "day", "event", "organ")
 _SPAN: Final = re.compile(r"(.+)_(start|end)$")
+
+GIVEN_ONCE: Final = "treatment"
+"""Event of a treatment that neither lasts nor is repeated, other than surgery."""
 
 
 def timeline(results: Results) -> "pd.DataFrame":
@@ -22,6 +25,7 @@ def timeline(results: Results) -> "pd.DataFrame":
     Returns:
         A row per event: patient, years, event, organ, name (what the event is about, such as
         the treatment, where the events table says so in a column of its own; else the event).
+        The start of a treatment that has no end is the event `GIVEN_ONCE`.
     """
     events = results.events
     about = [column for column in events if column not in _PLAIN]
@@ -30,9 +34,20 @@ def timeline(results: Results) -> "pd.DataFrame":
     for column in about:
         names = events[column].astype(object).fillna(names).astype(str)
     table = events.assign(years=(events["day"] - origin) / DAYS_PER_YEAR, name=names)
-    table["event"] = table["event"].astype(str)
+    once = (table["event"] == Event.TREATMENT_START.label) & names.isin(_given_once(results))
+    table["event"] = table["event"].astype(str).mask(once, GIVEN_ONCE)
     kept = ["patient", "years", "event", "organ", "name"]
     return table.loc[origin.notna(), kept].reset_index(drop=True)
+
+
+def _given_once(results: Results) -> set[str]:
+    treatments = results.scenario.get("treatment", [])
+    names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
+    return {
+        name
+        for name, t in zip(names, treatments, strict=True)
+        if not t.get("change") and t.get("hazard_per_day") is None and t.get("cycles", 1) == 1
+    }
 
 
 def treatment_spans(events: "pd.DataFrame") -> "pd.DataFrame":

@@ -11,6 +11,7 @@ from metasim.results.plots.funnel import funnel
 from metasim.results.plots.hazard import hazard
 from metasim.results.plots.incidence import incidence
 from metasim.results.plots.phenotypes import phenotypes
+from metasim.results.plots.ratios import hazard_ratios
 from metasim.results.plots.save import FIGURES, save_figures
 from metasim.results.plots.survival import survival
 from metasim.results.plots.sweep import heat_map, ranking, response
@@ -24,6 +25,7 @@ __all__ = [
     "comparison",
     "funnel",
     "hazard",
+    "hazard_ratios",
     "heat_map",
     "incidence",
     "organ_counts",

@@ -5,12 +5,21 @@ from typing import Final
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from metasim.results.compare import DEATH, Comparison
 from metasim.results.compare_report import letter
 from metasim.results.plots.groups import GROUP_COLOURS
-from metasim.results.plots.style import FAINT, MUTED, STYLE, head, new_axes, nothing
+from metasim.results.plots.ratios import hazard_ratios, ratios_height
+from metasim.results.plots.style import (
+    FAINT,
+    MUTED,
+    STYLE,
+    beside,
+    head,
+    new_axes,
+    nothing,
+    two_rows,
+)
 from metasim.results.summary import PLURALS
 
 _GROUP: Final = 0.76  # of a row's height that its bars take
@@ -19,27 +28,29 @@ _ROW_INCHES: Final = 0.24
 
 @rc_context(STYLE)
 def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
-    """Share of patients with metastases in each run, and at its right the difference.
+    """Patients with metastases and deaths in each run, at the right the difference.
+
+    A new figure also has `hazard_ratios` below.
 
     Args:
         compared: from `metasim.results.compare.compare`.
-        ax: axes to draw the shares into, the differences go into an inset beside them; by default
-            those of a new figure.
+        ax: axes to draw the shares into, the differences go beside them; by default those of a
+            new figure.
     """
     table = compared.differences
-    table = table[(table["measure"] == "share") & (table["organ"] != DEATH)]
+    table = table[table["measure"] == "share"]
     organs = list(dict.fromkeys(table["organ"]))
     runs = compared.labels
     if ax is None:
-        size = (11.0, 2.2 + len(organs) * (0.14 + _ROW_INCHES * len(runs)))
-        figure = Figure(figsize=size, layout="constrained")
-        left, beside = figure.subplots(1, 2, sharey=True, width_ratios=(5, 4))
-        ax = new_axes(left, *size)
-    else:
-        beside = ax.inset_axes((1.06, 0, 0.8, 1), sharey=ax)
-    title = "Patients with metastases"
+        heights = 2.2 + len(organs) * (0.14 + _ROW_INCHES * len(runs)), ratios_height(compared)
+        figure = two_rows((11.0, sum(heights)))
+        above, below = figure.subplots(2, height_ratios=heights)
+        ax = new_axes(above, 11.0, heights[0])
+        hazard_ratios(compared, below)
+    right = beside(ax)
+    title = "Patients with metastases, and deaths"
     if not min(compared.patients):
-        beside.set_axis_off()
+        right.set_axis_off()
         return nothing(ax, title, "no patient to compare: nobody was diagnosed")
     row = np.arange(len(organs))
     thick = _GROUP / len(runs)
@@ -57,25 +68,27 @@ def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
             middle, low, high = (
                 100 * mine[key].to_numpy() for key in ("difference", "low", "high")
             )
-            beside.errorbar(middle, place, xerr=[np.maximum(middle - low, 0),
-                            np.maximum(high - middle, 0)], fmt="o", color=shade, markersize=5,
-                            elinewidth=1.6, capsize=3)  # fmt: skip
+            right.errorbar(middle, place, xerr=[np.maximum(middle - low, 0),
+                           np.maximum(high - middle, 0)], fmt="o", color=shade, markersize=5,
+                           elinewidth=1.6, capsize=3)  # fmt: skip
     labels = table.drop_duplicates("organ").set_index("organ")["label"].loc[organs]
-    ax.set_yticks(row, list(labels))
+    ax.set_yticks(row, [label[0].upper() + label[1:] for label in labels])
+    for axes in (ax, right):
+        axes.axhline(organs.index(DEATH) - 0.5, color=FAINT, linewidth=0.8)
     ax.set_ylim(len(organs) - 0.5, -0.5)
     ax.set_xlim(left=0)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("patients with at least one (%)")
-    ax.set_ylabel("organ")
-    beside.axvline(0, color=MUTED, linewidth=1)
-    beside.tick_params(axis="y", length=0, labelleft=False)
-    beside.tick_params(labelsize=STYLE["font.size"])
-    beside.spines["left"].set_visible(False)
-    beside.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
-    beside.set_axisbelow(True)
+    ax.set_xlabel("patients with at least one; died (%)")
+    ax.set_ylabel("organ, death")
+    right.axvline(0, color=MUTED, linewidth=1)
+    right.tick_params(axis="y", length=0, labelleft=False)
+    right.tick_params(labelsize=STYLE["font.size"])
+    right.spines["left"].set_visible(False)
+    right.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    right.set_axisbelow(True)
     others = ", ".join(letter(compared, run) for run in runs[1:])
-    beside.set_xlabel(f"difference {others} - A (percentage points)")
-    beside.legend(*ax.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0, 1))
+    right.set_xlabel(f"difference {others} - A (percentage points)")
+    right.legend(*ax.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0, 1))
     who = f"{compared.patients[0]:,} virtual patients in each run"
     how = "difference paired" if compared.paired else "runs compared as independent"
     head(ax, title, f"{who}; {how}, 95 % intervals. Counted: {PLURALS[compared.counted]}")

@@ -10,13 +10,16 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from metasim.errors import OptionError
-from metasim.results.plots.style import FAINT, MUTED, cohort, spread
+from metasim.results.pairing import are_paired
+from metasim.results.plots.style import FAINT, MUTED, cohort, count, spread, unbroken
 from metasim.results.store import Results
 
 Floats = NDArray[np.float64]
 
 GROUP_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LINE_INCHES: Final = 0.21
+_LABEL_LETTERS: Final = 24
+_NAME_LETTERS: Final = 32
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,24 @@ def groups(
     return [Group(*group) for group in zip(several, names, colours, strict=True)]
 
 
-def shown(several: Sequence[Group], patients: int) -> str:
-    """Beginning of the detail line: title and patients of one, or patients of all."""
+def shown(several: Sequence[Group], patients: Sequence[int]) -> str:
+    """Beginning of the detail line: title and patients of one, or patients of each and all.
+
+    Args:
+        several: the groups.
+        patients: how many patients of each are shown.
+    """
     if len(several) == 1:
-        return cohort(several[0].results, patients)
-    return f"{patients:,} patients in {len(several)} groups"
+        return cohort(several[0].results, patients[0])
+    runs, labels = [group.results for group in several], [group.label for group in several]
+    fewest, most = min(patients), max(patients)
+    each = count(most, "patient", "patients")
+    each = each if fewest == most else f"{fewest:,} to {each}"
+    if not are_paired(runs, labels, []):
+        return f"{each} in each of {len(several)} groups"
+    if fewest == most:
+        return f"{each}, the same in each of {len(several)} runs"
+    return f"{each}, of the same, in each of {len(several)} runs"
 
 
 def since(several: Sequence[Group]) -> str:
@@ -63,22 +79,25 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
     """Name lines at their right ends.
 
     Args:
-        ax: with its limits set.
+        ax: with its limits and scale set.
         ends: label, colour and height of the end of each line.
     """
-    low, high = ax.get_ylim()
-    texts = [textwrap.fill(label, 24) for label, _, _ in ends]
+    if not ends:
+        return
+    texts = [textwrap.fill(unbroken(label), _LABEL_LETTERS) for label, _, _ in ends]
     height = ax.get_position().height * ax.figure.get_figure(root=True).get_figheight()
     lines = max(1 + text.count("\n") for text in texts)
-    gap = (high - low) * _LINE_INCHES * lines / height
-    places = spread(np.array([end for _, _, end in ends]), gap, low, high)
-    for text, (_, colour, end), place in zip(texts, ends, places, strict=True):
+    to_fractions = ax.transScale + ax.transLimits
+    left = ax.get_xlim()[0]
+    wanted = np.array([to_fractions.transform((left, end))[1] for _, _, end in ends])
+    places = spread(wanted, _LINE_INCHES * lines / height, 0, 1)
+    for text, (_, colour, _), end, place in zip(texts, ends, wanted, places, strict=True):
         ax.annotate(
             text,
             (1, end),
             (1.05, place),
-            xycoords=ax.get_yaxis_transform(),
-            textcoords=ax.get_yaxis_transform(),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
             va="center",
             color=colour,
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.8, "relpos": (0, 0.5)},
@@ -87,20 +106,25 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
 
 
 def numbers_at_risk(
-    ax: Axes, rows: Sequence[tuple[str, Callable[[float], int]]], heading: str
+    ax: Axes, rows: Sequence[tuple[str, str, Callable[[float], int]]], heading: str
 ) -> None:
-    """Patients at risk at each tick, a row per group under the axis.
+    """Numbers of patients at each tick, a row per group under the axis, named at the right.
 
     Args:
         ax: with its limits set.
-        rows: colour, and the number at risk at a time.
+        rows: name ("" for a single one), colour, and the number at a time.
         heading: what is counted.
     """
     ax.annotate(heading, (0, 0), (0, -51), xycoords="axes fraction", textcoords="offset points",
                 color=MUTED)  # fmt: skip
     ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= ax.get_xlim()[1]]
-    for line, (colour, number) in enumerate(rows):
+    for line, (name, colour, number) in enumerate(rows):
+        low = -66 - 15 * line
+        if name:
+            short = textwrap.shorten(name, _NAME_LETTERS, placeholder="…")
+            ax.annotate(short, (1.05, 0), (0, low), xycoords="axes fraction",
+                        textcoords="offset points", color=colour)  # fmt: skip
         for tick in ticks:
-            ax.annotate(f"{number(tick):,}", (tick, 0), (0, -66 - 15 * line), ha="center",
+            ax.annotate(f"{number(tick):,}", (tick, 0), (0, low), ha="center",
                         xycoords=ax.get_xaxis_transform(), textcoords="offset points",
                         color=colour)  # fmt: skip

@@ -44,11 +44,11 @@ def hazard(
     where = f" in {several[0].results.label(organ).lower()}" if organ else ""
     what = f"recurrence{where}" if organ else OUTCOMES[outcome]
     title = f"Hazard of {what}"
-    number = sum(map(len, times))
+    who = shown(several, list(map(len, times)))
     happened = [time["cause"] == 1 for time in times]
     fewest = min(map(sum, happened))
     if not any(map(any, happened)):
-        return nothing(ax, title, f"{shown(several, number)}: no {what}")
+        return nothing(ax, title, f"{who}: no {what}")
     span = max(time["years"].max() for time in times)
     width = next((w for w in _WIDTHS_YEARS if fewest * w / span >= _EVENTS_PER_INTERVAL),
                  _WIDTHS_YEARS[-1])  # fmt: skip
@@ -70,6 +70,6 @@ def hazard(
     if len(several) > 1:
         ax.legend(loc="upper right")
     unit = "year" if width == 1 else "half year" if width == 0.5 else f"{width:g} years"
-    head(ax, title, f"{shown(several, number)}. Mean of each {unit} with 95 % interval, among "
+    head(ax, title, f"{who}. Mean of each {unit} with 95 % interval, among "
          "patients alive and still free of it")  # fmt: skip
     return ax

@@ -1,15 +1,14 @@
 """Share of patients with metastases over time, organ by organ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from metasim.results.outcomes import incidence_by_organ
+from metasim.results.plots.groups import label_ends, numbers_at_risk
 from metasim.results.plots.style import (
-    FAINT,
     MUTED,
     STYLE,
     cohort,
@@ -19,13 +18,12 @@ from metasim.results.plots.style import (
     name,
     new_axes,
     nothing,
-    spread,
 )
+from metasim.results.statistics import Incidence
 from metasim.results.store import Results
 from metasim.results.summary import PLURALS, Counted
 
-Floats = NDArray[np.float64]
-_BANDS_UP_TO = 8
+_BARS_UP_TO = 8
 
 
 @rc_context(STYLE)
@@ -38,8 +36,8 @@ def incidence(
 ) -> Axes:
     """Cumulative incidence of the first metastasis in each organ, death as competing event.
 
-    Aalen-Johansen estimate with pointwise 95 % bands (left out where more than 8 organs are
-    shown), patients still followed under the axis.
+    Aalen-Johansen estimate with pointwise 95 % intervals at a few times (left out where more than
+    8 organs are shown), patients still followed under the axis.
 
     Args:
         results: a finished run, recorded at level metastases or more.
@@ -59,67 +57,40 @@ def incidence(
     for organ, curve in curves.items():
         kind = {"color": colour(results, organ), "linestyle": dashes(results, organ)}
         time = np.append(curve.time, span)
-        share, low, high = (
-            100 * np.append(values, values[-1]) for values in (curve.share, curve.low, curve.high)
-        )
-        ax.step(time, share, where="post", **kind)
-        if len(shown) <= _BANDS_UP_TO:
-            ax.fill_between(
-                time, low, high, step="post", color=kind["color"], alpha=0.15, linewidth=0
-            )
+        ax.step(time, 100 * np.append(curve.share, curve.share[-1]), where="post", **kind)
+    bars = len(shown) <= _BARS_UP_TO
+    if bars:
+        _error_bars(ax, results, curves, span)
     top = 100 * max(curve.high[-1] for curve in curves.values())
     ax.set_ylim(0, min(100, 1.05 * top))
     ax.set_xlim(0, span)
     origin = "diagnosis" if since == "diagnosis" else "the start"
     ax.set_xlabel(f"years since {origin}")
     ax.set_ylabel("patients with at least one (%)")
-    _label_ends(ax, results, {organ: 100 * curve.share[-1] for organ, curve in curves.items()})
-    _numbers_at_risk(ax, followed)
+    label_ends(
+        ax,
+        [
+            (f"{name(results, organ)}  {share:.1f} %", colour(results, organ), share)
+            for organ, share in ((o, 100 * curve.share[-1]) for o, curve in curves.items())
+        ],
+    )
+    numbers_at_risk(ax, [("", MUTED, lambda t: int((followed >= t).sum()))], "alive and followed")
     detail = f"{cohort(results, len(followed))}. Counted: {PLURALS[chosen]}"
     detail += "; death is a competing event" if results.patients["death_day"].notna().any() else ""
-    head(ax, title, detail + ("; bands: 95 %" if len(shown) <= _BANDS_UP_TO else ""))
+    head(ax, title, detail + ("; bars: 95 %" if bars else ""))
     return ax
 
 
-def _label_ends(ax: Axes, results: Results, ends: dict[str, float]) -> None:
-    """Name each line at its right end."""
-    low, high = ax.get_ylim()
-    height = ax.get_position().height * ax.figure.get_figure(root=True).get_figheight()
-    lines = 1 + max(name(results, organ).count("\n") for organ in ends)
-    gap = (high - low) * 0.21 * lines / height  # 0.21 inches a line of text
-    wanted = np.array(list(ends.values()))
-    for (organ, end), y in zip(ends.items(), spread(wanted, gap, low, high), strict=True):
-        ax.annotate(
-            f"{name(results, organ)}  {end:.1f} %",
-            (1, end),
-            (1.06, y),
-            xycoords=ax.get_yaxis_transform(),
-            textcoords=ax.get_yaxis_transform(),
-            va="center",
-            color=colour(results, organ),
-            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.8, "relpos": (0, 0.5)},
-            annotation_clip=False,
-        )
-
-
-def _numbers_at_risk(ax: Axes, followed: Floats) -> None:
-    """Patients alive and followed at each tick, under the axis."""
-    ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= ax.get_xlim()[1]]
-    for tick in ticks:
-        ax.annotate(
-            f"{int((followed >= tick).sum()):,}",
-            (tick, 0),
-            (0, -66),
-            xycoords=ax.get_xaxis_transform(),
-            textcoords="offset points",
-            ha="center",
-            color=MUTED,
-        )
-    ax.annotate(
-        "alive and followed",
-        (0, 0),
-        (0, -51),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        color=MUTED,
-    )
+def _error_bars(ax: Axes, results: Results, curves: Mapping[str, Incidence], span: float) -> None:
+    """Intervals at a few times, organs side by side, each where its line is at that time."""
+    seen = [organ for organ, curve in curves.items() if curve.share[-1]]
+    step = max(round(span / 3.75), 1) if span > 3 else span / 4
+    for k, organ in enumerate(seen):
+        beside = 0.6 * step * ((k + 0.5) / len(seen) - 0.5)
+        time = np.arange(step, 0.95 * span, step) + beside
+        curve, ink = curves[organ], colour(results, organ)
+        at = np.searchsorted(curve.time, time, side="right") - 1
+        time, at = time[curve.share[at] > 0], at[curve.share[at] > 0]
+        share, low, high = (100 * values[at] for values in (curve.share, curve.low, curve.high))
+        ax.errorbar(time, share, yerr=[share - low, high - share], fmt="o", color=ink,
+                    markersize=4.5, elinewidth=1.3, capsize=2.5, zorder=3)  # fmt: skip

@@ -12,13 +12,26 @@ from metasim.results.phenotypes import (
     metastasis_composition,
     phenotype_names,
 )
-from metasim.results.plots.groups import groups, since
-from metasim.results.plots.style import STYLE, cohort, count, head, name, new_axes, nothing
+from metasim.results.plots.groups import groups, numbers_at_risk, since
+from metasim.results.plots.style import (
+    INK,
+    MUTED,
+    STYLE,
+    cohort,
+    count,
+    head,
+    name,
+    new_axes,
+    nothing,
+    run_title,
+)
+from metasim.results.statistics import wilson_interval
 from metasim.results.store import Results
 from metasim.results.tables import TABLES_AT
 
 _COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
-_INTERVALS: Final = 30
+_INTERVALS: Final = 20
+_WIDTHS_YEARS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 @rc_context(STYLE)
@@ -50,21 +63,44 @@ def _over_time(results: Results, ax: Axes) -> Axes:
     if table.empty:
         return nothing(ax, title, f"{cohort(results, len(results.patients))}: no metastasis")
     names = phenotype_names(results, "counts")
-    width = table["years"].max() / _INTERVALS
-    table["interval"] = np.minimum(table["years"] // width, _INTERVALS - 1)
+    longest = float(table["years"].max())
+    width = next((w for w in _WIDTHS_YEARS if longest <= _INTERVALS * w), _WIDTHS_YEARS[-1])
+    number = max(1, round(longest / width))
+    table["interval"] = np.minimum(table["years"] // width, number - 1)
     # a patient counts once in an interval, and intervals weigh patients alike
     means = table.groupby(["interval", "patient"])[names].mean().groupby("interval").mean()
-    years = (means.index.to_numpy() + 0.5) * width
-    shares = 100 * means.to_numpy().T
-    ax.stackplot(years, shares, colors=_COLOURS, labels=_labels(results, names), linewidth=0)
-    ax.set_xlim(years[0], years[-1])
+    patients = table.groupby("interval")["patient"].nunique()
+    left = means.index.to_numpy() * width
+    below = np.zeros(len(means))
+    for k, (phenotype, label) in enumerate(zip(names, _labels(results, names), strict=True)):
+        share = means[phenotype].to_numpy()
+        ax.bar(left, 100 * share, width, 100 * below, align="edge", label=label,
+               color=_COLOURS[k % len(_COLOURS)], edgecolor="white", linewidth=0.6)  # fmt: skip
+        below = np.minimum(below + share, 1)
+        if phenotype != names[-1]:  # shares vary less than yes and no do: Wilson's is no shorter
+            low, high = wilson_interval(below * patients, patients)
+            ax.errorbar(left + width * (k + 1) / len(names), 100 * below, fmt="none", ecolor=INK,
+                        yerr=100 * np.array([below - low, high - below]), elinewidth=1.2,
+                        capsize=2)  # fmt: skip
+    ax.set_xlim(0, number * width)
     ax.set_ylim(0, 100)
     ax.set_xlabel(since(groups(results)))
-    ax.set_ylabel("cells of a patient's metastases (mean share, %)")
+    ax.set_ylabel("cells of all metastases\nof a patient (mean share, %)")
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
-    patients = table["patient"].nunique()
-    head(ax, title, f"{cohort(results, patients)} with metastases, each counting alike")
+    numbers = dict(zip(means.index, patients, strict=True))
+    numbers_at_risk(
+        ax,
+        [("", MUTED, lambda t: numbers.get(min(t // width, number - 1), 0))],
+        f"patients with metastases in the {_spoken(width)} from then on",
+    )
+    who = f"{table['patient'].nunique():,} of {count(len(results.patients), 'patient', 'patients')}"
+    head(ax, title, f"{run_title(results)}{who} ever had any, seen by imaging or not; each counts "
+         "alike. Black: 95 % intervals; gaps: nobody has metastases")  # fmt: skip
     return ax
+
+
+def _spoken(years: float) -> str:
+    return {0.25: "quarter", 0.5: "half year", 1.0: "year"}.get(years, f"{years:g} years")
 
 
 def _by_organ(results: Results, ax: Axes) -> Axes:

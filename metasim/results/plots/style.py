@@ -58,18 +58,40 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return ax
 
 
+def two_rows(size: tuple[float, float]) -> Figure:
+    """A figure for two rows of panels, of that width and height in inches."""
+    figure = Figure(figsize=size)
+    figure.set_layout_engine("constrained", h_pad=0.16)
+    return figure
+
+
+def beside(ax: Axes) -> Axes:
+    """Axes with the same rows at the right of `ax`, which gives up room if it is a subplot."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return ax.inset_axes((1.06, 0, 0.8, 1), sharey=ax)
+    halves = spec.subgridspec(1, 2, width_ratios=(5, 4))
+    ax.set_subplotspec(halves[0])
+    return ax.figure.add_subplot(halves[1], sharey=ax)
+
+
+def lay_out(ax: Axes) -> float:
+    """Width in inches of the axes, once all that takes room beside them is there."""
+    figure = ax.figure.get_figure(root=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+    return float(ax.get_window_extent().width / figure.dpi)
+
+
 def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
     """A bold title, and under it what exactly is shown; both wrapped to the width of the axes.
 
     To be called last, when all that takes room beside the axes is there. `above`: distance from
     the axes in points.
     """
-    figure = ax.figure.get_figure(root=True)
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.execute(figure)
-    inches = ax.get_window_extent().width / figure.dpi
-    lines = textwrap.wrap(detail, max(20, int(inches / 0.083)))
+    inches = lay_out(ax)
+    lines = textwrap.wrap(unbroken(detail), max(20, int(inches / 0.083)))
     title = textwrap.fill(title, max(15, int(inches / 0.135)))
     ax.set_title(title, pad=above + 3 + 15.5 * len(lines))
     ax.annotate(
@@ -82,6 +104,11 @@ def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
         color=MUTED,
         linespacing=1.15,
     )
+
+
+def unbroken(text: str) -> str:
+    """Text whose per cent signs stay on the line of their number."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def nothing(ax: Axes, title: str, message: str) -> Axes:
