@@ -32,9 +32,9 @@ def records(scenario, engine, patients):
 ENGINES = pytest.mark.parametrize(("engine", "patients"), [(colonies, 1500), (cells, 60)])
 
 
-def survivors_p(engine, patients, treatment, probability, n=1000):
+def survivors_p(engine, patients, treatment, probability, n=1000, **changes):
     """p-value of a goodness-of-fit test: survivors are Binomial(n, probability)."""
-    scenario = load("treated", treatment=[treatment], primary__initial_cells=n)
+    scenario = load("treated", treatment=[treatment], primary__initial_cells=n, **changes)
     left = [record.cells.sum() for record in records(scenario, engine, patients)]
     law = stats.binom(n, probability)
     cuts = law.ppf(np.linspace(0, 1, 9)[1:-1])
@@ -54,6 +54,20 @@ def test_a_hazard_kills_as_long_as_it_lasts(engine, patients):
     kill = {"kind": "drug", "start": 3.0, "hazard_per_day": 0.1, "duration_days": 10.0}
     assert holds(survivors_p(engine, patients, kill, math.exp(-1.0)))
     assert caught(survivors_p(engine, patients, kill | {"duration_days": 12.0}, math.exp(-1.0)))
+
+
+@ENGINES
+def test_a_long_step_kills_as_much_as_short_ones(engine, patients):
+    weekly = {"run__dt_days": 7.0, "run__years": 35 / 365.25}
+    days = {"kind": "drug", "start": 7.0, "log_kill": 0.2, "cycles": 9, "interval_days": 1.0}
+    hazard = {"kind": "drug", "start": 7.0, "hazard_per_day": 0.1, "duration_days": 10.0}
+    for kill, log_kill in ((days, 1.8), (hazard, 1.0)):
+        for steps in ({}, weekly):
+            p = survivors_p(engine, patients, kill, math.exp(-log_kill), **steps)
+            assert holds(p)
+    assert caught(survivors_p(engine, patients, hazard | {"duration_days": 14.0}, math.exp(-1.0),
+                              **weekly))  # fmt: skip
+    assert caught(survivors_p(engine, patients, days | {"cycles": 4}, math.exp(-1.8), **weekly))
 
 
 @ENGINES
@@ -148,6 +162,27 @@ def test_change_holds_while_it_lasts():
     assert caught(mean_p(cells, expected))
 
 
+def test_days_on_which_nothing_lives_are_skipped_unnoticed():
+    plan = [
+        {"kind": "surgery", "organ": "breast", "start": "diagnosis"},
+        {"kind": "chemotherapy", "start": "diagnosis", "delay_days": 400.0},
+        {"kind": "slow", "start": "diagnosis", "hazard_per_day": 1e-4, "stop": "progression"},
+        {"kind": "late", "start": 5000.0, "log_kill": 1.0, "cycles": 3, "interval_days": 3.0},
+    ]
+    scenario = ms.load("luminal_a", {
+        "run.patients": 150, "treatment": plan, "clinic.age_years": 60.0,
+        "clinic.other_death_per_year": 4e-5, "clinic.follow_up_days": 182.625,
+    })  # fmt: skip
+    tables = []
+    for level in ("everything", "patients"):  # with everything, no day is skipped
+        done = ms.run(scenario.replace({"run.record": level}), progress=False)
+        tables.append((done.patients, done.events))
+    for whole, skipped in zip(*tables, strict=True):
+        assert whole.equals(skipped)
+    assert {"cycle", "treatment_end", "death"} <= set(whole["event"])
+    assert (done.patients["death_cause"] == "other_cause").sum() > 10
+
+
 BASE = 'extends = "luminal_a"\n'
 SURGERY = '[[treatment]]\nkind = "surgery"\n'
 
@@ -181,6 +216,17 @@ SURGERY = '[[treatment]]\nkind = "surgery"\n'
          "treatment.0.only_if.burden_cells", ["above max"]),
         ('[[treatment]]\nkind = "chemotherapy"\nonly_if.subtype = ["luminal"]',
          "treatment.0.only_if.subtype.0", ["no subtype"]),
+        (2 * (SURGERY + 'organ = "breast"\n'), "treatment.1", ["same time as treatment.0"]),
+        ('[[treatment]]\nkind = "radiotherapy"', "treatment.0.organ", ["irradiated"]),
+        ('[[treatment]]\nkind = "endocrine"\nduration_days = 3.0', "treatment.0.duration_days",
+         ["less than a step"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nonly_if.age_years.max = 40.0\n'
+         "[clinic]\nage_years = 50.0", "treatment.0.only_if.age_years", ["all are 50"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nonly_if.burden_cells.min = 1e15',
+         "treatment.0.only_if.burden_cells", ["cells kill"]),
+        ("[clinic]\nother_death_per_year = 1e-4", "clinic.other_death_per_year", ["age_years"]),
+        ('[[treatment]]\nkind = "chemotherapy"\nstart = "relapse"\ncycles = 6000\n'
+         "interval_days = 1.0", "treatment.0.cycles", ["the run has 5478.75 days"]),
         ('[seed.phenotypes.a]\ninitial_fraction = 1.0\nresistance.cytotoxik = 1.0',
          "seed.phenotypes.a.resistance.cytotoxik", ["no treatment has the drug", '"cytotoxic"']),
     ],
@@ -211,6 +257,13 @@ def test_a_plan_that_never_fires_is_said():
     scenario = ms.load("luminal_a").replace({"run.patients": 20, "treatment": plan})
     results = ms.run(scenario, progress=False)
     assert never_given(results) == ["surgery of brain", "trastuzumab"]
+    assert results.summary.attrs["never_given"] == never_given(results)
+    none = ms.run(scenario.replace({"treatment": ()}), progress=False)
+    notes = ms.compare([none, results], ["none", "mine"]).notes
+    assert [note for note in notes if "never given" in note] == [
+        "mine: treatment surgery of brain: never given to any patient.",
+        "mine: treatment trastuzumab: never given to any patient.",
+    ]
     assert set(results.events["treatment"].dropna()) == {"surgery of breast"}
 
 
