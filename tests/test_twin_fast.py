@@ -11,7 +11,7 @@ import pytest
 
 from metasim.engines import cells, colonies
 from tests import twin
-from tests.twin_faults import FAULTS
+from tests.twin_faults import CLINICAL, FAULTS
 
 PATIENTS = 110
 PERMUTATIONS = 2_000  # the smallest p is then half the level
@@ -32,9 +32,9 @@ def test_engines_agree(name: str) -> None:
     assert verdict.p > LEVEL, verdict
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", FAULTS | CLINICAL)
 def test_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fault = FAULTS[name]
+    fault = (FAULTS | CLINICAL)[name]
     fault.code(monkeypatch)
     patients = PATIENTS * fault.needs
     a, names = twin.sample(fault.scenario, fault.simulate, patients, 1, fault.law)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from metasim.engines.record import PatientRecord
+from metasim.engines.record import DEATH_OTHER, PatientRecord
 from metasim.law.course import course_of
 from metasim.law.rates import Law, law_of
 from metasim.scenario.schema import Scenario
@@ -137,48 +137,81 @@ SCENARIOS: dict[str, Scenario] = {
         primary={"initial_cells": 60},
     ),
     "resection": scenario(
-        growth={"rho_per_day": 0.03},
-        primary={"initial_cells": 200},
-        run={"follow_from": "diagnosis", "undiagnosed_years": 0.2, "years": 0.15},
+        growth={"law": "logistic", "rho_per_day": 0.07, "capacity_cells": 260.0},
+        rates={"invasion_per_day": 0.015},
+        primary={"initial_cells": 120},
+        run={
+            "dt_days": 4.0, "follow_from": "diagnosis", "undiagnosed_years": 0.23, "years": 0.1,
+        },
         clinic={
-            "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0, "lethal_cells": 700.0,
+            "screening_interval_days": 26.0, "screening_slope": 12.0, "follow_up_days": 8.0,
+            "micro_cells": 1.0, "macro_cells": 3.0, "lethal_cells": 590.0, "age_years": 1.0,
+            "other_death_per_year": 6e-18, "other_death_growth_per_year": 35.0,
         },
         treatment=[
             {
                 "kind": "surgery", "organ": "breast", "start": "diagnosis", "delay_days": 5.0,
-                "residual_fraction": 0.1,
+                "residual_fraction": 0.5,
             },
-            {"kind": "surgery", "organ": "lung", "start": 40.0, "residual_fraction": 0.4},
+            {
+                "kind": "metastasectomy", "organ": "lung", "start": "relapse in lung",
+                "delay_days": 4.0, "seen_only": True, "residual_fraction": 0.1,
+            },
+            {
+                "kind": "late", "organ": "nodes", "start": 48.0, "residual_fraction": 0.2,
+                "only_if": {"organ": ["nodes"], "age_years": {"max": 1.13}},
+            },
         ],
-        soil={"liver": {"lethal_cells": 40.0}},
+        soil={
+            "breast": {"lymph_fraction": 0.9},
+            "nodes": {"growth_factor": 1.7, "turnover_factor": 0.4, "multiplier": {"arrest": 9.0}},
+            "lung": {"detection_cells": 7.0, "multiplier": {"colonization": 0.6}},
+            "liver": {
+                "growth_factor": 1.4, "detection_cells": 5.0, "lethal_cells": 30.0,
+                "multiplier": {"arrest": 1.0, "colonization": 1.0},
+            },
+        },
     ),
     "chemotherapy": scenario(
+        run={"dt_days": 4.0, "years": 0.24},
         rates=DORMANCY,
+        growth={"rho_per_day": 0.03},
         seed={
             "phenotypes": {
-                "sensitive": {"initial_fraction": 0.9, "becomes": {"resistant": 0.1}},
-                "resistant": {"initial_fraction": 0.1, "resistance": {"taxane": 0.9}},
+                "sensitive": {"initial_fraction": 0.7, "becomes": {"resistant": 0.1}},
+                "resistant": {"initial_fraction": 0.2, "resistance": {"taxane": 0.9}},
+                "double": {
+                    "initial_fraction": 0.1,
+                    "resistance": {"taxane": 0.6, "platin": 0.9, "hormone": 0.8},
+                },
             },
             "clusters": {"small": CLUSTERS["small"]},
         },
-        primary={"initial_cells": 200},
-        clinic={"follow_up_days": 6.0, "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0},
-        soil={"lung": {"symptoms": {"cough": 10.0}}},
+        primary={"initial_cells": 150},
+        clinic={"follow_up_days": 4.0, "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 16_000.0},
+        soil={
+            "breast": {"symptoms": {"lump": 250.0}},
+            "lung": {
+                "growth_factor": 3.0, "detection_cells": 4.0,
+                "symptoms": {"cough": 9.0, "pain": 18.0},
+            },
+        },
         treatment=[
             {
-                "kind": "taxane", "start": 10.0, "cycles": 4, "interval_days": 7.0, "log_kill": 0.7,
+                "kind": "taxane", "start": 30.0, "cycles": 3, "interval_days": 7.0, "log_kill": 0.5,
                 "drug": "taxane", "penetrance": {"liver": 0.1}, "spares_dormant": True,
             },
             {
                 "kind": "radiotherapy", "organ": "breast", "start": "diagnosis", "delay_days": 15.0,
                 "dose_gray": 4.0, "fractions": 2, "alpha_per_gray": 0.1, "beta_per_gray2": 0.02,
             },
+            {"kind": "salvage", "start": "relapse", "hazard_per_day": 0.04, "drug": "platin",
+             "stop": "progression", "only_if": {"burden_cells": {"min": 7.0}}},
             {
-                "kind": "metastasectomy", "organ": "lung", "start": "relapse in lung",
-                "delay_days": 4.0, "seen_only": True, "residual_fraction": 0.1,
+                "kind": "endocrine", "start": "diagnosis", "duration_days": 25.0,
+                "drug": "hormone", "change": {"growth.rho_per_day": 0.3},
+                "penetrance": {"liver": 0.5},
             },
-            {"kind": "salvage", "start": "relapse", "hazard_per_day": 0.03, "drug": "taxane",
-             "stop": "progression", "only_if": {"burden_cells": {"max": 60.0}}},
         ],
     ),
     "changing": scenario(
@@ -215,6 +248,13 @@ SCENARIOS: dict[str, Scenario] = {
 
 def drawn(name: str, rng: np.random.Generator, patients: int) -> dict[str, np.ndarray]:
     """What differs between the patients of a scenario."""
+    if name == "resection":  # the same cells are another diameter: T1 to T3
+        per_cm3 = 15.0 * rng.lognormal(0.0, 2.0, patients)
+        return {
+            "clinic.cells_per_cm3": per_cm3,
+            "clinic.screening_half_mm": 10.0 * np.cbrt(6.0 / np.pi * 240.0 / per_cm3),
+            "clinic.age_years": rng.uniform(0.97, 1.03, patients),
+        }
     if name != "patients_differ":
         return {}
     return {
@@ -301,7 +341,17 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         seen = record.events[(record.events[:, 1] == Event.RELAPSE) & (record.events[:, 2] == o)]
         out[f"{organ}: relapse day"] = seen[0, 0] if len(seen) else NEVER
     for event in Event:
-        out[f"{event.label} events"] = (record.events[:, 1] == event).sum()
+        when = record.events[record.events[:, 1] == event, 0]
+        out[f"{event.label} events"] = len(when)
+        out[f"{event.label}: day, sum"] = when.sum()
+        out[f"{event.label}: first day"] = when.min(initial=NEVER)
+    for s in range(3):
+        felt = (record.events[:, 1] == Event.SYMPTOM) & (record.events[:, 3] == s)
+        out[f"symptom {s}: day"] = record.events[felt, 0].min(initial=NEVER)
+    for cause in range(DEATH_OTHER, len(ORGANS)):
+        out[f"death by cause {cause}: day"] = (
+            record.death_day if record.death_cause == cause else NEVER
+        )
     for k, n in enumerate(record.cells.sum(axis=0)):
         out[f"cells of phenotype {k}"] = n
         out[f"metastases with phenotype {k}"] = (record.cells[1:, k] > 0).sum()
@@ -319,10 +369,14 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
                 out[f"{organ}: cells in {stage.label} ({when})"] = here
     for name, stage in zip("TNM", record.staging, strict=True):
         out[f"stage {name}"] = stage
+        for value in range(5):  # N goes up to 4
+            out[f"stage {name} is {value}"] = stage == value
     for t in range(4):
         for event in (Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END):
             that = (record.events[:, 1] == event) & (record.events[:, 3] == t)
             out[f"{event.label} {t}: day, sum"] = record.events[that, 0].sum()
+        start, end = (out[f"treatment_{what} {t}: day, sum"] for what in ("start", "end"))
+        out[f"treatment {t}: days"] = end - start if end > 0 else NEVER
     funnel = record.tallies.sum(axis=0)
     for stage in Stage:
         for tally in list(Tally)[1:]:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from metasim.engines import cells
-from metasim.engines.cells import cascade
+from metasim.engines.cells import cascade, clinic
 from metasim.engines.cells.clinic import Clinic, Given
+from metasim.law.course import Course
+from metasim.law.plan import Plan
 from metasim.law.rates import Law
 from metasim.terms import Stage
 from tests.twin import Simulate
@@ -118,6 +120,55 @@ def _never_undo(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(cascade.Cascade, "_obey", for_good)
 
 
+def _otherwise(**fields: Callable[[Course], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    """The cell engine reads a course, or a plan, in which these fields are something else."""
+
+    def plants(plant: pytest.MonkeyPatch) -> None:
+        prepare = Clinic.__init__
+
+        def wrong(self: Clinic, law: Law, course: Course, *args: Any) -> None:
+            new = {name: make(course) for name, make in fields.items()}
+            of_plan = {name: new.pop(name) for name in set(new) & set(Plan._fields)}
+            course = course._replace(plan=course.plan._replace(**of_plan), **new)
+            prepare(self, law, course, *args)
+
+        plant.setattr(Clinic, "__init__", wrong)
+
+    return plants
+
+
+def _staged(wrong: Callable[[float, float, float], tuple[float, ...]]) -> Any:
+    """T, N and M at diagnosis are something else."""
+
+    def plants(plant: pytest.MonkeyPatch) -> None:
+        stage = Clinic._stage
+        plant.setattr(Clinic, "_stage", lambda self, size: np.array(wrong(*stage(self, size))))
+
+    return plants
+
+
+def _live_longer(plant: pytest.MonkeyPatch) -> None:
+    """Death of other causes comes half as late again."""
+    prepare = Clinic.__init__
+
+    def late(self: Clinic, *args: Any) -> None:
+        prepare(self, *args)
+        self._other_death *= 1.5
+
+    plant.setattr(Clinic, "__init__", late)
+
+
+def _nobody(lethal: np.ndarray, which: slice) -> np.ndarray:
+    lethal = lethal.copy()
+    lethal[which] = np.inf
+    return lethal
+
+
+def _as_if_sensitive(law: Law) -> tuple[Law, ...]:
+    """What treatment changes is changed for all phenotypes as for the first."""
+    return tuple(one._replace(rho=one.rho[..., [0] * one.rho.shape[-1]]) for one in law.changed)
+
+
 @dataclass(frozen=True)
 class Planted:
     """A fault planted into the cell engine, and the scenario that shows it."""
@@ -153,3 +204,46 @@ FAULTS = {
     "cycles come a step late": Planted("chemotherapy", code=_cycle_late),
     "a regime is not undone at its end": Planted("changing", code=_never_undo),
 }
+
+CLINICAL = {
+    "what is not seen is removed, too": Planted(
+        "resection", code=_otherwise(seen_only=lambda course: course.plan.seen_only & False)
+    ),
+    "progression is three times the burden": Planted(
+        "chemotherapy",
+        code=lambda plant: plant.setattr(clinic, "PROGRESSION", 3.0),
+        needs=3,
+    ),
+    "whoever is due is treated": Planted(
+        "resection", code=lambda plant: plant.setattr(Clinic, "_suits", lambda *args: True)
+    ),
+    "the burden is no condition": Planted(
+        "chemotherapy",
+        code=_otherwise(
+            only_burden=lambda course: np.tile([0.0, np.inf], (len(course.plan.trigger), 1))
+        ),
+    ),
+    "every primary is T1": Planted("resection", code=_staged(lambda t, n, m: (1.0, n, m))),
+    "no N2": Planted("resection", code=_staged(lambda t, n, m: (t, min(n, 2.0), m)), needs=2),
+    "never M1": Planted("resection", code=_staged(lambda t, n, m: (t, n, 0.0)), needs=2),
+    "nothing is felt": Planted(
+        "chemotherapy", code=lambda plant: plant.setattr(Clinic, "_feel", lambda self: None)
+    ),
+    "other causes kill half as late again": Planted("resection", code=_live_longer),
+    "no organ's burden kills": Planted(
+        "resection",
+        code=_otherwise(lethal_cells=lambda course: _nobody(course.lethal_cells, slice(0, -1))),
+    ),
+    "the total burden does not kill": Planted(
+        "resection",
+        code=_otherwise(lethal_cells=lambda course: _nobody(course.lethal_cells, slice(-1, None))),
+    ),
+    "a changed rate meets no resistance": Planted(
+        "chemotherapy", _change(changed=_as_if_sensitive), needs=2
+    ),
+    "one drug's resistance is another's": Planted(
+        "chemotherapy",
+        code=_otherwise(survival=lambda course: course.plan.survival[..., [0, 1, 1]]),
+    ),
+}
+"""Faults of the clinical course; `make test` sees them all."""
