@@ -403,3 +403,11 @@ def test_a_change_of_soil_meets_penetrance():
     ratio = (changed.rho / plain.rho)[0, :, 0]
     assert ratio == pytest.approx([0.4, 0.4, 0.4**0.5, 1.0])
     assert (changed.death == plain.death).all()
+
+
+@ENGINES
+def test_a_colony_that_falls_two_classes_in_a_step_is_booked_where_it_stands(engine):
+    limits = {"micro_cells": 4.0, "macro_cells": 4.0}
+    asked = twin.scenario(clinic=limits, growth={"rho_per_day": 0.03}, run={"dt_days": 4.0})
+    for record in records(asked, engine, 60):
+        twin.check_books(record)

@@ -243,15 +243,14 @@ def step_colonies(
             continue
         alive[n_alive] = i
         n_alive += 1
-        if i > 0 and now >= micro_cells:
-            if math.isnan(days[i, 1]):
-                days[i, 1] = day
-            if (now > macro_cells) != (size > macro_cells):
-                stage_now = stage_of(i, now, macro_cells)
-                tally[stage, organ, LEFT] += now
-                tally[stage_now, organ, ENTERED] += now
-                if math.isnan(days[i, 2]):
-                    days[i, 2] = day
+        if i > 0 and now >= micro_cells and math.isnan(days[i, 1]):
+            days[i, 1] = day
+        if i > 0 and (now > macro_cells) != (size > macro_cells):
+            stage_now = stage_of(i, now, macro_cells)
+            tally[stage, organ, LEFT] += now
+            tally[stage_now, organ, ENTERED] += now
+            if math.isnan(days[i, 2]) and now > macro_cells:
+                days[i, 2] = day
         if visit and i > 0 and now >= detection_cells[organ] and math.isnan(days[i, 3]):
             days[i, 3] = day
             if math.isnan(seen[organ]):
