@@ -75,7 +75,7 @@ def children(process: subprocess.Popen[str]) -> list[int]:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A real Dask scheduler with workers on this machine: its address, and the workers."""
+    """A real Dask scheduler with workers on this machine: its address; the workers, and last itself."""
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
     port = free_port()
@@ -92,7 +92,7 @@ def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]
         for _ in range(workers)
     ]
     try:
-        yield address, hands
+        yield address, [*hands, scheduler]
     finally:
         for process in (*hands, scheduler):
             process.kill()

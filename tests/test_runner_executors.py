@@ -1,8 +1,14 @@
 """Executors: the same tables whoever computes them, and one clear message when they cannot."""
 
+import os
+import re
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -217,16 +223,81 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
     assert chunks >= 3
 
 
-def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path):
+@contextmanager
+def listening(words: bytes) -> Iterator[str]:
+    """Something that is no Dask scheduler: says its words to whoever comes, and no more."""
+    server, callers = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = server.accept()
+                callers.append(caller)  # and holds the line
+                caller.sendall(words)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    for one in (server, *callers):
+        one.close()
+
+
+@contextmanager
+def called(address: str) -> Iterator[str]:
+    yield address
+
+
+@pytest.mark.parametrize(
+    "somewhere",
+    [
+        lambda: called(f"tcp://127.0.0.1:{faults.free_port()}"),
+        lambda: called("http://127.0.0.1:1"),
+        lambda: called("nonsense"),
+        lambda: listening(b""),
+        lambda: listening(b"HTTP/1.0 400 Bad Request\r\n" * 40),
+    ],
+    ids=["closed", "http", "nonsense", "silent", "garbage"],
+)
+def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somewhere):
     pytest.importorskip("distributed")
-    address = f"tcp://127.0.0.1:{faults.free_port()}"
-    start = time.monotonic()
-    with pytest.raises(OptionError, match="no Dask scheduler answers there"):
-        ms.run(EVERYTHING, output=tmp_path / "a", scheduler=address, progress=False)
-    with pytest.raises(OptionError, match="no Dask scheduler answers there"):
-        ms.run(EVERYTHING, output=tmp_path / "a", scheduler="nonsense", progress=False)
-    assert time.monotonic() - start < 10
+    with somewhere() as address:
+        start = time.monotonic()
+        command = [sys.executable, "-m", "metasim", "run", "luminal_a", "--scheduler", address]
+        ended = subprocess.run(
+            [*command, "--output", "a"],
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "never_compiled"),
+                              "PYTHONPATH": str(faults.ROOT)},
+        )  # fmt: skip
+        assert time.monotonic() - start < 10
+    assert (ended.returncode, ended.stdout) == (2, "")
+    start = f"metasim: --scheduler {address}: no Dask scheduler answers there ("
+    assert ended.stderr.startswith(start)
+    assert ended.stderr.count("\n") == 1
+    assert "memory" not in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp_path):
+    pytest.importorskip("distributed")
+    folder = tmp_path / "a"
+    options = ["--patients", "1500", "--record", "metastases", "--no-figures", "--quiet"]
+    command = [sys.executable, "-m", "metasim", "run", "luminal_a", *options]
+    with faults.cluster(1) as (address, (_, scheduler)):
+        stopped = subprocess.Popen(
+            [*command, "--scheduler", address, "--output", str(folder)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=faults.ROOT,
+        )  # fmt: skip
+        faults.wait_until(lambda: faults.parts(folder) >= 2)
+        scheduler.kill()
+        said, complaint = stopped.communicate(timeout=20)
+    assert (stopped.returncode, said) == (2, "")
+    assert re.fullmatch(
+        rf"metasim: the Dask scheduler at {address} is gone; [\d,]+ of 1,500 patients are kept, "
+        r"--resume goes on from there\n",
+        complaint,
+    ), complaint
+    whole = run(MANY, tmp_path / "b", executor="serial")
+    assert run(MANY, folder, executor="serial", resume=True) == whole
 
 
 def test_scheduler_without_workers_is_one_message(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def run(
     cohort = Cohort(plan.scenario, tuple(engine_options.items()))
     into = _writer(cohort, plan, output, overwrite, resume)
     if prepare is not None:
-        refuse(into)
+        refuse(into, scheduler)
         prepare(plan.scenario)
     with into as writer:
         done = sum(span.size for span in writer.finished())
@@ -115,7 +115,8 @@ def run(
             writer.discard()
             which = "" if patient is not None else f"all {patients.size:,} patients failed, first "
             raise LimitError(which + rounds.first_failure)
-        return writer.finish({**about, "patients": patients.size}, _text(plan, patients))
+        with stoppable(report, output is not None, overwrite):
+            return writer.finish({**about, "patients": patients.size}, _text(plan, patients))
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,17 @@ class _Plan:
         return explicit_toml(self.scenario)
 
 
-def refuse(into: AbstractContextManager[object]) -> None:
-    """Open what a run writes into, and close it: refuses now what it would refuse later.
+def refuse(into: AbstractContextManager[object], scheduler: str | None) -> None:
+    """Open what a run writes into, and close it, and reach the scheduler: refuses now, not later.
 
     Raises:
         ResultsError: it cannot be written, or resumed.
+        OptionError: the scheduler cannot be reached.
     """
     with into:
         pass
+    if scheduler is not None:
+        executors.reach(scheduler)
 
 
 def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Plan:

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from metasim.errors import RunInterrupted
+from metasim.errors import MetasimError, OptionError, RunInterrupted
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WORKERS_SHOWN = 8
@@ -134,7 +134,7 @@ def reporting(total: int, done: int, show: bool) -> Iterator[Reporter]:
 
 @contextmanager
 def stoppable(report: Reporter, kept: bool, overwrite: bool) -> Iterator[None]:
-    """Turn Ctrl-C into a message that says how far the run came.
+    """Have Ctrl-C, a full disk and lost workers say how far the run came and how it goes on.
 
     Args:
         report: what is done.
@@ -144,14 +144,20 @@ def stoppable(report: Reporter, kept: bool, overwrite: bool) -> Iterator[None]:
     Raises:
         RunInterrupted: on Ctrl-C.
     """
+    options = "--resume --overwrite" if overwrite else "--resume"
     try:
         yield
     except KeyboardInterrupt:
-        options = "--resume --overwrite" if overwrite else "--resume"
         way_on = f"; they are kept, {options} goes on from there" if kept and report.done else ""
-        raise RunInterrupted(
-            f"stopped after {report.done:,} of {report.total:,} patients{way_on}"
-        ) from None
+        raise RunInterrupted(f"stopped after {_far(report)}{way_on}") from None
+    except MetasimError as error:
+        if kept and report.done and not isinstance(error, OptionError):
+            error.args = (f"{error}; {_far(report)} are kept, {options} goes on from there",)
+        raise
+
+
+def _far(report: Reporter) -> str:
+    return f"{report.done:,} of {report.total:,} patients"
 
 
 def _short(rate: float) -> str:

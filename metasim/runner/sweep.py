@@ -88,7 +88,7 @@ def sweep(
         folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
     )
     if prepare is not None:
-        refuse(into)
+        refuse(into, scheduler)
         prepare(base)
     with into as parts:
         done = sum(span.size for span in parts.finished())
@@ -110,7 +110,8 @@ def sweep(
                     report(finished.worker, finished.span.size, failures)
         about = provenance(base, started, time.perf_counter() - wall)
         about |= {"executor": dispatcher.executor.name, "design": plan.kind}
-        out = publish_sweep(parts, text, about, plan.keys, plan.values)
+        with stoppable(report, output is not None, overwrite):
+            out = publish_sweep(parts, text, about, plan.keys, plan.values)
     if output is None:
         import atexit
 
