@@ -75,7 +75,7 @@ def children(process: subprocess.Popen[str]) -> list[int]:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A real Dask scheduler with workers on this machine: its address; the workers, and last itself."""
+    """A real Dask scheduler with workers here: its address; the workers, and last itself."""
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
     port = free_port()

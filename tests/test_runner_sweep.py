@@ -1,5 +1,7 @@
 """Sweeps and sensitivity: each point is a run, a mistake is one message."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,13 +59,24 @@ def test_sweep_is_the_same_on_workers_in_other_chunks_and_resumed(tmp_path, monk
         patch.setattr(Reporter, "say", stop)
         with pytest.raises(RunInterrupted, match="of 180 patients; they are kept"):
             ms.sweep(BASE, VARY, output=tmp_path / "c", chunk=17, **QUIET)
-    other = {"soil.bone.niche": (0.0, 1.0, 0.25)}
-    with pytest.raises(
-        ResultsError, match="cannot resume, the stopped run differs in 1 key: values"
-    ):
-        ms.sweep(BASE, other, output=tmp_path / "c", resume=True, **QUIET)
+    asked = {"output": tmp_path / "c", "resume": True, **QUIET}
+    plan = design(BASE, [Range("soil.bone.niche", 0.0, 1.0, 0.5)])
+    for vary, options, message in [
+        ({"soil.bone.niche": (0.0, 1.0, 0.25)}, {},
+         "in 1 key: --vary soil.bone.niche was '0:1:0.5', is '0:1:0.25'$"),
+        ({"soil.bone.niche": (0.0, 1.0)}, {"kind": "lhs", "points": 4},
+         "in 3 keys: --design was 'grid', is 'lhs'; --points was 'unset', is '4'; --vary soil"),
+        (replace(plan, values=plan.values * (1 - 1e-15)), {}, "in 1 key: values$"),
+    ]:  # fmt: skip
+        with pytest.raises(ResultsError, match=f"cannot resume, the stopped run differs {message}"):
+            ms.sweep(BASE, vary, **options, **asked)
     ms.sweep(BASE, VARY, output=tmp_path / "c", resume=True, chunk=40, **QUIET)
     assert faults.tables(tmp_path / "c") == whole
+    before = (tmp_path / "c" / "provenance.json").read_bytes()
+    ms.sweep(BASE, VARY, **asked)  # is finished
+    assert (tmp_path / "c" / "provenance.json").read_bytes() == before
+    with pytest.raises(ResultsError, match="exists, of a finished run that differs in 1 key: --va"):
+        ms.sweep(BASE, {"soil.bone.niche": (0.0, 1.0, 1.0)}, **asked)
     table = ms.open_sweep(tmp_path / "c").table
     csv = pd.read_csv(tmp_path / "c" / "sweep.csv")
     pd.testing.assert_frame_equal(csv, table, check_dtype=False)
@@ -154,6 +167,10 @@ def test_sensitivity_finds_what_matters(tmp_path, method, size):
     assert clear.to_dict() == {
         "soil.bone.multiplier.colonization": True, "soil.brain.hypoxia": False
     }  # fmt: skip
+    asked_again = {"method": method, "output": tmp_path / "a", "resume": True}
+    ms.sensitivity(asked, ranges, size=size, **asked_again, **QUIET)  # is finished
+    with pytest.raises(ResultsError, match=rf"in 1 key: --size was '{size}', is '4'"):
+        ms.sensitivity(asked, ranges, size=4, **asked_again, **QUIET)
     again = ms.open_sensitivity(tmp_path / "a")
     pd.testing.assert_frame_equal(again.table, study.table)
     axes = plots.ranking(again)

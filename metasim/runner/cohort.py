@@ -15,8 +15,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from metasim.errors import LimitError, OptionError
-from metasim.results.parts import Span
-from metasim.results.store import Results
+from metasim.results.parts import PartsFolder, Span
+from metasim.results.store import Results, open_results
 from metasim.results.writers import FolderWriter, MemoryWriter, Writer
 from metasim.runner import executors
 from metasim.runner.dispatch import Dispatcher, Todo, versions
@@ -57,7 +57,7 @@ def run(
         scenario: from `metasim.load`.
         output: results folder to write; None keeps the results in memory.
         overwrite: replace an existing results folder.
-        resume: go on with a run into `output` that was stopped.
+        resume: go on with a run into `output` that was stopped; if it is finished, that is all.
         progress: show progress on standard error.
         workers: local processes; None: as many as there are cores, once the run's pace shows that
             it takes longer than a few seconds in this process.
@@ -87,6 +87,8 @@ def run(
         raise OptionError(f"chunk = {chunk}: at least 1 patient is needed")
     cohort = Cohort(plan.scenario, tuple(engine_options.items()))
     into = _writer(cohort, plan, output, overwrite, resume)
+    if isinstance(into, FolderWriter) and is_complete(into, progress):
+        return open_results(into.folder)
     if prepare is not None:
         refuse(into, scheduler)
         prepare(plan.scenario)
@@ -137,6 +139,18 @@ class _Plan:
     def text(self) -> str:
         """The scenario written out."""
         return explicit_toml(self.scenario)
+
+
+def is_complete(into: PartsFolder, progress: bool) -> bool:
+    """Whether a run is to be resumed that is finished already; says so with `progress`.
+
+    Raises:
+        ResultsError: another finished run lies there.
+    """
+    complete = into.complete()
+    if complete and progress:
+        print("already complete", file=sys.stderr)
+    return complete
 
 
 def refuse(into: AbstractContextManager[object], scheduler: str | None) -> None:

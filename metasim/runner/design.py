@@ -1,8 +1,8 @@
 """The points of a sweep: which keys vary, and which values they take at each point."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ class Range:
     high: float
     step: float | None = None
 
+    def __str__(self) -> str:
+        return ":".join(f"{x:.12g}" for x in (self.low, self.high, self.step) if x is not None)
+
     def count(self) -> float:
         """How many values a grid has.
 
@@ -70,11 +73,13 @@ class Design:
         keys: what varies.
         values: (P, len(keys)) a row per point.
         kind: one of `SAMPLERS`, or what else made the points.
+        asked: option -> value, from which the points came; empty: they were given.
     """
 
     keys: tuple[str, ...]
     values: Array
     kind: str
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self, point: int) -> dict[str, float]:
         """Key path -> value at a point."""
@@ -157,7 +162,13 @@ def design(
         values = low + (high - low) * sampler.random(int(count))
     else:
         values = np.array(list(product(*(r.values() for r in ranges))))
-    return Design(keys, whole(values, keys), kind)
+    asked = {"--design": kind} | ({"--points": str(points)} if sampled else {}) | varying(ranges)
+    return Design(keys, whole(values, keys), kind, asked)
+
+
+def varying(ranges: Sequence[Range]) -> dict[str, str]:
+    """Option -> value of ranges."""
+    return {f"--vary {one.key}": str(one) for one in ranges}
 
 
 def check(scenario: Scenario, ranges: Sequence[Range]) -> None:
