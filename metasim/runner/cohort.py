@@ -108,7 +108,7 @@ def run(
                 rounds = _Rounds(cohort.level, writer, report, dispatcher, chunk)
                 patients = rounds.complete(plan)
         about = provenance(scenario, started, time.perf_counter() - wall)
-        about |= {"executor": dispatcher.executor.name, "workers": len(report.by_worker)}
+        about |= {"executor": dispatcher.executor.name, "workers": len(dispatcher.workers)}
         if patient is not None:
             about["patient"] = patient
         if until is not None:
@@ -230,7 +230,7 @@ class _Rounds:
         for done in self._dispatcher.complete(todo):
             packed, failures = done.result
             self._writer.write_chunk(done.span, packed)
-            self._report(done.worker, done.span.size, len(failures))
+            self._report(done.worker, done.span.size, len(failures), done.seconds)
             if failures and not self.first_failure:
                 self.first_failure = failures[0]
 

@@ -109,7 +109,7 @@ def sweep(
                 for finished in dispatcher.complete(todo):
                     packed, failures = finished.result
                     parts.write_chunk(finished.span, packed)
-                    report(finished.worker, finished.span.size, failures)
+                    report(finished.worker, finished.span.size, failures, finished.seconds)
         about = provenance(base, started, time.perf_counter() - wall)
         about |= {"executor": dispatcher.executor.name, "design": plan.kind}
         with stoppable(report, output is not None, overwrite):
