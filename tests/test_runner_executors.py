@@ -59,6 +59,8 @@ def test_patient_alone_is_the_same_as_among_all(tmp_path):
         everybody = pq.read_table(tmp_path / "all" / f"{name}.parquet").to_pylist()
         alone = pq.read_table(tmp_path / "one" / f"{name}.parquet").to_pylist()
         assert alone == [row for row in everybody if row["patient"] == 41]
+    about = ms.open_results(tmp_path / "one").provenance
+    assert (about["patient"], about["run_again"].split()[-2:]) == (41, ["--patient", "41"])
     about = ms.open_results(tmp_path / "one").summary.attrs
     assert about["patients"] + about["left_out"] == 1
 

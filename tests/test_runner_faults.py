@@ -350,6 +350,7 @@ def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
     shutil.rmtree(tmp_path / "a")
     with pytest.raises(MetasimError, match="would take more than 100,000,000 patients"):
         ms.run(asked, output=tmp_path / "a", **until | {"until": "bone.metastases+-0.00001"})
+    assert not partial_path(tmp_path / "a").exists()  # which would hinder the next run
 
 
 _PRESS_OFTEN = """

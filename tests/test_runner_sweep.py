@@ -1,6 +1,7 @@
 """Sweeps and sensitivity: each point is a run, a mistake is one message."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,9 @@ def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
         ("soil.bone.niche=0:1:1e-7", {}, "10,000,001 points are more than 1,000,000; --yes"),
         ("soil.bone.niche=0:1", {"kind": "lhs"}, "--design lhs needs --points"),
         ("soil.bone.niche=0:1:1", {"points": 3}, "a grid has the points"),
+        ("soil.bone.niche=0:1:0.3", {}, "ends at 0.9, not at 1; ask for 0:0.9:0.3, or for a step"),
+        ("soil.bone.niche=0:1:5", {}, "ends at 0, not at 1; ask for a smaller step"),
+        ("soil.bone.niche=0:1", {"kind": "sobol", "points": 33}, "power of 2, such as 32 or 64"),
         ("soil.bone.niche=0:1:1", {"kind": "random"}, "--design random: unknown"),
     ],
 )
@@ -207,6 +211,27 @@ def test_what_chance_alone_does_does_not_stand_out(method, size):
     driven = table(noise + 0.6 * points[:, 7])
     assert driven["clear"].sum() <= 2
     assert driven.loc[7, "clear"]
+
+
+def test_plot_draws_the_figures_of_a_sweep_and_of_a_study_again(tmp_path):
+    pytest.importorskip("SALib")
+    few = ["luminal_a", "--patients", "20", "--no-figures", "--vary"]
+    for command, wanted in [
+        (["sweep", *few, "soil.bone.niche=0:1:1"], "response_soil.bone.niche"),
+        (["sensitivity", *few, "soil.bone.niche=0:1", "--size", "2"], "ranking"),
+    ]:
+        folder = tmp_path / command[0]
+        made = CliRunner().invoke(app, [*command, "--output", str(folder)])
+        assert made.exit_code == 0, made.output
+        drawn = CliRunner().invoke(app, ["plot", str(folder)])
+        assert drawn.exit_code == 0, drawn.output
+        assert drawn.stdout.split() == [
+            str(folder / "figures" / f"{wanted}.{kind}") for kind in ("png", "pdf")
+        ]
+        assert all(Path(line).stat().st_size > 5000 for line in drawn.stdout.split())
+        refused = CliRunner().invoke(app, ["plot", str(folder), "--figure", "organ_counts"])
+        assert refused.exit_code == 2
+        assert "of a sweep, all figures are drawn" in refused.stderr
 
 
 def test_figures_of_sweeps(tmp_path):

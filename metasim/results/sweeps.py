@@ -91,6 +91,15 @@ class Sweep:
         return self.table[self.table["counted"] == self.counted(counted)]
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder says that it is a sweep."""
+    try:
+        about = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        return bool(about["format"] == FORMAT)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def open_sweep(folder: str | Path) -> Sweep:
     """Open a finished sweep.
 

@@ -111,6 +111,7 @@ def run(
         about |= {"executor": dispatcher.executor.name, "workers": len(dispatcher.workers)}
         if patient is not None:
             about["patient"] = patient
+            about["run_again"] = f"metasim run scenario.toml --patient {patient}"
         if until is not None:
             about["until"] = until
         if report.failures == patients.size:
@@ -223,7 +224,11 @@ class _Rounds:
             )
             if ratio <= 1:
                 return patients
-            patients = Span(0, precision.next_round(patients.size, ratio))
+            try:
+                patients = Span(0, precision.next_round(patients.size, ratio))
+            except OptionError:
+                self._writer.discard()  # there is nothing to go on to
+                raise
 
     def _round(self, patients: Span) -> None:
         todo = Todo(patients, self._writer.finished(), most=self._most, size=self._chunk)

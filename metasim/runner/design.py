@@ -46,20 +46,28 @@ class Range:
         """How many values a grid has.
 
         Raises:
-            OptionError: there is no step.
+            OptionError: there is no step, or it does not lead to the end.
         """
         if self.step is None:
             raise OptionError(
                 f"--vary {self.key}: a grid needs a step (LOW:HIGH:STEP); without one choose "
                 "--design lhs or sobol and --points"
             )
-        return float(np.floor((self.high - self.low) / self.step + 1e-9)) + 1
+        steps = float(np.floor((self.high - self.low) / self.step + 1e-9))
+        end = self.low + steps * self.step
+        if np.isfinite(end) and abs(end - self.high) > 1e-9 * max(self.step, abs(self.high)):
+            other = f"{self.low:.12g}:{end:.12g}:{self.step:.12g}" if steps else "a smaller step"
+            raise OptionError(
+                f"--vary {self.key}={self}: the last step ends at {end:.12g}, not at "
+                f"{self.high:.12g}; ask for {other}, or for a step that fits"
+            )
+        return steps + 1
 
     def values(self) -> Array:
-        """The values of a grid, both ends included if the step fits.
+        """The values of a grid, both ends included.
 
         Raises:
-            OptionError: there is no step.
+            OptionError: there is no step, or it does not lead to the end.
         """
         steps = np.arange(int(self.count()))
         return np.round(self.low + (self.step or 0.0) * steps, 12)
@@ -147,6 +155,11 @@ def design(
     sampled = kind != "grid"
     if sampled and (points is None or points < 1):
         raise OptionError(f"--design {kind} needs --points, at least 1")
+    if kind == "sobol" and points and points & (points - 1):
+        below = 1 << points.bit_length() - 1
+        raise OptionError(
+            f"--points {points}: sobol needs a power of 2, such as {below} or {2 * below}"
+        )
     if not sampled and points is not None:
         raise OptionError("--points: a grid has the points that its steps give")
     count = points or math.prod(r.count() for r in ranges)
