@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -71,6 +71,33 @@ def children(process: subprocess.Popen[str]) -> list[int]:
         ["ps", "-o", "pid=,stat=", "-s", str(process.pid)], capture_output=True, text=True
     ).stdout.split("\n")
     return [int(line.split()[0]) for line in found if line.strip() and "Z" not in line.split()[1]]
+
+
+@contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[Callable[[str], None]]:
+    """A small disk of its own at a folder, for who may mount one; "ro" and "rw" remount it so.
+
+    Raises:
+        PermissionError: this process may not.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        raise PermissionError("mount")
+    try:
+        yield lambda how: subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Fill the disk of a folder to the last byte; returns the file that does."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return ballast
 
 
 @contextmanager

@@ -225,6 +225,51 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
     assert chunks >= 3
 
 
+class _Slow:
+    """Computes nothing, slowly; notes which process begins and ends a chunk.
+
+    Args:
+        notes: where to.
+    """
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def __call__(self, first: int, count: int) -> list[int]:
+        (self.notes / f"begun {first} {os.getpid()}").touch()
+        time.sleep(0.3)
+        (self.notes / f"ended {first} {os.getpid()}").touch()
+        return list(range(first, first + count))
+
+    def by(self, process: int, what: str) -> set[int]:
+        """First numbers of the chunks that a process has begun, or ended."""
+        noted = (path.name.split() for path in self.notes.iterdir())
+        return {int(first) for kind, first, who in noted if (kind, who) == (what, str(process))}
+
+
+def test_what_a_killed_dask_worker_had_in_hand_is_computed_by_another(tmp_path):
+    pytest.importorskip("distributed")
+    slow, numbers = _Slow(tmp_path), []
+
+    def held() -> set[int]:
+        return slow.by(doomed.pid, "begun") - slow.by(doomed.pid, "ended")
+
+    with faults.cluster(2) as (address, (doomed, other, _)):
+        scheduler = executors.Dask(address)
+        scheduler._client.wait_for_workers(2, timeout=30)
+        with dispatch.Dispatcher(slow, scheduler) as dispatcher:
+            for done in dispatcher.complete(Todo(Span(0, 40), most=2, size=2)):
+                numbers += done.result
+                if len(numbers) == 10:
+                    faults.wait_until(held)
+                    doomed.kill()
+                    doomed.wait()
+                    lost = held()
+        assert lost  # it was killed in the midst of a chunk
+        assert lost <= slow.by(other.pid, "ended")
+    assert sorted(numbers) == list(range(40))  # and nothing twice
+
+
 @contextmanager
 def listening(words: bytes) -> Iterator[str]:
     """Something that is no Dask scheduler: says its words to whoever comes, and no more."""

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -305,6 +307,55 @@ def test_full_disk_is_one_message_and_loses_nothing(tmp_path, whole, monkeypatch
     monkeypatch.undo()
     assert faults.parts(tmp_path / "a") > 0
     assert resumed(tmp_path / "a") == whole
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Callable[[str], None]]:
+    """A small disk at tmp_path."""
+    with ExitStack() as stack:
+        try:
+            remount = stack.enter_context(faults.disk(tmp_path, megabytes=16))
+        except PermissionError:
+            pytest.skip("may not mount a disk")
+        yield remount
+
+
+@pytest.mark.parametrize("done", [5 * CHUNK, PATIENTS], ids=["midway", "in the end"])
+def test_real_disk_that_is_full_is_one_message_and_loses_nothing(tmp_path, whole, disk, done):
+    def say(report: Reporter) -> None:
+        if report.done == done:
+            faults.fill(tmp_path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "say", say)
+        message = f"No space left on device; {done:,} of 1,200 patients are kept, --resume goes on"
+        with pytest.raises(ResultsError, match=message):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(ResultsError, match=r"No space left|kept, --resume goes on"):
+        resumed(tmp_path / "a", chunk=CHUNK)  # there is no room yet
+    (tmp_path / "ballast").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        seen = stop_after(patch, -1, RuntimeError())
+        assert resumed(tmp_path / "a", chunk=CHUNK) == whole
+    assert seen == list(range(done + CHUNK, PATIENTS + 1, CHUNK))
+
+
+def test_disk_that_is_read_only_is_one_message_and_loses_nothing(tmp_path, whole, disk):
+    disk("ro")
+    with pytest.raises(ResultsError, match=f"^{tmp_path}.*: Read-only file system$"):
+        resumed(tmp_path / "a")
+    disk("rw")
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 5, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    disk("ro")
+    with pytest.raises(ResultsError, match=f"^{tmp_path}.*: Read-only file system$"):
+        resumed(tmp_path / "a")
+    disk("rw")
+    assert faults.parts(tmp_path / "a") == 5
+    assert resumed(tmp_path / "a", chunk=CHUNK) == whole
 
 
 def test_second_run_into_the_folder_is_refused_and_the_first_goes_on(tmp_path, whole):
