@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, Protocol
 
 from metasim.errors import MetasimError, OptionError
@@ -136,11 +136,14 @@ class Dask:
         from distributed import Client, KilledWorker
 
         self._scheduler = scheduler
+        self._silence = ExitStack()
+        self._silence.enter_context(_silent_dask())
         self._client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
         try:
             self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except TimeoutError:
             self._client.close()
+            self._silence.close()
             raise OptionError(
                 f"--scheduler {scheduler}: the scheduler has no workers; start some with "
                 f"`dask worker {scheduler} --nworkers auto --nthreads 1`"
@@ -180,6 +183,7 @@ class Dask:
         """See `Executor`; the cluster's workers stay, `kill` cancels what they compute."""
         self._pool.shutdown(wait=not kill)
         self._client.close()
+        self._silence.close()
 
 
 def reach(scheduler: str) -> None:
@@ -195,8 +199,6 @@ def reach(scheduler: str) -> None:
         import distributed  # noqa: F401
     except ImportError:
         raise OptionError("--executor dask needs Dask: pip install 'metasim[dask]'") from None
-    for name in _DASK_LOGS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     answer = "no answer"
 
     def ask() -> None:
@@ -211,10 +213,25 @@ def reach(scheduler: str) -> None:
             answer = "but something else"
 
     asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_SECONDS_TO_ANSWER + 1.0)
+    with _silent_dask():
+        asking.start()
+        asking.join(_SECONDS_TO_ANSWER + 1.0)
     if answer != "Scheduler":
         raise OptionError(f"--scheduler {scheduler}: no Dask scheduler answers there ({answer})")
+
+
+@contextmanager
+def _silent_dask() -> Iterator[None]:
+    """Dask's own log says nothing meanwhile."""
+    logs = [logging.getLogger(name) for name in _DASK_LOGS]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 async def _who_answers(address: str) -> str:
