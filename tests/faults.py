@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -74,8 +74,35 @@ def children(process: subprocess.Popen[str]) -> list[int]:
 
 
 @contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[Callable[[str], None]]:
+    """A small disk of its own at a folder, for who may mount one; "ro" and "rw" remount it so.
+
+    Raises:
+        PermissionError: this process may not.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        raise PermissionError("mount")
+    try:
+        yield lambda how: subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Fill the disk of a folder to the last byte; returns the file that does."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return ballast
+
+
+@contextmanager
 def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A real Dask scheduler with workers on this machine: its address, and the workers."""
+    """A real Dask scheduler with workers here: its address; the workers, and last itself."""
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
     port = free_port()
@@ -92,7 +119,7 @@ def cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]
         for _ in range(workers)
     ]
     try:
-        yield address, hands
+        yield address, [*hands, scheduler]
     finally:
         for process in (*hands, scheduler):
             process.kill()

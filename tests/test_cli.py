@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from metasim.cli import app
+from tests.faults import ROOT
 
 METASIM = [sys.executable, "-m", "metasim"]
 SMALL = ["--patients", "20", "--no-figures"]
@@ -183,6 +184,8 @@ def test_list_and_schema():
             ["run", "luminal_a", "--until", "bone.share +- 1%", "--patients", 5],
             "exclude each other",
         ),
+        (["run", "luminal_a", "--until", "bone.share +- 100%"], "any number of patients would do"),
+        (["run", "luminal_a", "--until", "bone.metastases +- 500%"], "ask for less"),
         (["sweep", "luminal_a", "--patients", 0], "not 0 (in --patients)"),
         (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-12"], "1,000,000,000,001 points"),
         (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-320"], "more than 1,000,000"),
@@ -231,6 +234,31 @@ def test_what_is_refused_is_refused_before_the_engine_is_compiled(finished, monk
     assert compiled == []
     assert metasim("run", "growth_only", *SMALL, "--quiet").exit_code == 0
     assert compiled == [True]
+
+
+def test_requeued_run_prints_what_is_finished_and_ends_well(finished):
+    folder, printed = finished
+    again = metasim("run", "luminal_a", "--patients", 60, "--output", folder, "--resume")
+    assert (again.exit_code, again.stdout, again.stderr) == (0, printed, "already complete\n")
+    said = refused("run", "luminal_a", "--patients", 61, "--output", folder, "--resume")
+    assert "differs in 1 key: run.patients was 60, is 61" in said
+
+
+def test_engine_compiled_elsewhere_is_not_announced_again(tmp_path):
+    code = "from metasim.engines.colonies import compiled; print(compiled())"
+
+    def ask() -> str:
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+        ).stdout
+
+    (tmp_path / "other_0123").mkdir()
+    (tmp_path / "other_0123" / "another.program-1.py311.nbi").touch()
+    assert ask() == "False\n"
+    (tmp_path / "colonies_4567").mkdir()
+    (tmp_path / "colonies_4567" / "__init__.simulate-1.py311.nbi").touch()
+    assert ask() == "True\n"
 
 
 def test_full_disk_behind_the_output_is_one_message(tmp_path):

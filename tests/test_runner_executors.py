@@ -1,8 +1,14 @@
 """Executors: the same tables whoever computes them, and one clear message when they cannot."""
 
+import os
+import re
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -53,6 +59,8 @@ def test_patient_alone_is_the_same_as_among_all(tmp_path):
         everybody = pq.read_table(tmp_path / "all" / f"{name}.parquet").to_pylist()
         alone = pq.read_table(tmp_path / "one" / f"{name}.parquet").to_pylist()
         assert alone == [row for row in everybody if row["patient"] == 41]
+    about = ms.open_results(tmp_path / "one").provenance
+    assert (about["patient"], about["run_again"].split()[-2:]) == (41, ["--patient", "41"])
     about = ms.open_results(tmp_path / "one").summary.attrs
     assert about["patients"] + about["left_out"] == 1
 
@@ -217,16 +225,130 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
     assert chunks >= 3
 
 
-def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path):
+class _Slow:
+    """Computes nothing, slowly; notes which process begins and ends a chunk.
+
+    Args:
+        notes: where to.
+    """
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def __call__(self, first: int, count: int) -> list[int]:
+        (self.notes / f"begun {first} {os.getpid()}").touch()
+        time.sleep(0.3)
+        (self.notes / f"ended {first} {os.getpid()}").touch()
+        return list(range(first, first + count))
+
+    def by(self, process: int, what: str) -> set[int]:
+        """First numbers of the chunks that a process has begun, or ended."""
+        noted = (path.name.split() for path in self.notes.iterdir())
+        return {int(first) for kind, first, who in noted if (kind, who) == (what, str(process))}
+
+
+def test_what_a_killed_dask_worker_had_in_hand_is_computed_by_another(tmp_path):
     pytest.importorskip("distributed")
-    address = f"tcp://127.0.0.1:{faults.free_port()}"
-    start = time.monotonic()
-    with pytest.raises(OptionError, match="no Dask scheduler answers there"):
-        ms.run(EVERYTHING, output=tmp_path / "a", scheduler=address, progress=False)
-    with pytest.raises(OptionError, match="no Dask scheduler answers there"):
-        ms.run(EVERYTHING, output=tmp_path / "a", scheduler="nonsense", progress=False)
-    assert time.monotonic() - start < 10
+    slow, numbers = _Slow(tmp_path), []
+
+    def held() -> set[int]:
+        return slow.by(doomed.pid, "begun") - slow.by(doomed.pid, "ended")
+
+    with faults.cluster(2) as (address, (doomed, other, _)):
+        scheduler = executors.Dask(address)
+        scheduler._client.wait_for_workers(2, timeout=30)
+        with dispatch.Dispatcher(slow, scheduler) as dispatcher:
+            for done in dispatcher.complete(Todo(Span(0, 40), most=2, size=2)):
+                numbers += done.result
+                if len(numbers) == 10:
+                    faults.wait_until(held)
+                    doomed.kill()
+                    doomed.wait()
+                    lost = held()
+        assert lost  # it was killed in the midst of a chunk
+        assert lost <= slow.by(other.pid, "ended")
+    assert sorted(numbers) == list(range(40))  # and nothing twice
+
+
+@contextmanager
+def listening(words: bytes) -> Iterator[str]:
+    """Something that is no Dask scheduler: says its words to whoever comes, and no more."""
+    server, callers = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = server.accept()
+                callers.append(caller)  # and holds the line
+                caller.sendall(words)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    for one in (server, *callers):
+        one.close()
+
+
+@contextmanager
+def called(address: str) -> Iterator[str]:
+    yield address
+
+
+@pytest.mark.parametrize(
+    "somewhere",
+    [
+        lambda: called(f"tcp://127.0.0.1:{faults.free_port()}"),
+        lambda: called("http://127.0.0.1:1"),
+        lambda: called("nonsense"),
+        lambda: listening(b""),
+        lambda: listening(b"HTTP/1.0 400 Bad Request\r\n" * 40),
+    ],
+    ids=["closed", "http", "nonsense", "silent", "garbage"],
+)
+def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somewhere):
+    pytest.importorskip("distributed")
+    import distributed.comm.core  # noqa: F401 - takes its time
+
+    with somewhere() as address:
+        start = time.monotonic()
+        with pytest.raises(OptionError, match="no Dask scheduler answers there"):
+            executors.reach(address)
+        assert time.monotonic() - start < 5  # what starting Python takes is left for the rest
+        command = [sys.executable, "-m", "metasim", "run", "luminal_a", "--scheduler", address]
+        ended = subprocess.run(
+            [*command, "--output", "a"],
+            capture_output=True, text=True, timeout=20, cwd=tmp_path,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "never_compiled"),
+                              "PYTHONPATH": str(faults.ROOT)},
+        )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    message = f"metasim: --scheduler {address}: no Dask scheduler answers there ("
+    assert ended.stderr.startswith(message)
+    assert ended.stderr.count("\n") == 1
+    assert "memory" not in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp_path):
+    pytest.importorskip("distributed")
+    folder = tmp_path / "a"
+    options = ["--patients", "1500", "--record", "metastases", "--no-figures", "--quiet"]
+    command = [sys.executable, "-m", "metasim", "run", "luminal_a", *options]
+    with faults.cluster(1) as (address, (_, scheduler)):
+        stopped = subprocess.Popen(
+            [*command, "--scheduler", address, "--output", str(folder)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=faults.ROOT,
+        )  # fmt: skip
+        faults.wait_until(lambda: faults.parts(folder) >= 2)
+        scheduler.kill()
+        said, complaint = stopped.communicate(timeout=20)
+    assert (stopped.returncode, said) == (2, "")
+    assert re.fullmatch(
+        rf"metasim: the Dask scheduler at {address} is gone; [\d,]+ of 1,500 patients are kept, "
+        r"--resume goes on from there\n",
+        complaint,
+    ), complaint
+    whole = run(MANY, tmp_path / "b", executor="serial")
+    assert run(MANY, folder, executor="serial", resume=True) == whole
 
 
 def test_scheduler_without_workers_is_one_message(tmp_path, monkeypatch):

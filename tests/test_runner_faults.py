@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 import metasim as ms
 from metasim.errors import MetasimError, ResultsError, RunInterrupted
 from metasim.results.folder import partial_path
-from metasim.results.parts import Span
+from metasim.results.parts import Span, read_part
 from metasim.runner import dispatch
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Processes
@@ -210,6 +212,82 @@ def test_truncated_part_is_computed_again(tmp_path, whole):
     assert seen[0] == 5 * CHUNK  # four chunks were sound, the fifth is the one computed again
 
 
+def zero_a_fifth(part: Path) -> None:
+    data = bytearray(part.read_bytes())
+    middle = slice(2 * len(data) // 5, 3 * len(data) // 5)
+    data[middle] = bytes(middle.stop - middle.start)
+    part.write_bytes(data)
+
+
+def test_part_that_is_damaged_within_is_named_and_computed_again(tmp_path, whole, monkeypatch):
+    part = partial_path(tmp_path / "a") / "parts" / "patients-000000000020-20.parquet"
+
+    def damage(report: Reporter) -> None:
+        if report.done == 5 * CHUNK:
+            zero_a_fifth(part)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "say", damage)
+        message = rf"{part}: damaged since it was written; 1,200 of 1,200 patients are kept, --res"
+        with pytest.raises(ResultsError, match=message):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    seen = stop_after(monkeypatch, -1, RuntimeError())
+    assert resumed(tmp_path / "a", chunk=CHUNK) == whole
+    assert seen == [PATIENTS]  # that chunk was computed again, and no other
+
+
+def test_any_damage_to_a_part_is_found(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 1, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            resumed(tmp_path / "a", chunk=1)
+    for part in partial_path(tmp_path / "a").glob("parts/*.parquet"):
+        sound, table = part.read_bytes(), read_part(part)
+        for place in range(len(sound)):
+            damaged = bytearray(sound)
+            damaged[place] ^= 1
+            part.write_bytes(damaged)
+            with pytest.raises(ResultsError, match="damaged"):
+                read_part(part)
+        part.write_bytes(sound)
+        assert read_part(part).equals(table)
+
+
+def test_run_killed_before_its_first_chunk_is_no_hindrance(tmp_path, whole):
+    fingerprint = partial_path(tmp_path / "a") / "fingerprint.json"
+    (fingerprint.parent / "parts").mkdir(parents=True)
+    fingerprint.write_text('{"record": "patients", "scenario": ""}')
+    ms.run(ASKED, output=tmp_path / "a", executor="serial", progress=False)
+    assert faults.tables(tmp_path / "a") == whole
+
+
+def test_finished_run_is_complete_and_is_not_computed_again(tmp_path, monkeypatch, capsys):
+    few = ASKED.replace({"run.patients": 20})
+    until = {"until": "lung.share +- 10 %", "chunk": 500}
+    runs = [(few, {}), (few, {"patient": 3}), (ASKED, until)]
+    for i, (asked, options) in enumerate(runs):
+        ms.run(asked, output=tmp_path / str(i), progress=False, **options)
+    monkeypatch.setattr(Dispatcher, "complete", None)  # whoever computes now breaks
+    for i, (asked, options) in enumerate(runs):
+        before = (tmp_path / str(i) / "provenance.json").read_bytes()
+        for how in ({}, {"overwrite": True}, {"scheduler": "tcp://127.0.0.1:1"}):
+            again = ms.run(asked, output=tmp_path / str(i), resume=True, **how, **options)
+            assert len(again.patients) == again.provenance["patients"]
+            assert capsys.readouterr().err == "already complete\n"
+        assert (tmp_path / str(i) / "provenance.json").read_bytes() == before
+    for asked, options, message in [
+        (
+            few.replace({"soil.bone.niche": 0.11}),
+            {},
+            r"in 1 key: soil\.bone\.niche was .*, is 0\.11;",
+        ),
+        (few.replace({"run.record": "patients"}), {}, "2 keys: record was 'metastases'"),
+        (few, {"patient": 3}, "in 1 key: patient was 'unset', is '3'; choose another folder"),
+    ]:
+        with pytest.raises(ResultsError, match=rf"/0 exists, of a finished run .*{message}"):
+            ms.run(asked, output=tmp_path / "0", resume=True, progress=False, **options)
+
+
 def test_full_disk_is_one_message_and_loses_nothing(tmp_path, whole, monkeypatch):
     written, write = 0, Path.write_bytes
 
@@ -221,11 +299,63 @@ def test_full_disk_is_one_message_and_loses_nothing(tmp_path, whole, monkeypatch
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ResultsError, match="No space left on device"):
+    way_on = (
+        r"No space left on device; \d+ of 1,200 patients are kept, --resume goes on from there$"
+    )
+    with pytest.raises(ResultsError, match=way_on):
         ms.run(ASKED, output=tmp_path / "a", executor="serial", chunk=CHUNK, progress=False)
     monkeypatch.undo()
     assert faults.parts(tmp_path / "a") > 0
     assert resumed(tmp_path / "a") == whole
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Callable[[str], None]]:
+    """A small disk at tmp_path."""
+    with ExitStack() as stack:
+        try:
+            remount = stack.enter_context(faults.disk(tmp_path, megabytes=16))
+        except PermissionError:
+            pytest.skip("may not mount a disk")
+        yield remount
+
+
+@pytest.mark.parametrize("done", [5 * CHUNK, PATIENTS], ids=["midway", "in the end"])
+def test_real_disk_that_is_full_is_one_message_and_loses_nothing(tmp_path, whole, disk, done):
+    def say(report: Reporter) -> None:
+        if report.done == done:
+            faults.fill(tmp_path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "say", say)
+        message = f"No space left on device; {done:,} of 1,200 patients are kept, --resume goes on"
+        with pytest.raises(ResultsError, match=message):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(ResultsError, match=r"No space left|kept, --resume goes on"):
+        resumed(tmp_path / "a", chunk=CHUNK)  # there is no room yet
+    (tmp_path / "ballast").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        seen = stop_after(patch, -1, RuntimeError())
+        assert resumed(tmp_path / "a", chunk=CHUNK) == whole
+    assert seen == list(range(done + CHUNK, PATIENTS + 1, CHUNK))
+
+
+def test_disk_that_is_read_only_is_one_message_and_loses_nothing(tmp_path, whole, disk):
+    disk("ro")
+    with pytest.raises(ResultsError, match=f"^{tmp_path}.*: Read-only file system$"):
+        resumed(tmp_path / "a")
+    disk("rw")
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 5, KeyboardInterrupt())
+        with pytest.raises(RunInterrupted):
+            resumed(tmp_path / "a", chunk=CHUNK)
+    disk("ro")
+    with pytest.raises(ResultsError, match=f"^{tmp_path}.*: Read-only file system$"):
+        resumed(tmp_path / "a")
+    disk("rw")
+    assert faults.parts(tmp_path / "a") == 5
+    assert resumed(tmp_path / "a", chunk=CHUNK) == whole
 
 
 def test_second_run_into_the_folder_is_refused_and_the_first_goes_on(tmp_path, whole):
@@ -271,6 +401,7 @@ def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
     shutil.rmtree(tmp_path / "a")
     with pytest.raises(MetasimError, match="would take more than 100,000,000 patients"):
         ms.run(asked, output=tmp_path / "a", **until | {"until": "bone.metastases+-0.00001"})
+    assert not partial_path(tmp_path / "a").exists()  # which would hinder the next run
 
 
 _PRESS_OFTEN = """

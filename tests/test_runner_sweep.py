@@ -1,5 +1,8 @@
 """Sweeps and sensitivity: each point is a run, a mistake is one message."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,13 +60,24 @@ def test_sweep_is_the_same_on_workers_in_other_chunks_and_resumed(tmp_path, monk
         patch.setattr(Reporter, "say", stop)
         with pytest.raises(RunInterrupted, match="of 180 patients; they are kept"):
             ms.sweep(BASE, VARY, output=tmp_path / "c", chunk=17, **QUIET)
-    other = {"soil.bone.niche": (0.0, 1.0, 0.25)}
-    with pytest.raises(
-        ResultsError, match="cannot resume, the stopped run differs in 1 key: values"
-    ):
-        ms.sweep(BASE, other, output=tmp_path / "c", resume=True, **QUIET)
+    asked = {"output": tmp_path / "c", "resume": True, **QUIET}
+    plan = design(BASE, [Range("soil.bone.niche", 0.0, 1.0, 0.5)])
+    for vary, options, message in [
+        ({"soil.bone.niche": (0.0, 1.0, 0.25)}, {},
+         "in 1 key: --vary soil.bone.niche was '0:1:0.5', is '0:1:0.25'$"),
+        ({"soil.bone.niche": (0.0, 1.0)}, {"kind": "lhs", "points": 4},
+         "in 3 keys: --design was 'grid', is 'lhs'; --points was 'unset', is '4'; --vary soil"),
+        (replace(plan, values=plan.values * (1 - 1e-15)), {}, "in 1 key: values$"),
+    ]:  # fmt: skip
+        with pytest.raises(ResultsError, match=f"cannot resume, the stopped run differs {message}"):
+            ms.sweep(BASE, vary, **options, **asked)
     ms.sweep(BASE, VARY, output=tmp_path / "c", resume=True, chunk=40, **QUIET)
     assert faults.tables(tmp_path / "c") == whole
+    before = (tmp_path / "c" / "provenance.json").read_bytes()
+    ms.sweep(BASE, VARY, **asked)  # is finished
+    assert (tmp_path / "c" / "provenance.json").read_bytes() == before
+    with pytest.raises(ResultsError, match="exists, of a finished run that differs in 1 key: --va"):
+        ms.sweep(BASE, {"soil.bone.niche": (0.0, 1.0, 1.0)}, **asked)
     table = ms.open_sweep(tmp_path / "c").table
     csv = pd.read_csv(tmp_path / "c" / "sweep.csv")
     pd.testing.assert_frame_equal(csv, table, check_dtype=False)
@@ -102,6 +116,9 @@ def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
         ("soil.bone.niche=0:1:1e-7", {}, "10,000,001 points are more than 1,000,000; --yes"),
         ("soil.bone.niche=0:1", {"kind": "lhs"}, "--design lhs needs --points"),
         ("soil.bone.niche=0:1:1", {"points": 3}, "a grid has the points"),
+        ("soil.bone.niche=0:1:0.3", {}, "ends at 0.9, not at 1; ask for 0:0.9:0.3, or for a step"),
+        ("soil.bone.niche=0:1:5", {}, "ends at 0, not at 1; ask for a smaller step"),
+        ("soil.bone.niche=0:1", {"kind": "sobol", "points": 33}, "power of 2, such as 32 or 64"),
         ("soil.bone.niche=0:1:1", {"kind": "random"}, "--design random: unknown"),
     ],
 )
@@ -154,6 +171,10 @@ def test_sensitivity_finds_what_matters(tmp_path, method, size):
     assert clear.to_dict() == {
         "soil.bone.multiplier.colonization": True, "soil.brain.hypoxia": False
     }  # fmt: skip
+    asked_again = {"method": method, "output": tmp_path / "a", "resume": True}
+    ms.sensitivity(asked, ranges, size=size, **asked_again, **QUIET)  # is finished
+    with pytest.raises(ResultsError, match=rf"in 1 key: --size was '{size}', is '4'"):
+        ms.sensitivity(asked, ranges, size=4, **asked_again, **QUIET)
     again = ms.open_sensitivity(tmp_path / "a")
     pd.testing.assert_frame_equal(again.table, study.table)
     axes = plots.ranking(again)
@@ -190,6 +211,27 @@ def test_what_chance_alone_does_does_not_stand_out(method, size):
     driven = table(noise + 0.6 * points[:, 7])
     assert driven["clear"].sum() <= 2
     assert driven.loc[7, "clear"]
+
+
+def test_plot_draws_the_figures_of_a_sweep_and_of_a_study_again(tmp_path):
+    pytest.importorskip("SALib")
+    few = ["luminal_a", "--patients", "20", "--no-figures", "--vary"]
+    for command, wanted in [
+        (["sweep", *few, "soil.bone.niche=0:1:1"], "response_soil.bone.niche"),
+        (["sensitivity", *few, "soil.bone.niche=0:1", "--size", "2"], "ranking"),
+    ]:
+        folder = tmp_path / command[0]
+        made = CliRunner().invoke(app, [*command, "--output", str(folder)])
+        assert made.exit_code == 0, made.output
+        drawn = CliRunner().invoke(app, ["plot", str(folder)])
+        assert drawn.exit_code == 0, drawn.output
+        assert drawn.stdout.split() == [
+            str(folder / "figures" / f"{wanted}.{kind}") for kind in ("png", "pdf")
+        ]
+        assert all(Path(line).stat().st_size > 5000 for line in drawn.stdout.split())
+        refused = CliRunner().invoke(app, ["plot", str(folder), "--figure", "organ_counts"])
+        assert refused.exit_code == 2
+        assert "of a sweep, all figures are drawn" in refused.stderr
 
 
 def test_figures_of_sweeps(tmp_path):

@@ -13,20 +13,34 @@ from metasim.errors import OptionError
 
 @app.command()
 def plot(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")],
+    results: Annotated[
+        Path,
+        typer.Argument(metavar="RESULTS", help="A results folder, of a run, sweep or sensitivity."),
+    ],
     figure: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this figure; may be repeated.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
 ) -> None:
-    """Draw the figures of a finished run."""
+    """Draw the figures of a finished run, sweep or sensitivity study."""
     from metasim.results.plots import FIGURES, save_figures
+    from metasim.results.sensitivity import open_study
     from metasim.results.store import open_results
+    from metasim.results.sweeps import is_sweep
 
+    folder = output or results / "figures"
+    if is_sweep(results):
+        from metasim.results.plots.sweep import save_sweep_figures
+
+        if figure:
+            raise OptionError(f"--figure {figure[0]}: of a sweep, all figures are drawn")
+        for path in save_sweep_figures(open_study(results), folder):
+            print(path)
+        return
     unknown = sorted(set(figure or []) - set(FIGURES))
     if unknown:
         raise OptionError(f"--figure {unknown[0]}: unknown; allowed: {', '.join(FIGURES)}")
-    for path in save_figures(open_results(results), output or results / "figures", figure):
+    for path in save_figures(open_results(results), folder, figure):
         print(path)
 
 

@@ -116,7 +116,8 @@ class PartialFolder:
         """Mend or clear what an earlier run left."""
         self._put_back(self.path / "replaced")
         self._check_target()
-        if (self.path / "fingerprint.json").exists():
+        begun = (self.path / "fingerprint.json").exists()
+        if begun and any(self.path.glob("parts/*.parquet")):
             if self._resume:
                 return
             if not self._overwrite:

@@ -2,13 +2,15 @@
 
 A chunk is a span of consecutive numbers (of patients, or of a sweep's patients one point after
 the other). Its parts, one per table, are renamed into place; the one of the last table comes last
-and says that the chunk is complete. How a run was cut into chunks leaves no trace in the folder,
-and a resumed run may cut what is missing differently.
+and says that the chunk is complete. A part is a Parquet file and behind it the checksum of its
+bytes: a resumed run computes again what is damaged. How a run was cut into chunks leaves no trace
+in the folder, and a resumed run may cut what is missing differently.
 """
 
 import json
 import os
 import tomllib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metasim.errors import ResultsError
-from metasim.results.folder import PartialFolder, plain_errors, rows_of
+from metasim.results.folder import PartialFolder, plain_errors
 
 ROWS_PER_GROUP: Final = 1 << 18
+_CHECKSUM_BYTES: Final = 4
+DIGEST: Final = "values"
+"""Key of a fingerprint that stands for what is too long to be written out."""
 
 
 class Span(NamedTuple):
@@ -60,12 +65,42 @@ class PartsFolder:
         self._parts = self._partial.path / "parts"
         self._tables = tuple(tables)
         self._fingerprint = dict(fingerprint)
+        self._overwrite = overwrite
+        self._resume = resume
         self._finished: set[Span] = set()
 
     @property
     def folder(self) -> Path:
         """Absolute path of the results folder to be."""
         return self._partial.folder
+
+    @property
+    def fingerprint(self) -> dict[str, str | int]:
+        """What must be the same to resume, but for the scenario: goes into the provenance."""
+        return {key: value for key, value in self._fingerprint.items() if key != "scenario"}
+
+    def complete(self) -> bool:
+        """Whether a run is to be resumed that is finished already.
+
+        Raises:
+            ResultsError: a finished run of another fingerprint lies there, not to be replaced.
+        """
+        about, scenario = self.folder / "provenance.json", self.folder / "scenario.toml"
+        if not (self._resume and about.is_file() and scenario.is_file()):
+            return False
+        with plain_errors(self.folder):
+            try:
+                saved = json.loads(about.read_text(encoding="utf-8"))["fingerprint"]
+                saved["scenario"] = scenario.read_text(encoding="utf-8")
+                differing = self._differing(saved)
+            except (ValueError, TypeError, KeyError):
+                return False  # not ours, or damaged
+        if differing and not self._overwrite:
+            raise ResultsError(
+                f"{self.folder} exists, of a finished run that differs in {differing}; choose "
+                "another folder with --output, or --overwrite it"
+            )
+        return not differing
 
     def __enter__(self) -> Self:
         self._partial.__enter__()
@@ -100,7 +135,7 @@ class PartsFolder:
             path = self.part(name, span)
             unfinished = path.with_suffix(".tmp")
             with plain_errors(path):
-                unfinished.write_bytes(packed[name])
+                unfinished.write_bytes(packed[name] + _checksum(packed[name]))
                 os.replace(unfinished, path)
         self._finished.add(span)
         self._partial.keep = True
@@ -138,28 +173,36 @@ class PartsFolder:
         os.replace(unfinished, saved)
 
     def _check_fingerprint(self, saved: dict[str, Any]) -> None:
-        old, new = _keys_of(saved), _keys_of(self._fingerprint)
-        differing = [
-            f"{key} was {old.get(key, 'unset')!r}, is {new.get(key, 'unset')!r}"
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
-        ]
-        if differing:
-            shown = "; ".join(differing[:5]) + ("; ..." if len(differing) > 5 else "")
-            keys = "key" if len(differing) == 1 else "keys"
+        if differing := self._differing(saved):
             raise ResultsError(
-                f"{self.folder}: cannot resume, the stopped run differs in "
-                f"{len(differing)} {keys}: {shown}"
+                f"{self.folder}: cannot resume, the stopped run differs in {differing}"
             )
 
+    def _differing(self, saved: Mapping[str, Any]) -> str:
+        """How many keys of a fingerprint are others, and which; empty: none."""
+        old, new = _keys_of(saved), _keys_of(self._fingerprint)
+        differing = {
+            key: f"{key} was {old.get(key, 'unset')!r}, is {new.get(key, 'unset')!r}"
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+        }
+        if DIGEST in differing:  # tells a reader nothing that the others do not
+            del differing[DIGEST]
+            differing = differing or {DIGEST: DIGEST}
+        several = list(differing.values())
+        shown = "; ".join(several[:5]) + ("; ..." if len(several) > 5 else "")
+        keys = "key" if len(several) == 1 else "keys"
+        return f"{len(several)} {keys}: {shown}" if several else ""
+
     def _whole_chunks(self) -> set[Span]:
-        """Chunks all of whose parts end in a readable footer; all other files are deleted."""
+        """Chunks all of whose parts are sound; all other files are deleted."""
         found: dict[Span, set[str]] = {}
         for path in self._parts.iterdir():
             try:
-                name, first, size = path.stem.rsplit("-", 2)
-                rows_of(path)
-                found.setdefault(Span(int(first), int(size)), set()).add(name)
+                name, first, size = path.name.removesuffix(".parquet").rsplit("-", 2)
+                span = Span(int(first), int(size))
+                _sound(path)
+                found.setdefault(span, set()).add(name)
             except (ResultsError, ValueError):
                 path.unlink()
         whole = {span for span, names in found.items() if names >= set(self._tables)}
@@ -176,9 +219,22 @@ def encoded(table: pa.Table) -> bytes:
     return bytes(buffer.getvalue())
 
 
+def read_part(path: Path) -> pa.Table:
+    """The table of a part.
+
+    Raises:
+        ResultsError: it is damaged.
+    """
+    return pq.read_table(pa.BufferReader(_sound(path)))
+
+
 def join_parts(paths: Sequence[Path], target: Path) -> int:
-    """Join parts to one file; returns its number of rows."""
-    return write_rows(pq.read_schema(paths[0]), map(pq.read_table, paths), target)
+    """Join parts to one file; returns its number of rows.
+
+    Raises:
+        ResultsError: one of them is damaged.
+    """
+    return write_rows(read_part(paths[0]).schema, map(read_part, paths), target)
 
 
 def write_rows(schema: pa.Schema, tables: Iterable[pa.Table], target: Path) -> int:
@@ -212,10 +268,30 @@ def _one(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
+def _checksum(data: bytes | memoryview) -> bytes:
+    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES)
+
+
+def _sound(path: Path) -> memoryview:
+    """The Parquet file in a part.
+
+    Raises:
+        ResultsError: it is damaged.
+    """
+    data = memoryview(path.read_bytes())
+    file, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
+    if checksum != _checksum(file):
+        raise ResultsError(f"{path}: damaged since it was written")
+    return file
+
+
 def _keys_of(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """A fingerprint as a flat mapping, the scenario's keys by their dotted paths."""
-    rest = {key: value for key, value in fingerprint.items() if key != "scenario"}
-    return rest | dict(_leaves(tomllib.loads(fingerprint["scenario"]), ""))
+    keys = {key: value for key, value in fingerprint.items() if key != "scenario"}
+    keys |= dict(_leaves(tomllib.loads(fingerprint["scenario"]), ""))
+    if "until" in keys:
+        del keys["run.patients"]  # are what that takes
+    return keys
 
 
 def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -98,10 +98,23 @@ def open_sensitivity(folder: str | Path) -> Sensitivity:
     Raises:
         ResultsError: there is none in the folder.
     """
+    found = open_study(folder)
+    if not isinstance(found, Sensitivity):
+        raise ResultsError(f"{folder}: a sweep, but no sensitivity study")
+    return found
+
+
+def open_study(folder: str | Path) -> Sweep | Sensitivity:
+    """Open a finished sweep, as a sensitivity study if it is one.
+
+    Raises:
+        ResultsError: it is missing, damaged, or no sweep.
+    """
     import pandas as pd
 
     sweep = open_sweep(folder)
     path = sweep.folder / "sensitivity.parquet"
     if not path.is_file():
-        raise ResultsError(f"{folder}: a sweep, but no sensitivity study")
-    return Sensitivity(sweep, pd.read_parquet(path))
+        return sweep
+    with plain_errors(path):
+        return Sensitivity(sweep, pd.read_parquet(path))

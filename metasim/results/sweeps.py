@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from metasim.errors import ResultsError
 from metasim.results.folder import plain_errors, rows_of, write_texts
-from metasim.results.parts import PartsFolder, join_parts, write_rows
+from metasim.results.parts import PartsFolder, join_parts, read_part, write_rows
 from metasim.results.statistics import mean_interval, wilson_interval
 from metasim.results.store import Results
 from metasim.results.summary import COUNTS
@@ -91,6 +91,15 @@ class Sweep:
         return self.table[self.table["counted"] == self.counted(counted)]
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder says that it is a sweep."""
+    try:
+        about = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        return bool(about["format"] == FORMAT)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def open_sweep(folder: str | Path) -> Sweep:
     """Open a finished sweep.
 
@@ -133,12 +142,13 @@ def publish_sweep(
         ResultsError: the disk is full or cannot be written; the parts are kept.
     """
     about = {**provenance, "format": FORMAT, "keys": list(keys), "points": len(values)}
+    about["fingerprint"] = parts.fingerprint
 
     def fill(whole: Path) -> None:
         about["failures"] = join_parts(parts.paths("failures"), whole / "failures.parquet")
         tables = (
             _with_keys(table, keys, values)
-            for table in _by_point(map(pq.read_table, parts.paths("tallies")))
+            for table in _by_point(map(read_part, parts.paths("tallies")))
         )
         first = next(tables)
         target = whole / "sweep.parquet"

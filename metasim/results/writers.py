@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metasim.results.folder import stamp, write_texts
-from metasim.results.parts import PartsFolder, Span, encoded, join_parts
+from metasim.results.parts import PartsFolder, Span, encoded, join_parts, read_part
 from metasim.results.store import Results, open_results
 from metasim.results.tables import ALWAYS, FAILURES, TABLES_AT, conform
 from metasim.results.tally import merge, tally
@@ -141,7 +141,7 @@ class FolderWriter(PartsFolder):
 
     def tally(self) -> pa.Table:
         """The tally of all chunks so far."""
-        return merge(map(pq.read_table, self.paths("summary")))
+        return merge(map(read_part, self.paths("summary")))
 
     def finish(self, provenance: Mapping[str, Any], scenario_toml: str | None = None) -> Results:
         """Assemble the folder from the chunks, put it in place and open it.
@@ -159,7 +159,8 @@ class FolderWriter(PartsFolder):
             pq.write_table(summary, whole / "summary.parquet", compression="zstd")
             rows["summary"] = summary.num_rows
             text = scenario_toml or self._toml
-            write_texts(whole, text, stamp(provenance, self._record, rows))
+            about = {**provenance, "fingerprint": self.fingerprint}
+            write_texts(whole, text, stamp(about, self._record, rows))
 
         self.publish(fill)
         return open_results(self.folder)

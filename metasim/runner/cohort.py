@@ -15,8 +15,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from metasim.errors import LimitError, OptionError
-from metasim.results.parts import Span
-from metasim.results.store import Results
+from metasim.results.parts import PartsFolder, Span
+from metasim.results.store import Results, open_results
 from metasim.results.writers import FolderWriter, MemoryWriter, Writer
 from metasim.runner import executors
 from metasim.runner.dispatch import Dispatcher, Todo, versions
@@ -57,7 +57,7 @@ def run(
         scenario: from `metasim.load`.
         output: results folder to write; None keeps the results in memory.
         overwrite: replace an existing results folder.
-        resume: go on with a run into `output` that was stopped.
+        resume: go on with a run into `output` that was stopped; if it is finished, that is all.
         progress: show progress on standard error.
         workers: local processes; None: as many as there are cores, once the run's pace shows that
             it takes longer than a few seconds in this process.
@@ -87,8 +87,10 @@ def run(
         raise OptionError(f"chunk = {chunk}: at least 1 patient is needed")
     cohort = Cohort(plan.scenario, tuple(engine_options.items()))
     into = _writer(cohort, plan, output, overwrite, resume)
+    if isinstance(into, FolderWriter) and is_complete(into, progress):
+        return open_results(into.folder)
     if prepare is not None:
-        refuse(into)
+        refuse(into, scheduler)
         prepare(plan.scenario)
     with into as writer:
         done = sum(span.size for span in writer.finished())
@@ -106,16 +108,18 @@ def run(
                 rounds = _Rounds(cohort.level, writer, report, dispatcher, chunk)
                 patients = rounds.complete(plan)
         about = provenance(scenario, started, time.perf_counter() - wall)
-        about |= {"executor": dispatcher.executor.name, "workers": len(report.by_worker)}
+        about |= {"executor": dispatcher.executor.name, "workers": len(dispatcher.workers)}
         if patient is not None:
             about["patient"] = patient
+            about["run_again"] = f"metasim run scenario.toml --patient {patient}"
         if until is not None:
             about["until"] = until
         if report.failures == patients.size:
             writer.discard()
             which = "" if patient is not None else f"all {patients.size:,} patients failed, first "
             raise LimitError(which + rounds.first_failure)
-        return writer.finish({**about, "patients": patients.size}, _text(plan, patients))
+        with stoppable(report, output is not None, overwrite):
+            return writer.finish({**about, "patients": patients.size}, _text(plan, patients))
 
 
 @dataclass(frozen=True)
@@ -138,14 +142,29 @@ class _Plan:
         return explicit_toml(self.scenario)
 
 
-def refuse(into: AbstractContextManager[object]) -> None:
-    """Open what a run writes into, and close it: refuses now what it would refuse later.
+def is_complete(into: PartsFolder, progress: bool) -> bool:
+    """Whether a run is to be resumed that is finished already; says so with `progress`.
+
+    Raises:
+        ResultsError: another finished run lies there.
+    """
+    complete = into.complete()
+    if complete and progress:
+        print("already complete", file=sys.stderr)
+    return complete
+
+
+def refuse(into: AbstractContextManager[object], scheduler: str | None) -> None:
+    """Open what a run writes into, and close it, and reach the scheduler: refuses now, not later.
 
     Raises:
         ResultsError: it cannot be written, or resumed.
+        OptionError: the scheduler cannot be reached.
     """
     with into:
         pass
+    if scheduler is not None:
+        executors.reach(scheduler)
 
 
 def _planned(scenario: Scenario, patient: int | None, until: str | None) -> _Plan:
@@ -205,14 +224,18 @@ class _Rounds:
             )
             if ratio <= 1:
                 return patients
-            patients = Span(0, precision.next_round(patients.size, ratio))
+            try:
+                patients = Span(0, precision.next_round(patients.size, ratio))
+            except OptionError:
+                self._writer.discard()  # there is nothing to go on to
+                raise
 
     def _round(self, patients: Span) -> None:
         todo = Todo(patients, self._writer.finished(), most=self._most, size=self._chunk)
         for done in self._dispatcher.complete(todo):
             packed, failures = done.result
             self._writer.write_chunk(done.span, packed)
-            self._report(done.worker, done.span.size, len(failures))
+            self._report(done.worker, done.span.size, len(failures), done.seconds)
             if failures and not self.first_failure:
                 self.first_failure = failures[0]
 

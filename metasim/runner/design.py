@@ -1,8 +1,8 @@
 """The points of a sweep: which keys vary, and which values they take at each point."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final
 
@@ -39,24 +39,35 @@ class Range:
     high: float
     step: float | None = None
 
+    def __str__(self) -> str:
+        return ":".join(f"{x:.12g}" for x in (self.low, self.high, self.step) if x is not None)
+
     def count(self) -> float:
         """How many values a grid has.
 
         Raises:
-            OptionError: there is no step.
+            OptionError: there is no step, or it does not lead to the end.
         """
         if self.step is None:
             raise OptionError(
                 f"--vary {self.key}: a grid needs a step (LOW:HIGH:STEP); without one choose "
                 "--design lhs or sobol and --points"
             )
-        return float(np.floor((self.high - self.low) / self.step + 1e-9)) + 1
+        steps = float(np.floor((self.high - self.low) / self.step + 1e-9))
+        end = self.low + steps * self.step
+        if np.isfinite(end) and abs(end - self.high) > 1e-9 * max(self.step, abs(self.high)):
+            other = f"{self.low:.12g}:{end:.12g}:{self.step:.12g}" if steps else "a smaller step"
+            raise OptionError(
+                f"--vary {self.key}={self}: the last step ends at {end:.12g}, not at "
+                f"{self.high:.12g}; ask for {other}, or for a step that fits"
+            )
+        return steps + 1
 
     def values(self) -> Array:
-        """The values of a grid, both ends included if the step fits.
+        """The values of a grid, both ends included.
 
         Raises:
-            OptionError: there is no step.
+            OptionError: there is no step, or it does not lead to the end.
         """
         steps = np.arange(int(self.count()))
         return np.round(self.low + (self.step or 0.0) * steps, 12)
@@ -70,11 +81,13 @@ class Design:
         keys: what varies.
         values: (P, len(keys)) a row per point.
         kind: one of `SAMPLERS`, or what else made the points.
+        asked: option -> value, from which the points came; empty: they were given.
     """
 
     keys: tuple[str, ...]
     values: Array
     kind: str
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self, point: int) -> dict[str, float]:
         """Key path -> value at a point."""
@@ -142,6 +155,11 @@ def design(
     sampled = kind != "grid"
     if sampled and (points is None or points < 1):
         raise OptionError(f"--design {kind} needs --points, at least 1")
+    if kind == "sobol" and points and points & (points - 1):
+        below = 1 << points.bit_length() - 1
+        raise OptionError(
+            f"--points {points}: sobol needs a power of 2, such as {below} or {2 * below}"
+        )
     if not sampled and points is not None:
         raise OptionError("--points: a grid has the points that its steps give")
     count = points or math.prod(r.count() for r in ranges)
@@ -157,7 +175,13 @@ def design(
         values = low + (high - low) * sampler.random(int(count))
     else:
         values = np.array(list(product(*(r.values() for r in ranges))))
-    return Design(keys, whole(values, keys), kind)
+    asked = {"--design": kind} | ({"--points": str(points)} if sampled else {}) | varying(ranges)
+    return Design(keys, whole(values, keys), kind, asked)
+
+
+def varying(ranges: Sequence[Range]) -> dict[str, str]:
+    """Option -> value of ranges."""
+    return {f"--vary {one.key}": str(one) for one in ranges}
 
 
 def check(scenario: Scenario, ranges: Sequence[Range]) -> None:

@@ -119,6 +119,10 @@ class Dispatcher:
         executor: where; None: in this process, going on in processes on all cores once the pace
             says that starting them pays.
         say: takes what a user should know.
+
+    Attributes:
+        executor: where chunks are computed now.
+        workers: those that delivered since it was started, or started anew.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Dispatcher:
         self._compute = compute
         self._say = say
         self._payload: Compute | bytes = compute
+        self.workers: set[str] = set()
         self._may_grow = executor is None and cores() > 1
         self._use(executor or Serial())
         self._idle = True
@@ -159,6 +164,7 @@ class Dispatcher:
                     done = future.result()
                     del running[future]
                     todo.took(done)
+                    self.workers.add(done.worker)
                     yield done
             except self.executor.broken as error:
                 why = f"perhaps for want of memory ({type(error).__name__}: {error})"
@@ -171,6 +177,7 @@ class Dispatcher:
                     ) from None
                 if not self.executor.renew():
                     raise MetasimError(f"a worker was lost, {why}") from None
+                self.workers = set()
                 self._say("a worker was lost; what it had in hand is computed again")
             except ModuleNotFoundError as error:
                 raise MetasimError(f"the workers lack a package of this process: {error}") from None
@@ -194,6 +201,7 @@ class Dispatcher:
 
     def _use(self, executor: Executor) -> None:
         self.executor = executor
+        self.workers = set()
         if not isinstance(executor, Serial):
             self._payload = _pickled(self._compute)
 

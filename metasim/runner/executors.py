@@ -9,21 +9,25 @@ be found; with `fork` the threads of numba and Arrow that are already running ma
 starts clean processes, imports no script, and pickles classes of notebooks by value.
 """
 
+import asyncio
+import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, Protocol
 
-from metasim.errors import OptionError
+from metasim.errors import MetasimError, OptionError
 
 KINDS: Final = ("serial", "processes", "dask")
 """Executors by the name that `--executor` takes."""
 
+_SECONDS_TO_ANSWER: Final = 3.0
 _SECONDS_TO_CONNECT: Final = 4.0
+_DASK_LOGS: Final = ("distributed", "distributed.client", "tornado.application")
 
 
 class Executor(Protocol):
@@ -116,6 +120,8 @@ class Processes:
 class Dask:
     """Computes on the workers of a Dask scheduler that is already running.
 
+    Its own log is silent meanwhile: what a user should know is said here.
+
     Args:
         scheduler: its address, `tcp://host:8786`.
 
@@ -126,20 +132,18 @@ class Dask:
     name = "dask"
 
     def __init__(self, scheduler: str) -> None:
-        try:
-            from distributed import Client, KilledWorker
-        except ImportError:
-            raise OptionError("--executor dask needs Dask: pip install 'metasim[dask]'") from None
-        try:
-            self._client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise OptionError(
-                f"--scheduler {scheduler}: no Dask scheduler answers there ({error})"
-            ) from None
+        reach(scheduler)
+        from distributed import Client, KilledWorker
+
+        self._scheduler = scheduler
+        self._silence = ExitStack()
+        self._silence.enter_context(_silent_dask())
+        self._client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
         try:
             self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except TimeoutError:
             self._client.close()
+            self._silence.close()
             raise OptionError(
                 f"--scheduler {scheduler}: the scheduler has no workers; start some with "
                 f"`dask worker {scheduler} --nworkers auto --nthreads 1`"
@@ -154,16 +158,92 @@ class Dask:
 
     def slots(self) -> int:
         """See `Executor`."""
-        return max(1, int(sum(self._client.nthreads().values())))
+        try:
+            return max(1, int(sum(self._client.nthreads().values())))
+        except OSError as error:
+            raise CancelledError(str(error)) from error
 
     def renew(self) -> bool:
-        """See `Executor`; the scheduler has already tried other workers."""
+        """See `Executor`; the scheduler has already tried other workers.
+
+        Raises:
+            MetasimError: the scheduler is gone too.
+        """
+        gone = self._client.status != "running"
+        if not gone:
+            try:
+                reach(self._scheduler)
+            except OptionError:
+                gone = True
+        if gone:
+            raise MetasimError(f"the Dask scheduler at {self._scheduler} is gone")
         return False
 
     def close(self, *, kill: bool) -> None:
         """See `Executor`; the cluster's workers stay, `kill` cancels what they compute."""
         self._pool.shutdown(wait=not kill)
         self._client.close()
+        self._silence.close()
+
+
+def reach(scheduler: str) -> None:
+    """Make sure that a Dask scheduler answers.
+
+    It is asked in a thread of its own, on one connection: Dask's client neither bounds the time of
+    the first words, nor ends in order if they fail.
+
+    Raises:
+        OptionError: none answers within some seconds, or Dask is not installed.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise OptionError("--executor dask needs Dask: pip install 'metasim[dask]'") from None
+    answer = "no answer"
+
+    def ask() -> None:
+        nonlocal answer
+        try:
+            answer = asyncio.run(asyncio.wait_for(_who_answers(scheduler), _SECONDS_TO_ANSWER))
+        except TimeoutError:
+            pass
+        except (OSError, ValueError, TypeError) as error:
+            answer = str(error)
+        except Exception:  # its words, taken for Dask's, may mean anything: exabytes to come
+            answer = "but something else"
+
+    asking = threading.Thread(target=ask, daemon=True)
+    with _silent_dask():
+        asking.start()
+        asking.join(_SECONDS_TO_ANSWER + 1.0)
+    if answer != "Scheduler":
+        raise OptionError(f"--scheduler {scheduler}: no Dask scheduler answers there ({answer})")
+
+
+@contextmanager
+def _silent_dask() -> Iterator[None]:
+    """Dask's own log says nothing meanwhile."""
+    logs = [logging.getLogger(name) for name in _DASK_LOGS]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+
+
+async def _who_answers(address: str) -> str:
+    """What a Dask process at an address is: "Scheduler", "Worker"."""
+    from distributed.comm.core import connect
+    from distributed.core import send_recv
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")
+    comm = await connect(address, timeout=_SECONDS_TO_ANSWER, **options)
+    about = await send_recv(comm, op="identity", close=True)
+    return str(about["type"])
 
 
 def cores() -> int:

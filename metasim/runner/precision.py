@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from metasim.errors import MetasimError, OptionError
+from metasim.errors import OptionError
 from metasim.results.store import Results
 from metasim.results.summary import summarise
 from metasim.results.tally import ANY_DISTANT
@@ -58,11 +58,11 @@ class Precision:
         """How many patients the next round should end with.
 
         Raises:
-            MetasimError: that is more than a run may have.
+            OptionError: that is more than a run may have.
         """
         needed = patients * ratio**2 * 1.05
         if needed > _MOST_PATIENTS:
-            raise MetasimError(
+            raise OptionError(
                 f"--until {self.text!r}: after {patients:,} patients the interval is {ratio:.2g} "
                 f"times as wide as asked; that would take more than {_MOST_PATIENTS:,} patients"
             )
@@ -95,6 +95,8 @@ def parse(text: str, scenario: Mapping[str, Any]) -> Precision:
         half_width = math.nan
     if not 0 < half_width < math.inf:
         raise OptionError(f"--until {text!r}: the half width has to be a number above 0")
-    key = ANY_DISTANT if organ == "any_distant" else organ
     relative = bool(percent) and quantity == "metastases"
+    if half_width >= 1 and (relative or quantity == "share"):
+        raise OptionError(f"--until {text!r}: any number of patients would do; ask for less")
+    key = ANY_DISTANT if organ == "any_distant" else organ
     return Precision(text, key, quantity, half_width, relative)

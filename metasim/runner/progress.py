@@ -1,29 +1,57 @@
-"""Progress that tells the truth: patients done, failures, rate by worker, time left."""
+"""Progress that tells the truth: patients done, failures, rate, time left, who works at present."""
 
+import math
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final, NamedTuple
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
 
-from metasim.errors import RunInterrupted
+from metasim.errors import MetasimError, OptionError, RunInterrupted
 
-_SECONDS_BETWEEN_LINES = 10.0
-_WORKERS_SHOWN = 8
+_SECONDS_BETWEEN_LINES: Final = 10.0
+_SECONDS_BETWEEN_LOOKS: Final = 0.1
+_RECENT_SECONDS: Final = 10.0
+_RECENT_CHUNKS: Final = 3  # of those that take longer than that
+
+
+class _Chunk(NamedTuple):
+    """A chunk that came in.
+
+    Attributes:
+        when: it did.
+        worker: who computed it.
+        patients: how many.
+        seconds: how long it took.
+    """
+
+    when: float
+    worker: str
+    patients: int
+    seconds: float
+
+    @property
+    def recent(self) -> float:
+        """Seconds for which it counts as recent."""
+        return max(_RECENT_SECONDS, _RECENT_CHUNKS * self.seconds)
 
 
 class Reporter:
     """Counts what is done and says it where it is wanted; this one says nothing.
+
+    Rates are those of the last seconds, or of the last chunks where these take longer: a worker
+    that delivers no more is no longer counted.
 
     Args:
         total: patients of the run.
@@ -32,16 +60,19 @@ class Reporter:
 
     def __init__(self, total: int, done: int) -> None:
         self.total = total
-        self.begun_with = self.done = done
+        self.done = done
         self.failures = 0
-        self.by_worker: Counter[str] = Counter()
-        self.start = time.monotonic()
+        self._start = time.monotonic()
+        self._recent: deque[_Chunk] = deque()
 
-    def __call__(self, worker: str, patients: int, failures: int = 0) -> None:
-        """So many more patients are done, some of them failures."""
+    def __call__(self, worker: str, patients: int, failures: int, seconds: float) -> None:
+        """So many more patients are done, some of them failures; the worker took so long."""
         self.done += patients
         self.failures += failures
-        self.by_worker[worker] += patients
+        now = time.monotonic()
+        self._recent.append(_Chunk(now, worker, patients, seconds))
+        while now - self._recent[0].when >= self._recent[0].recent:
+            self._recent.popleft()
         self.say()
 
     def say(self) -> None:
@@ -50,20 +81,19 @@ class Reporter:
     def note(self, text: str) -> None:
         """Say something else."""
 
-    def rate(self) -> float:
-        """Patients per second since this run, or its resumption, began."""
-        return (self.done - self.begun_with) / max(time.monotonic() - self.start, 1e-9)
-
     def pace(self) -> str:
-        """The rate in words; with several workers, also of each."""
-        seconds = max(time.monotonic() - self.start, 1e-9)
-        text = f"{_short(self.rate())}/s"
-        each = [_short(count / seconds) for _, count in sorted(self.by_worker.items())]
-        if len(each) > 1:
-            cut = f" and {len(each) - _WORKERS_SHOWN} more" if len(each) > _WORKERS_SHOWN else ""
-            text += f" by {len(each)} workers ({' + '.join(each[:_WORKERS_SHOWN])}{cut})"
+        """Rate, time left, failures and workers in words, in order of importance."""
+        now = time.monotonic()
+        recent = [chunk for chunk in self._recent if now - chunk.when < chunk.recent]
+        since = max(now - self._start, 1e-9)
+        rate = sum(chunk.patients / min(chunk.recent, since) for chunk in recent)
+        text = f"{_short(rate)}/s, {_duration((self.total - self.done) / max(rate, 1e-9))} left"
         if self.failures:
             text += f", {self.failures:,} failed"
+        each = _rates(recent)
+        if len(each) > 1:
+            slow, fast = _short(min(each)), _short(max(each))
+            text += f", by {len(each)} workers, {slow if slow == fast else f'{slow}-{fast}'}/s each"
         return text
 
 
@@ -72,17 +102,14 @@ class _Lines(Reporter):
 
     def __init__(self, total: int, done: int) -> None:
         super().__init__(total, done)
-        self._last = self.start
+        self._last = self._start
 
     def say(self) -> None:
         now = time.monotonic()
         if now - self._last < _SECONDS_BETWEEN_LINES:
             return
         self._last = now
-        left = (self.total - self.done) / max(self.rate(), 1e-9)
-        self.note(
-            f"{self.done:,} of {self.total:,} patients, {self.pace()}, {_duration(left)} left"
-        )
+        self.note(f"{self.done:,} of {self.total:,} patients, {self.pace()}")
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -91,28 +118,47 @@ class _Lines(Reporter):
 class _Bar(Reporter):
     """A bar on a terminal."""
 
-    def __init__(self, total: int, done: int, bar: Progress) -> None:
+    def __init__(self, total: int, done: int, bar: "_BarAndPace") -> None:
         super().__init__(total, done)
         self._bar = bar
-        self._task = bar.add_task("patients", total=total, completed=done, pace="")
+        self._task = bar.add_task("patients", total=total, completed=done)
+        self._last = -math.inf
 
     def say(self) -> None:
-        self._bar.update(self._task, total=self.total, completed=self.done, pace=self.pace())
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LOOKS:
+            return
+        self._last = now
+        self._bar.pace = self.pace()
+        self._bar.update(self._task, total=self.total, completed=self.done)
 
     def note(self, text: str) -> None:
         self._bar.console.print(text, highlight=False)
 
 
+class _BarAndPace(Progress):
+    """The bar and what is done, and under it, in as many lines as that takes, the pace."""
+
+    pace = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.pace)
+
+
 @contextmanager
-def reporting(total: int, done: int, show: bool) -> Iterator[Reporter]:
+def reporting(
+    total: int, done: int, show: bool, console: Console | None = None
+) -> Iterator[Reporter]:
     """A progress bar on a terminal, plain lines now and then in a log, or nothing.
 
     Args:
         total: number of patients of the run.
         done: patients that a resumed run has already.
         show: False: nothing at all.
+        console: where a bar goes; None: standard error.
     """
-    console = Console(stderr=True)
+    console = console or Console(stderr=True)
     if not show:
         yield Reporter(total, done)
         return
@@ -121,20 +167,18 @@ def reporting(total: int, done: int, show: bool) -> Iterator[Reporter]:
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]}"),
+        BarColumn(bar_width=10),
+        TextColumn("{task.completed:,} of {task.total:,}"),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with _BarAndPace(*columns, console=console, transient=True) as bar:
         yield _Bar(total, done, bar)
 
 
 @contextmanager
 def stoppable(report: Reporter, kept: bool, overwrite: bool) -> Iterator[None]:
-    """Turn Ctrl-C into a message that says how far the run came.
+    """Have Ctrl-C, a full disk and lost workers say how far the run came and how it goes on.
 
     Args:
         report: what is done.
@@ -144,14 +188,30 @@ def stoppable(report: Reporter, kept: bool, overwrite: bool) -> Iterator[None]:
     Raises:
         RunInterrupted: on Ctrl-C.
     """
+    options = "--resume --overwrite" if overwrite else "--resume"
     try:
         yield
     except KeyboardInterrupt:
-        options = "--resume --overwrite" if overwrite else "--resume"
         way_on = f"; they are kept, {options} goes on from there" if kept and report.done else ""
-        raise RunInterrupted(
-            f"stopped after {report.done:,} of {report.total:,} patients{way_on}"
-        ) from None
+        raise RunInterrupted(f"stopped after {_far(report)}{way_on}") from None
+    except MetasimError as error:
+        if kept and report.done and not isinstance(error, OptionError):
+            error.args = (f"{error}; {_far(report)} are kept, {options} goes on from there",)
+        raise
+
+
+def _rates(recent: Iterable[_Chunk]) -> list[float]:
+    """Patients per second of each worker, while it computed."""
+    patients: defaultdict[str, int] = defaultdict(int)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for chunk in recent:
+        patients[chunk.worker] += chunk.patients
+        seconds[chunk.worker] += chunk.seconds
+    return [patients[worker] / max(seconds[worker], 1e-9) for worker in patients]
+
+
+def _far(report: Reporter) -> str:
+    return f"{report.done:,} of {report.total:,} patients"
 
 
 def _short(rate: float) -> str:

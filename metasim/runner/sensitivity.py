@@ -16,7 +16,7 @@ import numpy as np
 from metasim.errors import OptionError, ScenarioError
 from metasim.results.sensitivity import Sensitivity, chance, save_sensitivity, stands_out
 from metasim.results.statistics import z
-from metasim.runner.design import Design, Range, check, refuse_too_many, whole
+from metasim.runner.design import Design, Range, check, refuse_too_many, varying, whole
 from metasim.runner.sweep import sweep
 from metasim.scenario.biology import Soil
 from metasim.scenario.keys import find, split
@@ -87,7 +87,8 @@ def sensitivity(
     }
     points = _sample(problem, method, size, scenario.run.rng_seed)
     keys = tuple(problem["names"])
-    done = sweep(scenario, Design(keys, whole(points, keys), method), **options)
+    asked = {"--method": method, "--size": str(size)} | varying(ranges)
+    done = sweep(scenario, Design(keys, whole(points, keys), method, asked), **options)
     pairs = _pairs(method, points)
     tables = []
     for organ, part in done.rows().groupby("organ", sort=False):

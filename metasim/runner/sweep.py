@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from metasim.results.parts import PartsFolder, Span, encoded
-from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, publish_sweep
+from metasim.results.parts import DIGEST, PartsFolder, Span, encoded
+from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, open_sweep, publish_sweep
 from metasim.results.tally import tally
 from metasim.runner import executors
-from metasim.runner.cohort import MOST_AT_ONCE_ELSE, provenance, refuse
+from metasim.runner.cohort import MOST_AT_ONCE_ELSE, is_complete, provenance, refuse
 from metasim.runner.design import Design, Range, design
 from metasim.runner.dispatch import Dispatcher, Todo, versions
 from metasim.runner.patients import Cohort
@@ -59,7 +59,7 @@ def sweep(
         many: more than a million points are meant.
         output: folder to write; None: a temporary one, which goes with the Python session.
         overwrite: replace an existing folder.
-        resume: go on with a sweep into `output` that was stopped.
+        resume: go on with a sweep into `output` that was stopped; if it is finished, that is all.
         progress: show progress on standard error.
         workers: as for `metasim.run`, like the three below.
         executor: where chunks are computed.
@@ -81,14 +81,16 @@ def sweep(
     base = scenario.replace({"run.record": "summary"})
     text = explicit_toml(base)
     whole_row = Span(0, len(plan.values) * base.run.patients)
-    print_of = {"design": plan.kind, "keys": " ".join(plan.keys), "values": _digest(plan)}
+    print_of = {**(plan.asked or {"design": plan.kind}), DIGEST: _digest(plan)}
     print_of |= {name: versions()[name] for name in ("metasim", "numpy", "scipy", "numba", "mesa")}
     folder = Path(tempfile.mkdtemp(prefix="metasim-")) / "sweep" if output is None else output
     into = PartsFolder(
         folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
     )
+    if is_complete(into, progress):
+        return open_sweep(into.folder)
     if prepare is not None:
-        refuse(into)
+        refuse(into, scheduler)
         prepare(base)
     with into as parts:
         done = sum(span.size for span in parts.finished())
@@ -107,10 +109,11 @@ def sweep(
                 for finished in dispatcher.complete(todo):
                     packed, failures = finished.result
                     parts.write_chunk(finished.span, packed)
-                    report(finished.worker, finished.span.size, failures)
+                    report(finished.worker, finished.span.size, failures, finished.seconds)
         about = provenance(base, started, time.perf_counter() - wall)
         about |= {"executor": dispatcher.executor.name, "design": plan.kind}
-        out = publish_sweep(parts, text, about, plan.keys, plan.values)
+        with stoppable(report, output is not None, overwrite):
+            out = publish_sweep(parts, text, about, plan.keys, plan.values)
     if output is None:
         import atexit
 
@@ -167,4 +170,4 @@ def _at(point: int, table: pa.Table) -> pa.Table:
 def _digest(plan: Design) -> str:
     from hashlib import sha256
 
-    return sha256(plan.values.tobytes()).hexdigest()
+    return sha256(" ".join(plan.keys).encode() + plan.values.tobytes()).hexdigest()

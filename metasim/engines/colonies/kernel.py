@@ -99,4 +99,4 @@ def ready(function: Any, *examples: Any) -> Any:
 
 def compiled() -> bool:
     """Whether the engine has been compiled on this machine before."""
-    return any(CACHE.rglob("*.nbi"))
+    return any(Path(os.environ.get("NUMBA_CACHE_DIR") or CACHE).rglob("colonies_*/*.nbi"))
