@@ -349,7 +349,7 @@ def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
     run = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while not list(tmp_path.glob(".a.partial/parts/*.parquet")):
+    while len(list(tmp_path.glob(".a.partial/parts/*.parquet"))) < 12:  # some chunks are whole
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.01)
     while run.poll() is None:  # until the very end: Python's own shutdown, too

@@ -99,14 +99,12 @@ def _spare_the_wrong_ones(plant: pytest.MonkeyPatch) -> None:
 
 
 def _cycle_late(plant: pytest.MonkeyPatch) -> None:
-    cycle = Clinic._cycle
+    following = Clinic._next
 
-    def late(self: Clinic, t: int, it: Given) -> None:
-        due = it.start + it.cycles * self.course.plan.interval_days[t]
-        if it.cycles == 0 or self.day >= due + self.course.dt_days - 1e-9:
-            cycle(self, t, it)
+    def late(self: Clinic, t: int, it: Given) -> float:
+        return following(self, t, it) + (self.course.dt_days if it.cycles else 0.0)
 
-    plant.setattr(Clinic, "_cycle", late)
+    plant.setattr(Clinic, "_next", late)
 
 
 def _never_undo(plant: pytest.MonkeyPatch) -> None:
