@@ -47,13 +47,16 @@ def steady(cells: int) -> Scenario:
     )  # fmt: skip
 
 
-SIX = ("surgery", "radiotherapy", "chemotherapy", "endocrine", "bisphosphonate", "cdk46_inhibitor")
+SURGERY = {"kind": "surgery", "organ": "breast"}
+SIX = (
+    SURGERY, {"kind": "radiotherapy", "organ": "breast"}, {"kind": "chemotherapy"},
+    {"kind": "endocrine"}, {"kind": "bisphosphonate"},
+    {"kind": "antibody", "start": "diagnosis", "hazard_per_day": 0.005, "duration_days": 1826.25},
+)  # fmt: skip
 
 
-def treated(*kinds: str) -> Scenario:
-    """luminal_a with a plan; those for an organ are for the breast."""
-    local = ("surgery", "radiotherapy")
-    plan = [{"kind": kind} | ({"organ": "breast"} if kind in local else {}) for kind in kinds]
+def treated(*plan: dict[str, object]) -> Scenario:
+    """luminal_a with a plan."""
     return ms.load("luminal_a").replace(
         {"run.patients": _PATIENTS, "run.record": "metastases", "treatment": plan}
     )
@@ -78,7 +81,7 @@ def run(report: Report) -> None:
     report.line(f"untreated, 15 years, weekly steps, {colonies:.0f} colonies a patient",
                 rate, "patients/s", 1500.0, more_is_better=True)  # fmt: skip
     report.line("the same against the goal", rate, "patients/s", 5000.0, more_is_better=True)
-    removed = patients_per_second(treated("surgery"))
+    removed = patients_per_second(treated(SURGERY))
     report.line("luminal_a, primary removed at diagnosis", removed,
                 "patients/s", 1500.0, more_is_better=True)  # fmt: skip
     report.line("cost of six treatments, in that of surgery alone",
