@@ -28,7 +28,7 @@ MILLION = 1_000_000
 _SECONDS = 200.0  # for a million
 _MEMORY_MIB = 1_536.0
 _SECONDS_BETWEEN_SAMPLES = 0.2
-_ROUNDS = 15  # of each comparison: the machine's own speed changes from one to the next
+_ROUNDS = 7  # of each comparison: the machine's own speed changes from one to the next
 _FEWEST = 8_000  # patients on which workers are compared: some seconds
 _ADDITIONS = 20_000_000  # a second's worth
 
@@ -171,7 +171,7 @@ def run(report: Report, patients: int = MILLION) -> None:
 
     Args:
         report: prints them.
-        patients: of the large run; workers are compared on a hundredth, at least `_FEWEST`.
+        patients: of the large run; workers are compared on a twentieth, at least `_FEWEST`.
     """
     report.section("cohorts: luminal_a, 15 years, weekly steps, surgery, level patients")
     whole = watched(patients)
@@ -180,7 +180,7 @@ def run(report: Report, patients: int = MILLION) -> None:
     report.line("the same against the goal", whole.seconds, "s", limit / 2)
     report.line("peak memory of all its processes together", whole.memory_mib, "MiB", _MEMORY_MIB)
     report.note(f"(with shared pages counted in every process {whole.counted_twice_mib:,.0f} MiB)")
-    some = max(_FEWEST, patients // 100)
+    some = max(_FEWEST, patients // 20)
     with Crew(Processes(1), some) as one, Crew(Processes(2), some) as two:
         paces, rounds, plain = zip(
             *[(*_turns(one, two), two.plain_rate() / one.plain_rate()) for _ in range(_ROUNDS)],
