@@ -14,8 +14,8 @@ import mesa
 from bench.report import Report
 from metasim.engines.cells import CascadeModel
 from metasim.engines.cells.model import release
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.scenario.schema import Scenario
 
 

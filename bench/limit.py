@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import metasim as ms
 from bench.report import Report
 from metasim.engines.colonies import prepare
-from metasim.law.course import course_of
+from metasim.parameters.course import course_of
 from metasim.runner import streams
 from metasim.runner.patients import Cohort
 from metasim.scenario.draws import draw_parameters

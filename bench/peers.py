@@ -26,9 +26,10 @@ from scipy.stats import chi2, norm
 
 from bench.report import Report
 from metasim.engines.colonies import prepare
-from metasim.law.course import course_of
-from metasim.law.rates import Law, law_of
+from metasim.law.arrays import Law
 from metasim.law.vessels import walk_matrix
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.runner import streams
 from metasim.scenario.schema import Scenario
 from metasim.terms import Tally

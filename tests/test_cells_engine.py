@@ -17,8 +17,8 @@ from metasim.engines.cells.model import release
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, MetasimError, OptionError
 from metasim.law import closed_forms, vessels
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.scenario.schema import Scenario
 from metasim.terms import Gate, Stage, Tally
 from tests import twin

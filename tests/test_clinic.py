@@ -13,8 +13,8 @@ import pytest
 import metasim as ms
 from metasim.engines import cells, colonies
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.terms import Event, Gate, Tally
 from tests import twin
 from tests.significance import caught, counts_p, holds, share_p

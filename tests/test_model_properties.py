@@ -8,7 +8,7 @@ from scipy import stats
 
 import metasim as ms
 from metasim.engines import colonies
-from metasim.law.rates import law_of
+from metasim.parameters.rates import law_of
 from metasim.terms import Stage, Tally
 from tests.significance import LEVEL
 

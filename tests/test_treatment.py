@@ -10,8 +10,8 @@ from scipy import stats
 import metasim as ms
 from metasim.engines import cells, colonies
 from metasim.law import closed_forms
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from tests.significance import caught, counts_p, holds, mean_p, share_p
 
 ORACLES = Path(__file__).parent / "oracles"

@@ -16,8 +16,9 @@ import numpy as np
 from scipy import stats
 
 from metasim.engines.record import DEATH_OTHER, PatientRecord
-from metasim.law.course import course_of
-from metasim.law.rates import Law, law_of
+from metasim.law.arrays import Law
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.scenario.schema import Scenario
 from metasim.terms import Event, Stage, Tally
 

@@ -11,9 +11,7 @@ import pytest
 from metasim.engines import cells
 from metasim.engines.cells import cascade, clinic
 from metasim.engines.cells.clinic import Clinic, Given
-from metasim.law.course import Course
-from metasim.law.plan import Plan
-from metasim.law.rates import Law
+from metasim.law.arrays import Course, Law, Plan
 from metasim.terms import Stage
 from tests.twin import Simulate
 

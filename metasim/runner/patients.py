@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from metasim.engines.record import PatientRecord
 from metasim.errors import LimitError, MetasimError
-from metasim.law.course import Course, course_of, symptoms_of
-from metasim.law.rates import Law, Laws
+from metasim.law.arrays import Course, Law
+from metasim.parameters.course import course_of, symptoms_of
+from metasim.parameters.rates import Laws
 from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables

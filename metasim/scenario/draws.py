@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from metasim.scenario.distributions import support
+from metasim.scenario.checks.patients import support
 from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Distribution, Scenario
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from metasim.scenario import catalogue
-from metasim.scenario.distributions import KINDS
+from metasim.scenario.checks.patients import KINDS
 from metasim.scenario.layers import REMOVED
 from metasim.scenario.origin import STATUSES
 from metasim.scenario.schema import Scenario

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from metasim.errors import OptionError
-from metasim.law.course import course_of
-from metasim.law.rates import law_of
+from metasim.parameters.course import course_of
+from metasim.parameters.rates import law_of
 from metasim.runner import streams
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.schema import Scenario

@@ -7,8 +7,8 @@ import numpy as np
 
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.population import Population, drop, take, turns
+from metasim.law.arrays import Law
 from metasim.law.growth import birth_death, border_rate, net_growth
-from metasim.law.rates import Law
 from metasim.terms import Stage, Tally
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from metasim.engines.cells.cascade import DORMANT, PLACES, Cascade
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
-from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
+from metasim.law.arrays import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
 from metasim.terms import DAYS_PER_YEAR, Event, Tally
 
 

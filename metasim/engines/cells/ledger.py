@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law.course import Course
+from metasim.law.arrays import Course
 from metasim.terms import Event, Stage, Tally
 
 if TYPE_CHECKING:

@@ -25,8 +25,7 @@ from metasim.engines.cells.clinic import Clinic
 from metasim.engines.cells.population import Array
 from metasim.engines.record import DEATH_NONE, PatientRecord
 from metasim.errors import LimitError, OptionError
-from metasim.law.course import Course
-from metasim.law.rates import Law
+from metasim.law.arrays import Course, Law
 from metasim.terms import Stage, Tally
 
 MAX_CELLS = 200_000

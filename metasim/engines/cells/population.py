@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.ledger import Ledger
 from metasim.errors import LimitError, MetasimError
-from metasim.law.course import Course
-from metasim.law.rates import Law
+from metasim.law.arrays import Course, Law
 from metasim.terms import Gate, Route, Stage, Tally
 
 Array = NDArray[Any]

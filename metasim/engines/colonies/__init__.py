@@ -44,8 +44,7 @@ from metasim.engines.colonies.treating import (
 )
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, PatientRecord
 from metasim.errors import LimitError
-from metasim.law.course import Course
-from metasim.law.rates import Array, Ints, Law
+from metasim.law.arrays import Array, Course, Ints, Law
 from metasim.terms import Event, Stage, Tally
 
 __all__ = ["compiled", "prepare", "simulate"]

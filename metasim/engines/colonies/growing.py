@@ -23,7 +23,7 @@ from metasim.engines.colonies.units import (
     stacked,
 )
 from metasim.law import growth
-from metasim.law.rates import Array, Ints, Law
+from metasim.law.arrays import Array, Ints, Law
 
 # how a patient, or a step of its colonies, came out
 OK, NO_ROOM, TOO_MANY_COLONIES, TOO_MANY_CELLS = range(4)

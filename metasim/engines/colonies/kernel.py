@@ -15,11 +15,11 @@ import numba
 import numpy as np
 
 from metasim import terms
-from metasim.law import growth, plan
+from metasim.law import arrays, growth
 
 Part = TypeVar("Part", bound=tuple[Any, ...])
 
-_OTHERS = (growth, plan, terms)
+_OTHERS = (arrays, growth, terms)
 _SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(str(m.__file__)) for m in _OTHERS)])
 
 

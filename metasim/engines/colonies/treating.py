@@ -20,8 +20,16 @@ from metasim.engines.colonies.units import (
     REMOVED,
     STAGES,
 )
-from metasim.law.plan import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION, Plan
-from metasim.law.rates import Array, Ints
+from metasim.law.arrays import (
+    NEVER,
+    ON_DAY,
+    ON_DIAGNOSIS,
+    ON_RELAPSE,
+    PROGRESSION,
+    Array,
+    Ints,
+    Plan,
+)
 from metasim.terms import DAYS_PER_YEAR, Event
 
 _SURGERY, _START, _CYCLE, _END = np.array(
@@ -38,7 +46,7 @@ AWAKE, ASLEEP, SEEN = 0, 1, 2
 
 
 class Prescriptions(NamedTuple):
-    """The plan in few arrays (`metasim.law.plan.Plan`); each costs time in every call."""
+    """The plan in few arrays (`metasim.parameters.plan.Plan`); each costs time in every call."""
 
     marks: Ints  # (T, 9)
     numbers: Array  # (T, 7)

@@ -11,7 +11,7 @@ import numpy as np
 
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.kernel import inlined, kernel, view
-from metasim.law.rates import Array, Ints, Law
+from metasim.law.arrays import Array, Ints, Law
 from metasim.terms import Stage, Tally
 
 # where a unit is; also the first index of the pools of doomed units. numpy's integers: for each

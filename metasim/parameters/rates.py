@@ -1,94 +1,23 @@
-"""The whole law as frozen arrays: what an engine needs to draw a patient, and nothing else."""
+"""From a scenario to the arrays of its law, regime by regime."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metasim.law import fate
-from metasim.law.exposure import changing_of
-from metasim.law.parameters import Parameters
-from metasim.law.passage import alike, passage_of
+from metasim.law.arrays import Law
+from metasim.parameters.exposure import changing_of
+from metasim.parameters.lookup import Parameters
+from metasim.parameters.passage import alike, passage_of
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Treatment
 from metasim.terms import GrowthLaw
 
 Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _T = TypeVar("_T")
-
-
-class Law(NamedTuple):
-    """Biology of one step, for all patients of a chunk (leading axis P, length 1 if alike).
-
-    `patient(k)` cuts out one patient; the engines see that, without the leading axis, and
-    single numbers as arrays of length 1. Rates are per day, sizes in cells. O organs, K
-    phenotypes, C cluster classes (class 0: single cells); a state is route * O + organ.
-    """
-
-    # growth
-    growth_law: Ints  # (1,) metasim.terms.GrowthLaw
-    power_exponent: Array  # (P, 1)
-    rho: Array  # (P, O, K)
-    death: Array  # (P, O, K) turnover d
-    capacity: Array  # (P, O)
-    angiogenesis: Array  # (P, 3) avascular_cells, onset_cells, per_day (inf: from founding)
-    mutation: Array  # (P, K, K) probability per division of a daughter of the second phenotype
-    # exit rates
-    invasion: Array  # (P, 3) per_day, reference_cells, border_exponent
-    moving: Array  # (P, 4) intravasation, extravasation, washout, colonization
-    dormancy: Array  # (P, O)
-    reawakening: Array  # (P, O)
-    dormant_death: Array  # (P, 1)
-    # units
-    cluster_cells: Ints  # (C,)
-    cluster_share: Array  # (P, C) share of the leaving cells
-    # gates and the flow
-    gate_invasion: Array  # (P, O, K)
-    gate_intravasation: Array  # (P, O, K)
-    gate_arrest: Array  # (P, O, K, C) at each bed, if not destroyed there
-    gate_extravasation: Array  # (P, O, K)
-    gate_colonization: Array  # (P, O, K)
-    death_per_pass: Array  # (P, C)
-    lymph: Array  # (P, O) share of the cells leaving an organ that enter lymph
-    hop: Array  # (P, 2 O, 2 O) next bed met
-    destined: fate.Destined
-    doomed: fate.Doomed
-    changed: tuple["Law", ...] = ()  # the law under treatment, see `regimes`
-
-    @property
-    def regimes(self) -> tuple["Law", ...]:
-        """The law of each regime; bit i of its index: the i-th changing treatment is active."""
-        return self, *self.changed
-
-    def patient(self, k: int) -> "Law":
-        """The arrays of the k-th patient of the chunk, without the patient axis."""
-        return Law(*(_cut(field, k) for field in self))
-
-    def chunk(self) -> "Law":
-        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
-        return Law(*(_expand(field) for field in self))
-
-
-def _expand(field: Any) -> Any:
-    if isinstance(field, tuple):
-        return _like(field, (_expand(part) for part in field))
-    return field if field.dtype == np.int64 else field[None]
-
-
-def _like(field: Any, parts: Iterable[Any]) -> Any:
-    """The parts as a tuple of the same kind, named or plain."""
-    return type(field)(*parts) if hasattr(field, "_fields") else tuple(parts)
-
-
-def _cut(field: Any, k: int) -> Any:
-    if isinstance(field, tuple):
-        return _like(field, (_cut(part, k) for part in field))
-    if field.dtype == np.int64:  # growth_law and cluster_cells: the same for every patient
-        return field
-    return field[k if len(field) > 1 else 0]
 
 
 _GROWS = ("growth.", "angiogenesis.", "rates.invasion_", "rates.border_")

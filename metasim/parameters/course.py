@@ -1,67 +1,20 @@
-"""The clinical course and the clock as frozen arrays: when to look, when to act, when to end."""
+"""From a scenario to its clinical course and clock: when to look, when to act, when to end."""
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law.parameters import Parameters
-from metasim.law.plan import Plan, plan_of
+from metasim.law.arrays import Course
+from metasim.law.sizes import STAGE_MM, sphere_cells
+from metasim.parameters.lookup import Parameters
+from metasim.parameters.plan import plan_of
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-STAGE_MM = (20.0, 50.0)
-"""Diameters above which a primary is T2 and T3 (AJCC)."""
-
-
-class Course(NamedTuple):
-    """What happens around the cells; P patients (or 1), O organs, K phenotypes, T treatments."""
-
-    dt_days: float
-    follow_steps: int  # steps from the start, or from diagnosis
-    from_diagnosis: bool
-    undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
-    record_every_days: float
-    max_colonies: int
-    micro_cells: float  # from this size on a colony is a micrometastasis
-    macro_cells: float  # above it a macrometastasis
-    primary_organ: int
-    initial_cells: Ints  # (P, K) cells of the primary on day 0
-    diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
-    detection_cells: Array  # (P, O) size of a metastasis that imaging sees
-    lethal_cells: Array  # (P, O + 1) lethal burden of each organ, then of all; inf: none
-    distant: NDArray[np.bool_]  # (O,)
-    regional: NDArray[np.bool_]  # (O,)
-    stage_cells: Array  # (P, 2) sizes above which a primary is T2 and T3
-    screening: Array  # (P, 3) interval in days (inf: none), size found half the time, slope
-    follow_up_days: Array  # (P, 1) interval of visits from diagnosis on; 0: always
-    symptom_organ: Ints  # (S,)
-    symptom_cells: Array  # (P, S) burden of the organ
-    age_years: Array  # (P, 1) on day 0
-    other_death: Array  # (P, 2) hazard of other causes on day 0 (0: none) and its growth, per day
-    plan: Plan
-
-    def patient(self, k: int) -> "Course":
-        """The k-th patient of the chunk, without the patient axis."""
-        return self._replace(
-            **{name: array[k if len(array) > 1 else 0] for name, array in self._of_patients()}
-        )
-
-    def chunk(self) -> "Course":
-        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
-        return self._replace(**{name: array[None] for name, array in self._of_patients()})
-
-    def _of_patients(self) -> list[tuple[str, Any]]:
-        names = (
-            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells", "stage_cells",
-            "screening", "follow_up_days", "symptom_cells", "age_years", "other_death",
-        )  # fmt: skip
-        return [(name, getattr(self, name)) for name in names]
 
 
 def steps_in(days: float, dt_days: float) -> int:
@@ -69,13 +22,8 @@ def steps_in(days: float, dt_days: float) -> int:
     return max(1, math.ceil(days / dt_days - 1e-9))
 
 
-def sphere_cells(diameter_mm: Array, cells_per_cm3: Array) -> Array:
-    """Cells of a spherical tumour of a diameter in mm."""
-    return np.asarray(np.pi / 6.0 * (diameter_mm / 10.0) ** 3 * cells_per_cm3)
-
-
 def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Course:
-    """The course arrays of a scenario; arguments as for `metasim.law.rates.law_of`."""
+    """The course arrays of a scenario; arguments as for `metasim.parameters.rates.law_of`."""
     get = Parameters(scenario, drawn or {})
     run = scenario.run
     organs = list(scenario.soil)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metasim.law import fate, odds, vessels
-from metasim.law.parameters import Parameters
+from metasim.parameters.lookup import Parameters
 from metasim.terms import Factor, Gate, Route
 
 Array = NDArray[np.float64]

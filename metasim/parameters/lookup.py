@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law.exposure import EVERY_ORGAN, exposure, reach
+from metasim.parameters.exposure import EVERY_ORGAN, exposure, reach
 from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Treatment

@@ -1,45 +1,18 @@
 """The treatment plan as frozen arrays (MODEL section 6): when, for whom, how many cells survive."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law.exposure import changing_of, exposure, reach, suits_subtype
+from metasim.law.arrays import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, Plan
+from metasim.parameters.exposure import changing_of, exposure, reach, suits_subtype
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, NEVER = -1, -2, -3, -4
-"""Values of `Plan.trigger` that are no organ index."""
-
-PROGRESSION = 1.2**3
-"""Growth of the burden from its smallest that is progression: a fifth in diameter (RECIST)."""
-
-
-class Plan(NamedTuple):
-    """T treatments, O organs, K phenotypes."""
-
-    trigger: Ints  # (T,) first relapse in that organ, or one of the values above
-    delay_days: Array  # (T,) from the trigger
-    organ: Ints  # (T,) organ it acts on; -1: the whole body
-    cycles: Ints  # (T,) times it acts at once; 0: it does not
-    interval_days: Array  # (T,)
-    duration_days: Array  # (T,) that it changes or kills by a hazard; 0: it does not
-    to_progression: Flags  # (T,) it ends at progression
-    removes: Flags  # (T,) it is surgery
-    seen_only: Flags  # (T,)
-    spares_dormant: Flags  # (T,)
-    survival: Array  # (T, O, K) of each cell when it acts at once
-    hazard_per_day: Array  # (T, O, K) while it lasts
-    regime: Ints  # (T,) bit of `Law.regimes`; 0: it changes nothing
-    only_organs: Flags  # (T, O) a metastasis must have been seen in one of them; none: no matter
-    only_burden: Array  # (T, 2) least and most cells of all metastases
-    only_age: Array  # (T, 2) years
 
 
 def plan_of(scenario: Scenario) -> Plan:

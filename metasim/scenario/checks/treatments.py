@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from metasim.errors import Mistake
 from metasim.scenario import catalogue
-from metasim.scenario.distributions import names_below
+from metasim.scenario.checks.patients import names_below
 from metasim.scenario.keys import find, join, nearest, split
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment

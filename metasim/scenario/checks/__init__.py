@@ -1,14 +1,14 @@
 """What must hold between several keys of a scenario, after each value is valid by itself."""
 
-import math
 from collections.abc import Iterator
 
 from metasim.errors import Mistake
-from metasim.scenario.distributions import check_patients
+from metasim.law.sizes import sphere_cells
+from metasim.scenario.checks.patients import check_patients
+from metasim.scenario.checks.treatments import check_plan
+from metasim.scenario.checks.vessels import TOLERANCE, check_vessels
 from metasim.scenario.keys import nearest
-from metasim.scenario.plans import check_plan
 from metasim.scenario.schema import Scenario
-from metasim.scenario.vessels import TOLERANCE, check_vessels
 from metasim.terms import DAYS_PER_YEAR
 
 MOST_STEPS = 1_000_000
@@ -102,7 +102,7 @@ def _clinic(scenario: Scenario) -> Iterator[Mistake]:
     diameter, screened = clinic.diagnosis_diameter_mm, clinic.screening_interval_days is not None
     lethal = clinic.lethal_cells
     if diameter and lethal and not {key, "clinic.lethal_cells"} & drawn.keys():
-        cells = math.pi / 6 * (diameter / 10) ** 3 * clinic.cells_per_cm3
+        cells = sphere_cells(diameter, clinic.cells_per_cm3)
         if cells > lethal:
             message = f"{diameter:g} mm are {cells:.2g} cells, above the lethal {lethal:.2g}"
             yield Mistake(key, message, "nobody would be diagnosed")

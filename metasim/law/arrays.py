@@ -1,0 +1,161 @@
+"""The frozen arrays of the law: what an engine needs to draw a patient, and nothing else.
+
+`Law` is the biology of a step, `Course` what happens around the cells, `Plan` the treatments.
+`metasim.parameters` fills them from a scenario.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.law import fate
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Law(NamedTuple):
+    """Biology of one step, for all patients of a chunk (leading axis P, length 1 if alike).
+
+    `patient(k)` cuts out one patient; the engines see that, without the leading axis, and
+    single numbers as arrays of length 1. Rates are per day, sizes in cells. O organs, K
+    phenotypes, C cluster classes (class 0: single cells); a state is route * O + organ.
+    """
+
+    # growth
+    growth_law: Ints  # (1,) metasim.terms.GrowthLaw
+    power_exponent: Array  # (P, 1)
+    rho: Array  # (P, O, K)
+    death: Array  # (P, O, K) turnover d
+    capacity: Array  # (P, O)
+    angiogenesis: Array  # (P, 3) avascular_cells, onset_cells, per_day (inf: from founding)
+    mutation: Array  # (P, K, K) probability per division of a daughter of the second phenotype
+    # exit rates
+    invasion: Array  # (P, 3) per_day, reference_cells, border_exponent
+    moving: Array  # (P, 4) intravasation, extravasation, washout, colonization
+    dormancy: Array  # (P, O)
+    reawakening: Array  # (P, O)
+    dormant_death: Array  # (P, 1)
+    # units
+    cluster_cells: Ints  # (C,)
+    cluster_share: Array  # (P, C) share of the leaving cells
+    # gates and the flow
+    gate_invasion: Array  # (P, O, K)
+    gate_intravasation: Array  # (P, O, K)
+    gate_arrest: Array  # (P, O, K, C) at each bed, if not destroyed there
+    gate_extravasation: Array  # (P, O, K)
+    gate_colonization: Array  # (P, O, K)
+    death_per_pass: Array  # (P, C)
+    lymph: Array  # (P, O) share of the cells leaving an organ that enter lymph
+    hop: Array  # (P, 2 O, 2 O) next bed met
+    destined: fate.Destined
+    doomed: fate.Doomed
+    changed: tuple["Law", ...] = ()  # the law under treatment, see `regimes`
+
+    @property
+    def regimes(self) -> tuple["Law", ...]:
+        """The law of each regime; bit i of its index: the i-th changing treatment is active."""
+        return self, *self.changed
+
+    def patient(self, k: int) -> "Law":
+        """The arrays of the k-th patient of the chunk, without the patient axis."""
+        return Law(*(_cut(field, k) for field in self))
+
+    def chunk(self) -> "Law":
+        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
+        return Law(*(_expand(field) for field in self))
+
+
+def _expand(field: Any) -> Any:
+    if isinstance(field, tuple):
+        return _like(field, (_expand(part) for part in field))
+    return field if field.dtype == np.int64 else field[None]
+
+
+def _like(field: Any, parts: Iterable[Any]) -> Any:
+    """The parts as a tuple of the same kind, named or plain."""
+    return type(field)(*parts) if hasattr(field, "_fields") else tuple(parts)
+
+
+def _cut(field: Any, k: int) -> Any:
+    if isinstance(field, tuple):
+        return _like(field, (_cut(part, k) for part in field))
+    if field.dtype == np.int64:  # growth_law and cluster_cells: the same for every patient
+        return field
+    return field[k if len(field) > 1 else 0]
+
+
+ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, NEVER = -1, -2, -3, -4
+"""Values of `Plan.trigger` that are no organ index."""
+
+PROGRESSION = 1.2**3
+"""Growth of the burden from its smallest that is progression: a fifth in diameter (RECIST)."""
+
+
+class Plan(NamedTuple):
+    """T treatments, O organs, K phenotypes."""
+
+    trigger: Ints  # (T,) first relapse in that organ, or one of the values above
+    delay_days: Array  # (T,) from the trigger
+    organ: Ints  # (T,) organ it acts on; -1: the whole body
+    cycles: Ints  # (T,) times it acts at once; 0: it does not
+    interval_days: Array  # (T,)
+    duration_days: Array  # (T,) that it changes or kills by a hazard; 0: it does not
+    to_progression: Flags  # (T,) it ends at progression
+    removes: Flags  # (T,) it is surgery
+    seen_only: Flags  # (T,)
+    spares_dormant: Flags  # (T,)
+    survival: Array  # (T, O, K) of each cell when it acts at once
+    hazard_per_day: Array  # (T, O, K) while it lasts
+    regime: Ints  # (T,) bit of `Law.regimes`; 0: it changes nothing
+    only_organs: Flags  # (T, O) a metastasis must have been seen in one of them; none: no matter
+    only_burden: Array  # (T, 2) least and most cells of all metastases
+    only_age: Array  # (T, 2) years
+
+
+class Course(NamedTuple):
+    """What happens around the cells; P patients (or 1), O organs, K phenotypes, T treatments."""
+
+    dt_days: float
+    follow_steps: int  # steps from the start, or from diagnosis
+    from_diagnosis: bool
+    undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
+    record_every_days: float
+    max_colonies: int
+    micro_cells: float  # from this size on a colony is a micrometastasis
+    macro_cells: float  # above it a macrometastasis
+    primary_organ: int
+    initial_cells: Ints  # (P, K) cells of the primary on day 0
+    diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
+    detection_cells: Array  # (P, O) size of a metastasis that imaging sees
+    lethal_cells: Array  # (P, O + 1) lethal burden of each organ, then of all; inf: none
+    distant: NDArray[np.bool_]  # (O,)
+    regional: NDArray[np.bool_]  # (O,)
+    stage_cells: Array  # (P, 2) sizes above which a primary is T2 and T3
+    screening: Array  # (P, 3) interval in days (inf: none), size found half the time, slope
+    follow_up_days: Array  # (P, 1) interval of visits from diagnosis on; 0: always
+    symptom_organ: Ints  # (S,)
+    symptom_cells: Array  # (P, S) burden of the organ
+    age_years: Array  # (P, 1) on day 0
+    other_death: Array  # (P, 2) hazard of other causes on day 0 (0: none) and its growth, per day
+    plan: Plan
+
+    def patient(self, k: int) -> "Course":
+        """The k-th patient of the chunk, without the patient axis."""
+        return self._replace(
+            **{name: array[k if len(array) > 1 else 0] for name, array in self._of_patients()}
+        )
+
+    def chunk(self) -> "Course":
+        """One patient's arrays as those of a chunk of one: the inverse of `patient`."""
+        return self._replace(**{name: array[None] for name, array in self._of_patients()})
+
+    def _of_patients(self) -> list[tuple[str, Any]]:
+        names = (
+            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells", "stage_cells",
+            "screening", "follow_up_days", "symptom_cells", "age_years", "other_death",
+        )  # fmt: skip
+        return [(name, getattr(self, name)) for name in names]

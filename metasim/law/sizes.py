@@ -1,0 +1,17 @@
+"""Sizes of tumours: diameters as numbers of cells."""
+
+import math
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+STAGE_MM = (20.0, 50.0)
+"""Diameters above which a primary is T2 and T3 (AJCC)."""
+
+
+def sphere_cells(diameter_mm: Number, cells_per_cm3: Number) -> Number:
+    """Cells of a spherical tumour of a diameter in mm."""
+    return math.pi / 6.0 * (diameter_mm / 10.0) ** 3 * cells_per_cm3
