@@ -152,8 +152,11 @@ def scenario(cells: int) -> Scenario:
 def model_of(law: Law, cells: int) -> Model:
     """The jump process of a law with one phenotype, no clusters, no dormancy, no washout."""
     walk = walk_matrix(law.hop, law.gate_arrest, law.death_per_pass)[0, : len(ORGANS), 0, 0]
-    intravasation, extravasation, _, colonization = -np.expm1(-law.moving[0] * _DT_DAYS) / _DT_DAYS
-    shed = law.invasion[0, 0]
+    intravasation, extravasation, colonization = (
+        float(-np.expm1(-rate[0, 0] * _DT_DAYS) / _DT_DAYS)
+        for rate in (law.intravasation_per_day, law.extravasation_per_day, law.colonization_per_day)
+    )
+    shed = law.invasion_per_day[0, 0]
     reactions: list[tuple[float, int, list[int]]] = []
     for o in range(len(ORGANS)):
         colony, invaded, arrested, disseminated = (_STAGES * o + stage for stage in range(_STAGES))

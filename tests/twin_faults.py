@@ -154,12 +154,6 @@ def _live_longer(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(Clinic, "__init__", late)
 
 
-def _nobody(lethal: np.ndarray, which: slice) -> np.ndarray:
-    lethal = lethal.copy()
-    lethal[which] = np.inf
-    return lethal
-
-
 def _as_if_sensitive(law: Law) -> tuple[Law, ...]:
     """What treatment changes is changed for all phenotypes as for the first."""
     return tuple(one._replace(rho=one.rho[..., [0] * one.rho.shape[-1]]) for one in law.changed)
@@ -180,14 +174,14 @@ class Planted:
 FAULTS = {
     "wrong border exponent": Planted(
         "secondary_seeding",
-        _change(invasion=lambda law: np.array([*law.invasion[:2], law.invasion[2] + 0.5])),
+        _change(border_exponent=lambda law: law.border_exponent + 0.5),
     ),
     "swapped flow": Planted("exponential", _change(hop=lambda law: _swap(law.hop, 2, 3))),
     "clusters stick like single cells": Planted(
         "clusters", _change(gate_arrest=lambda law: law.gate_arrest[..., [0, 0, 0]])
     ),
     "dormant cells never die": Planted(
-        "dormancy", _change(dormant_death=lambda law: 0.0 * law.dormant_death)
+        "dormancy", _change(dormant_death_per_day=lambda law: 0.0 * law.dormant_death_per_day)
     ),
     "half the mutations": Planted("mutation", _change(mutation=lambda law: 0.5 * law.mutation)),
     "founders grow a step too early": Planted("power_dt_week", code=_grow_at_once, needs=2),
@@ -216,7 +210,8 @@ CLINICAL = {
     "the burden is no condition": Planted(
         "chemotherapy",
         code=_otherwise(
-            only_burden=lambda course: np.tile([0.0, np.inf], (len(course.plan.trigger), 1))
+            least_burden_cells=lambda course: 0.0 * course.plan.least_burden_cells,
+            most_burden_cells=lambda course: np.inf + course.plan.most_burden_cells,
         ),
     ),
     "every primary is T1": Planted("resection", code=_staged(lambda t, n, m: (1.0, n, m))),
@@ -228,11 +223,11 @@ CLINICAL = {
     "other causes kill half as late again": Planted("resection", code=_live_longer),
     "no organ's burden kills": Planted(
         "resection",
-        code=_otherwise(lethal_cells=lambda course: _nobody(course.lethal_cells, slice(0, -1))),
+        code=_otherwise(lethal_cells=lambda course: np.inf + course.lethal_cells),
     ),
     "the total burden does not kill": Planted(
         "resection",
-        code=_otherwise(lethal_cells=lambda course: _nobody(course.lethal_cells, slice(-1, None))),
+        code=_otherwise(lethal_total_cells=lambda course: np.inf + course.lethal_total_cells),
     ),
     "a changed rate meets no resistance": Planted(
         "chemotherapy", _change(changed=_as_if_sensitive), needs=2

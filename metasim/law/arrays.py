@@ -31,14 +31,21 @@ class Law(NamedTuple):
     rho: Array  # (P, O, K)
     death: Array  # (P, O, K) turnover d
     capacity: Array  # (P, O)
-    angiogenesis: Array  # (P, 3) avascular_cells, onset_cells, per_day (inf: from founding)
+    avascular_cells: Array  # (P, 1) size that a colony without vessels keeps
+    onset_cells: Array  # (P, 1) size from which on the angiogenic switch may happen
+    angiogenesis_per_day: Array  # (P, 1) rate of the switch; inf: vessels from founding on
     mutation: Array  # (P, K, K) probability per division of a daughter of the second phenotype
     # exit rates
-    invasion: Array  # (P, 3) per_day, reference_cells, border_exponent
-    moving: Array  # (P, 4) intravasation, extravasation, washout, colonization
-    dormancy: Array  # (P, O)
-    reawakening: Array  # (P, O)
-    dormant_death: Array  # (P, 1)
+    invasion_per_day: Array  # (P, 1) of a colony of the reference size
+    invasion_reference_cells: Array  # (P, 1)
+    border_exponent: Array  # (P, 1)
+    intravasation_per_day: Array  # (P, 1)
+    extravasation_per_day: Array  # (P, 1)
+    washout_per_day: Array  # (P, 1)
+    colonization_per_day: Array  # (P, 1)
+    dormancy_per_day: Array  # (P, O)
+    reawakening_per_day: Array  # (P, O)
+    dormant_death_per_day: Array  # (P, 1)
     # units
     cluster_cells: Ints  # (C,)
     cluster_share: Array  # (P, C) share of the leaving cells
@@ -112,8 +119,10 @@ class Plan(NamedTuple):
     hazard_per_day: Array  # (T, O, K) while it lasts
     regime: Ints  # (T,) bit of `Law.regimes`; 0: it changes nothing
     only_organs: Flags  # (T, O) a metastasis must have been seen in one of them; none: no matter
-    only_burden: Array  # (T, 2) least and most cells of all metastases
-    only_age: Array  # (T, 2) years
+    least_burden_cells: Array  # (T,) of all metastases, for whom it is given
+    most_burden_cells: Array  # (T,)
+    least_age_years: Array  # (T,)
+    most_age_years: Array  # (T,)
 
 
 class Course(NamedTuple):
@@ -131,16 +140,21 @@ class Course(NamedTuple):
     initial_cells: Ints  # (P, K) cells of the primary on day 0
     diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
     detection_cells: Array  # (P, O) size of a metastasis that imaging sees
-    lethal_cells: Array  # (P, O + 1) lethal burden of each organ, then of all; inf: none
+    lethal_cells: Array  # (P, O) burden of an organ that kills; inf: none
+    lethal_total_cells: Array  # (P, 1) burden of all organs that kills; inf: none
     distant: NDArray[np.bool_]  # (O,)
     regional: NDArray[np.bool_]  # (O,)
-    stage_cells: Array  # (P, 2) sizes above which a primary is T2 and T3
-    screening: Array  # (P, 3) interval in days (inf: none), size found half the time, slope
+    t2_cells: Array  # (P, 1) size above which a primary is T2
+    t3_cells: Array  # (P, 1) size above which it is T3
+    screening_interval_days: Array  # (P, 1) inf: none
+    screening_half_cells: Array  # (P, 1) size that a visit finds half the time
+    screening_slope: Array  # (P, 1) of the log-odds of being found in the log of the cells
     follow_up_days: Array  # (P, 1) interval of visits from diagnosis on; 0: always
     symptom_organ: Ints  # (S,)
     symptom_cells: Array  # (P, S) burden of the organ
     age_years: Array  # (P, 1) on day 0
-    other_death: Array  # (P, 2) hazard of other causes on day 0 (0: none) and its growth, per day
+    other_death_per_day: Array  # (P, 1) hazard of other causes on day 0; 0: none
+    other_death_growth_per_day: Array  # (P, 1) of its logarithm
     plan: Plan
 
     def patient(self, k: int) -> "Course":
@@ -155,7 +169,9 @@ class Course(NamedTuple):
 
     def _of_patients(self) -> list[tuple[str, Any]]:
         names = (
-            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells", "stage_cells",
-            "screening", "follow_up_days", "symptom_cells", "age_years", "other_death",
+            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells",
+            "lethal_total_cells", "t2_cells", "t3_cells", "screening_interval_days",
+            "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
+            "age_years", "other_death_per_day", "other_death_growth_per_day",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

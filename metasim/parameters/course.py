@@ -29,10 +29,8 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
     organs = list(scenario.soil)
     density = get.number("clinic.cells_per_cm3")
     symptoms = symptoms_of(scenario)
-    lethal = get.stack(
-        [*(f"soil.{o}.lethal_cells" for o in organs), "clinic.lethal_cells"],
-        [math.inf] * (len(organs) + 1),
-    )
+    t2_cells, t3_cells = (sphere_cells(np.array(mm), density) for mm in STAGE_MM)
+    other_death_per_day, other_death_growth_per_day = _other_death(get)
     return Course(
         dt_days=run.dt_days,
         follow_steps=steps_in(run.years * DAYS_PER_YEAR, run.dt_days),
@@ -49,16 +47,24 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
             density,
         )[:, None],
         detection_cells=get.stack([f"soil.{o}.detection_cells" for o in organs]),
-        lethal_cells=lethal,
+        lethal_cells=get.stack(
+            [f"soil.{o}.lethal_cells" for o in organs], [math.inf] * len(organs)
+        ),
+        lethal_total_cells=get.number("clinic.lethal_cells", math.inf)[:, None],
         distant=np.array([scenario.soil[o].site == "distant" for o in organs]),
         regional=np.array([scenario.soil[o].site == "regional" for o in organs]),
-        stage_cells=np.stack([sphere_cells(np.array(mm), density) for mm in STAGE_MM], axis=1),
-        screening=_screening(get, density),
+        t2_cells=t2_cells[:, None],
+        t3_cells=t3_cells[:, None],
+        screening_interval_days=get.number("clinic.screening_interval_days", math.inf)[:, None],
+        screening_half_cells=sphere_cells(get.number("clinic.screening_half_mm"), density)[:, None],
+        # of the log of cells, not of diameter
+        screening_slope=get.number("clinic.screening_slope")[:, None] / 3.0,
         follow_up_days=get.number("clinic.follow_up_days")[:, None],
         symptom_organ=np.array([organs.index(o) for o, _ in symptoms], dtype=np.int64),
         symptom_cells=get.stack([f"soil.{o}.symptoms.{name}" for o, name in symptoms]),
         age_years=get.number("clinic.age_years")[:, None],
-        other_death=_other_death(get),
+        other_death_per_day=other_death_per_day[:, None],
+        other_death_growth_per_day=other_death_growth_per_day[:, None],
         plan=plan_of(scenario),
     )
 
@@ -68,19 +74,13 @@ def symptoms_of(scenario: Scenario) -> list[tuple[str, str]]:
     return [(o, name) for o, soil in scenario.soil.items() for name in soil.symptoms]
 
 
-def _screening(get: Parameters, density: Array) -> Array:
-    half = sphere_cells(get.number("clinic.screening_half_mm"), density)
-    slope = get.number("clinic.screening_slope") / 3.0  # of the log of cells, not of diameter
-    interval = get.number("clinic.screening_interval_days", math.inf)
-    return np.stack(np.broadcast_arrays(interval, half, slope), axis=1)
-
-
-def _other_death(get: Parameters) -> Array:
+def _other_death(get: Parameters) -> tuple[Array, Array]:
+    """Hazard of other causes on day 0, and the growth of its logarithm; (P,) per day."""
     growth = get.number("clinic.other_death_growth_per_year")
     hazard = get.number("clinic.other_death_per_year") * np.exp(
         growth * get.number("clinic.age_years")
     )
-    return np.stack(np.broadcast_arrays(hazard, growth), axis=1) / DAYS_PER_YEAR
+    return hazard / DAYS_PER_YEAR, growth / DAYS_PER_YEAR
 
 
 def _initial_cells(get: Parameters) -> Ints:

@@ -32,12 +32,9 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     gate_arrest = odds.probability(np.minimum(arrest_odds, 1e300))
     hop = _hop(get, organs)
     lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
-    moving = get.stack(
-        [
-            f"rates.{name}_per_day"
-            for name in ("intravasation", "extravasation", "washout", "colonization")
-        ]
-    )
+    extravasation = get.number("rates.extravasation_per_day")
+    washout = get.number("rates.washout_per_day")
+    colonization = get.number("rates.colonization_per_day")
     dormancy = get.number("rates.dormancy_per_day")[:, None] * get.stack(
         [f"soil.{o}.dormancy_factor" for o in organs]
     )
@@ -53,14 +50,17 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     )
     passage = fate.Passage(
         passing,
-        fate.exits(moving[:, 1], moving[:, 2], moving[:, 3], dormancy, reawakening, dormant_death),
+        fate.exits(extravasation, washout, colonization, dormancy, reawakening, dormant_death),
         _destination(vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph),
     )
     return passage, {
-        "moving": moving,
-        "dormancy": dormancy,
-        "reawakening": reawakening,
-        "dormant_death": dormant_death[:, None],
+        "intravasation_per_day": get.number("rates.intravasation_per_day")[:, None],
+        "extravasation_per_day": extravasation[:, None],
+        "washout_per_day": washout[:, None],
+        "colonization_per_day": colonization[:, None],
+        "dormancy_per_day": dormancy,
+        "reawakening_per_day": reawakening,
+        "dormant_death_per_day": dormant_death[:, None],
         "cluster_cells": cluster_cells,
         "cluster_share": share,
         "gate_invasion": passing.invasion,

@@ -48,8 +48,10 @@ def plan_of(scenario: Scenario) -> Plan:
             [c is not None and c.organ is not None and o in c.organ for o in organs]
             for c in conditions
         ).reshape(shape[:2]),
-        only_burden=_array(_ends(c.burden_cells if c else None) for c in conditions).reshape(-1, 2),
-        only_age=_array(_ends(c.age_years if c else None) for c in conditions).reshape(-1, 2),
+        least_burden_cells=_array(_ends(c.burden_cells if c else None)[0] for c in conditions),
+        most_burden_cells=_array(_ends(c.burden_cells if c else None)[1] for c in conditions),
+        least_age_years=_array(_ends(c.age_years if c else None)[0] for c in conditions),
+        most_age_years=_array(_ends(c.age_years if c else None)[1] for c in conditions),
     )
 
 

@@ -123,18 +123,13 @@ def _growing(get: Parameters) -> dict[str, Any]:
         "capacity": get.stack(
             [f"soil.{o}.capacity_cells" for o in organs], ["growth.capacity_cells"] * len(organs)
         ),
-        "angiogenesis": get.stack(
-            [f"angiogenesis.{name}" for name in ("avascular_cells", "onset_cells", "per_day")],
-            [0.0, 0.0, math.inf],
-        ),
+        "avascular_cells": get.number("angiogenesis.avascular_cells")[:, None],
+        "onset_cells": get.number("angiogenesis.onset_cells")[:, None],
+        "angiogenesis_per_day": get.number("angiogenesis.per_day", math.inf)[:, None],
         "mutation": _mutation(get, phenotypes),
-        "invasion": get.stack(
-            [
-                "rates.invasion_per_day",
-                "rates.invasion_reference_cells",
-                "rates.border_exponent",
-            ]
-        ),
+        "invasion_per_day": get.number("rates.invasion_per_day")[:, None],
+        "invasion_reference_cells": get.number("rates.invasion_reference_cells")[:, None],
+        "border_exponent": get.number("rates.border_exponent")[:, None],
     }
 
 

@@ -46,10 +46,10 @@ class Cascade(Population):
         """From now on, the law of another regime holds."""
         super()._obey(law)
         rates = (
-            law.moving[0],
-            law.moving[1] + law.moving[2],
-            law.moving[3] + law.dormancy,
-            law.reawakening + law.dormant_death[0],
+            law.intravasation_per_day,
+            law.extravasation_per_day + law.washout_per_day,
+            law.colonization_per_day + law.dormancy_per_day,
+            law.reawakening_per_day + law.dormant_death_per_day,
         )
         rate = np.stack([np.broadcast_to(r, len(self.organs)) for r in rates])
         self._exit = -np.expm1(-rate * self.course.dt_days)
@@ -121,8 +121,8 @@ class Cascade(Population):
         book(Tally.NET_GROWTH, stage, organ, colony.size - size)
         if any(colony.change) or self._every_cell["change"]:
             self._change(colony)
-        if not colony.vascularised and size >= law.angiogenesis[1]:
-            colony.vascularised = self.uniform() < -math.expm1(-law.angiogenesis[2] * dt)
+        if not colony.vascularised and size >= law.onset_cells[0]:
+            colony.vascularised = self.uniform() < -math.expm1(-law.angiogenesis_per_day[0] * dt)
         if colony.leave > 0.0 or self._every_cell["leave"]:
             for cells in colony.cells:
                 self._shed(cells, stage)
@@ -146,12 +146,14 @@ class Cascade(Population):
             death = float(law.death[organ, k])
             net = net_growth(
                 law.growth_law[0], float(size), law.rho[organ, k], law.capacity[organ],
-                law.power_exponent[0], colony.vascularised, law.angiogenesis[0],
+                law.power_exponent[0], colony.vascularised, law.avascular_cells[0],
             )  # fmt: skip
             birth = max(0.0, death + float(net))
             colony.descent.append(birth_death(birth, death, dt))
             colony.change.append(-math.expm1(-self._mutation[k] * birth * dt))
-        rate = border_rate(law.invasion[0], size, law.invasion[1], law.invasion[2])
+        rate = border_rate(
+            law.invasion_per_day[0], size, law.invasion_reference_cells[0], law.border_exponent[0]
+        )
         colony.leave = -math.expm1(-rate * dt)
 
     def _grow(self, colony: Colony) -> None:
@@ -239,7 +241,7 @@ class Cascade(Population):
             parent=unit.colony.number,
             route=-1 if unit.route is None else int(unit.route),
             founders=founders,
-            vascularised=math.isinf(self.law.angiogenesis[2]),
+            vascularised=math.isinf(self.law.angiogenesis_per_day[0]),
             macro_cells=self.course.macro_cells,
             cells=[[] for _ in self.phenotypes],
             days=[self.ledger.day, *[math.nan] * 4],

@@ -186,14 +186,16 @@ class CancerCell(mesa.Agent):  # type: ignore[misc]
 
     def extravasate(self) -> Stage | None:
         """Leaves stage 4: tries to cross the vessel wall, or is washed on."""
-        _, crossing, washout, _ = self.model.moving
+        law = self.model.law
+        crossing, washout = law.extravasation_per_day[0], law.washout_per_day[0]
         if self.draw() * (crossing + washout) >= crossing:
             return Stage.CIRCULATION
         return Stage.EXTRAVASATION if self.passes(Gate.EXTRAVASATION) else None
 
     def colonize(self) -> Stage | None:
         """Leaves the active part of stage 5: tries to found a colony, or falls dormant."""
-        founding, falling_asleep = self.model.moving[3], self.model.law.dormancy[self.organ]
+        law = self.model.law
+        founding, falling_asleep = law.colonization_per_day[0], law.dormancy_per_day[self.organ]
         if self.draw() * (founding + falling_asleep) >= founding:
             self.dormant = True
             return Stage.EXTRAVASATION
@@ -201,7 +203,8 @@ class CancerCell(mesa.Agent):  # type: ignore[misc]
 
     def reawaken(self) -> Stage | None:
         """Leaves the dormant part of stage 5: is active again, or dies."""
-        waking, death = self.model.law.reawakening[self.organ], self.model.law.dormant_death[0]
+        law = self.model.law
+        waking, death = law.reawakening_per_day[self.organ], law.dormant_death_per_day[0]
         if self.draw() * (waking + death) >= waking:
             return None
         self.dormant = False

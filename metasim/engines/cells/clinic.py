@@ -41,9 +41,10 @@ class Clinic(Cascade):
         self.waiting_for = list(range(len(course.plan.trigger)))
         self.given: dict[int, Given] = {}
         self._felt: set[int] = set()
-        interval = course.screening[0]
+        interval = course.screening_interval_days[0]
         self._screened = math.inf if math.isinf(interval) else self.uniform() * interval
-        hazard, growth = course.other_death
+        hazard = course.other_death_per_day[0]
+        growth = course.other_death_growth_per_day[0]
         self._other_death = math.inf
         if hazard > 0.0:
             self._other_death = math.log1p(self.rng.exponential() * growth / hazard) / growth
@@ -67,8 +68,8 @@ class Clinic(Cascade):
             return
         found = size >= course.diagnosis_cells[0]
         if self.day >= self._screened:
-            interval, half, slope = course.screening
-            self._screened += interval
+            half, slope = course.screening_half_cells[0], course.screening_slope[0]
+            self._screened += course.screening_interval_days[0]
             sensitivity = 1.0 / (1.0 + (half / size) ** slope) if size else 0.0
             found = self.uniform() < sensitivity or found
         if not found:
@@ -92,7 +93,7 @@ class Clinic(Cascade):
         if macro:
             n = 2 + (macro > 3) + (macro > 9)
         seen = any(course.distant[organ] for organ in self.ledger.seen)
-        return np.array([1.0 + (size > course.stage_cells).sum(), n, seen])
+        return np.array([1.0 + (size > course.t2_cells[0]) + (size > course.t3_cells[0]), n, seen])
 
     def _feel(self) -> None:
         """Symptoms of organs whose burden has passed a threshold."""
@@ -184,8 +185,8 @@ class Clinic(Cascade):
         age = self.course.age_years[0] + self.day / DAYS_PER_YEAR
         wanted = np.flatnonzero(plan.only_organs[t])
         return bool(
-            plan.only_burden[t, 0] <= burden <= plan.only_burden[t, 1]
-            and plan.only_age[t, 0] <= age <= plan.only_age[t, 1]
+            plan.least_burden_cells[t] <= burden <= plan.most_burden_cells[t]
+            and plan.least_age_years[t] <= age <= plan.most_age_years[t]
             and (len(wanted) == 0 or any(organ in self.ledger.seen for organ in wanted))
         )
 
@@ -221,10 +222,11 @@ class Clinic(Cascade):
 
     def _die(self) -> None:
         burden = self._burden()
-        lethal = np.flatnonzero([*burden, burden.sum()] >= self.course.lethal_cells)
+        lethal = np.flatnonzero(burden >= self.course.lethal_cells)
         if len(lethal):
-            cause = int(lethal[0])
-            self.death_cause = cause if cause < len(burden) else DEATH_TOTAL
+            self.death_cause = int(lethal[0])
+        elif burden.sum() >= self.course.lethal_total_cells[0]:
+            self.death_cause = DEATH_TOTAL
         elif self.day >= self._other_death:
             self.death_cause = DEATH_OTHER
         if self.death_cause != DEATH_NONE:

@@ -63,7 +63,6 @@ class Population(mesa.Model):  # type: ignore[misc]
             Gate.EXTRAVASATION: law.gate_extravasation,
             Gate.COLONIZATION: law.gate_colonization,
         }
-        self.moving: list[float] = law.moving.tolist()
         total = law.mutation.sum(axis=1, keepdims=True)
         self._mutation: list[float] = total[:, 0].tolist()
         to = np.cumsum(law.mutation, axis=1)[:, :-1] / np.where(total > 0, total, 1.0)
@@ -86,14 +85,14 @@ class Population(mesa.Model):  # type: ignore[misc]
     def _primary(self, cell_class: type[CancerCell]) -> Colony:
         course = self.course
         planted = course.initial_cells.tolist()
-        at_once = math.isinf(self.law.angiogenesis[2])
+        at_once = math.isinf(self.law.angiogenesis_per_day[0])
         primary = Colony(
             number=0,
             organ=course.primary_organ,
             parent=0,
             route=-1,
             founders=sum(planted),
-            vascularised=at_once or sum(planted) > self.law.angiogenesis[1],
+            vascularised=at_once or sum(planted) > self.law.onset_cells[0],
             macro_cells=course.macro_cells,
             cells=[[] for _ in planted],
             days=[0.0, *[math.nan] * 4],

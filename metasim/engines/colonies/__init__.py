@@ -122,12 +122,17 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
     diagnosis_cells = u.row(course.diagnosis_cells, k_patient)[0]
     detection_cells = u.row(course.detection_cells, k_patient)
     lethal_cells = u.row(course.lethal_cells, k_patient)
-    stage_cells = u.row(course.stage_cells, k_patient)
-    screening_days, screening_half, screening_slope = u.row(course.screening, k_patient)
+    lethal_total_cells = u.row(course.lethal_total_cells, k_patient)[0]
+    t2_cells = u.row(course.t2_cells, k_patient)[0]
+    t3_cells = u.row(course.t3_cells, k_patient)[0]
+    screening_days = u.row(course.screening_interval_days, k_patient)[0]
+    screening_half = u.row(course.screening_half_cells, k_patient)[0]
+    screening_slope = u.row(course.screening_slope, k_patient)[0]
     follow_up_days = u.row(course.follow_up_days, k_patient)[0]
     symptom_cells = u.row(course.symptom_cells, k_patient)
     age_years = u.row(course.age_years, k_patient)[0]
-    other_hazard, other_growth = u.row(course.other_death, k_patient)
+    other_hazard = u.row(course.other_death_per_day, k_patient)[0]
+    other_growth = u.row(course.other_death_growth_per_day, k_patient)[0]
     _, onset_cells, switch_per_day = u.of_patient(growing.angiogenesis, 0, k_patient)
     micro_cells, macro_cells = course.micro_cells, course.macro_cells
     dt = course.dt_days
@@ -289,7 +294,7 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
                 visit = True
                 see(origin, sizes, days, alive, n_alive, detection_cells, seen, day)
             stages_of(
-                staging, sizes[0], stage_cells, micro_cells, macro_cells, course.regional,
+                staging, sizes[0], t2_cells, t3_cells, micro_cells, macro_cells, course.regional,
                 course.distant, origin, sizes, seen, alive, n_alive,
             )  # fmt: skip
         if not math.isnan(diagnosis_day) and follow_up_days > 0.0:
@@ -329,9 +334,11 @@ def _simulate(growing, chunk_moves, plan, course, k_patient, room, rng, rng_doom
                 moves = u.moves_of_patient(chunk_moves, regime, k_patient)
 
         # 5 death by burden or other causes; recording
-        for organ in range(n_organs + 1):
+        for organ in range(n_organs):
             if death_cause == DEATH_NONE and burden[organ] >= lethal_cells[organ]:
-                death_cause = organ if organ < n_organs else DEATH_TOTAL
+                death_cause = organ
+        if death_cause == DEATH_NONE and burden[n_organs] >= lethal_total_cells:
+            death_cause = DEATH_TOTAL
         if death_cause == DEATH_NONE and day >= other_day:
             death_cause = DEATH_OTHER
         if death_cause != DEATH_NONE:

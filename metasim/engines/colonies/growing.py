@@ -55,17 +55,31 @@ def growing_of(law: Law) -> Growing:
     """The part of the law that makes colonies grow and shed."""
     each = law.regimes
     rates = {id(r.rho): _rates(r) for r in each}
+    angiogenesis = {
+        id(r.onset_cells): _side_by_side(r.avascular_cells, r.onset_cells, r.angiogenesis_per_day)
+        for r in each
+    }
+    invasion = {
+        id(r.border_exponent): _side_by_side(
+            r.invasion_per_day, r.invasion_reference_cells, r.border_exponent
+        )
+        for r in each
+    }
     return Growing(
         law.growth_law,
         stacked([r.power_exponent for r in each]),
-        stacked([r.angiogenesis for r in each]),
-        stacked([r.invasion for r in each]),
+        stacked([angiogenesis[id(r.onset_cells)] for r in each]),
+        stacked([invasion[id(r.border_exponent)] for r in each]),
         stacked([rates[id(r.rho)] for r in each]),
         stacked([r.mutation for r in each]),
         stacked([r.destined.leaving for r in each]),
         law.cluster_cells,
         stacked([r.cluster_share for r in each]),
     )
+
+
+def _side_by_side(*columns: Array) -> Array:
+    return np.concatenate(np.broadcast_arrays(*columns), axis=1)
 
 
 def _rates(law: Law) -> Array:

@@ -64,7 +64,15 @@ def prescriptions_of(plan: Plan) -> Prescriptions:
     numbers = (plan.delay_days, plan.interval_days, plan.duration_days)
     return Prescriptions(
         np.stack([mark.astype(np.int64) for mark in marks], axis=1),
-        np.column_stack([*numbers, plan.only_burden, plan.only_age]),
+        np.column_stack(
+            [
+                *numbers,
+                plan.least_burden_cells,
+                plan.most_burden_cells,
+                plan.least_age_years,
+                plan.most_age_years,
+            ]
+        ),
         np.stack([plan.survival, plan.hazard_per_day], axis=1),
         plan.only_organs,
         int(plan.cycles.sum()) + 2 * len(plan.cycles),
@@ -317,7 +325,7 @@ def see(origin, sizes, days, alive, n_alive, detection_cells, seen, day):
 
 @kernel
 def stages_of(
-    out, size, stage_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen,
+    out, size, t2_cells, t3_cells, micro_cells, macro_cells, regional, distant, origin, sizes, seen,
     alive, n_alive,
 ):  # fmt: skip
     """Fill in T 1 to 3, N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3), M 0 or 1 (AJCC).
@@ -333,7 +341,7 @@ def stages_of(
     nodes = 0 if micro + macro == 0 else 1
     if macro > 0:
         nodes = 2 if macro <= 3 else 3 if macro <= 9 else 4
-    out[0] = 1 + (size > stage_cells[0]) + (size > stage_cells[1])
+    out[0] = 1 + (size > t2_cells) + (size > t3_cells)
     out[1] = nodes
     out[2] = 0.0
     for organ in range(len(seen)):

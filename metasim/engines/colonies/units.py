@@ -49,10 +49,10 @@ ADVANCING = (D_INTRAVASATING, D_CROSSING, D_SLEEPING, D_WAKING)
 def moves_of(law: Law) -> Moves:
     """The part of the law that moves units."""
     each = law.regimes
-    exits = {id(r.moving): _exits(r) for r in each}
+    exits = {id(r.dormancy_per_day): _exits(r) for r in each}
     chances = {id(r.destined): _chances(r) for r in each}
     return Moves(
-        stacked([exits[id(r.moving)] for r in each]),
+        stacked([exits[id(r.dormancy_per_day)] for r in each]),
         stacked([chances[id(r.destined)] for r in each]),
         stacked([r.destined.landing for r in each]),
         stacked([r.doomed.landing for r in each]),
@@ -62,12 +62,11 @@ def moves_of(law: Law) -> Moves:
 
 def _exits(law: Law) -> Array:
     """(P, 4, O) exit rates of units invaded, arrested, active, dormant."""
-    intravasation, extravasation, washout, colonization = np.split(law.moving, 4, axis=1)
     rates = (
-        intravasation,
-        extravasation + washout,
-        colonization + law.dormancy,
-        law.reawakening + law.dormant_death,
+        law.intravasation_per_day,
+        law.extravasation_per_day + law.washout_per_day,
+        law.colonization_per_day + law.dormancy_per_day,
+        law.reawakening_per_day + law.dormant_death_per_day,
     )
     return np.stack(np.broadcast_arrays(*rates, law.lymph)[:4], axis=1)
 
