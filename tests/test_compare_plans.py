@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import metasim as ms
 from metasim.errors import OptionError, ResultsError
 from metasim.results.compare import DEATH, compare
-from metasim.results.compare_report import introduction, render
+from metasim.results.compare_report import introduction, letter, render
 from metasim.results.outcomes import time_to
 from metasim.results.statistics import mean_interval, wilson_interval
 from metasim.results.tally import ANY_DISTANT
@@ -236,3 +236,42 @@ def test_command_line_refuses_in_one_line(tmp_path):
 @pytest.mark.parametrize(("text", "share"), [("0.5%", 0.005), ("0.02", 0.02), ("10%", 0.1)])
 def test_precision_is_a_share(text, share):
     assert parse_share(text) == pytest.approx(share)
+
+
+def test_a_plan_that_changes_nothing_has_ratio_one_and_no_gain(tmp_path):
+    """A scenario that only extends another, and a plan that nobody gets."""
+    base = tmp_path / "base.toml"
+    plan = 'extends = "luminal_a"\n[run]\npatients = 40\nyears = 8.0\n'
+    base.write_text(plan)
+    (tmp_path / "same.toml").write_text('extends = "base"\n')
+    never = 'extends = "base"\n[[treatment]]\nkind = "surgery"\norgan = "breast"\n'
+    (tmp_path / "never.toml").write_text(never + '[[treatment]]\nkind = "trastuzumab"\n')
+    sources = [str(tmp_path / name) for name in ("base.toml", "same.toml", "never.toml")]
+    compared = run_comparison(sources, {}, "1%", tmp_path / "out", progress=False)
+    ratios = compared.ratios
+    told = ratios[ratios["events_first"] > 0]
+    assert len(told)
+    assert told["hazard_ratio"].to_numpy() == pytest.approx(1)
+    assert told[["hazard_low", "hazard_high", "gain"]].isna().all(axis=None)
+    assert compared.differences["gain"].isna().all()
+    assert "inf" not in printed(compared)
+    assert "never given to any patient" in " ".join(compared.notes)
+    assert (tmp_path / "out" / "comparison.png").is_file()
+
+
+def test_no_name_and_no_number_is_lost_in_a_narrow_terminal_or_with_many_runs():
+    many = [one(), *[two()] * 29]
+    comparison = compare(many, [f"plan [{k}]" for k in range(30)])
+    assert [letter(comparison, f"plan [{k}]") for k in (0, 25, 26, 29)] == ["A", "Z", "AA", "AD"]
+    row = cell(comparison, ANY_DISTANT)
+    for width in (30, 80):
+        console = Console(width=width, file=io.StringIO())
+        for table in render(comparison):
+            console.print(table)
+        lines = console.file.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        text = " ".join(" ".join(lines).split())
+        assert "…" not in text
+        assert "AD against A" in text
+        assert text.count("Axillary nodes" if "Axillary nodes" in text else "axillary nodes") >= 60
+        assert f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to" in text

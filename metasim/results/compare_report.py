@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from metasim.results.compare import Comparison
+from metasim.results.fitting import FittingTable
 from metasim.results.folder import plain_errors
 from metasim.results.summary import PLURALS, short
 from metasim.results.tally import ANY_DISTANT
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def letter(comparison: Comparison, run: str) -> str:
-    """Short name of a run: A for the first, then B, C ..."""
-    return LETTERS[comparison.labels.index(run) % len(LETTERS)]
+    """Short name of a run: A for the first, then B, C ... Z, AA, AB ..."""
+    place, name = comparison.labels.index(run), ""
+    while place >= 0:
+        place, last = divmod(place, len(LETTERS))
+        name, place = LETTERS[last] + name, place - 1
+    return name
 
 
 def introduction(comparison: Comparison) -> list[str]:
@@ -43,8 +45,8 @@ def introduction(comparison: Comparison) -> list[str]:
     return [*lines, *comparison.notes]
 
 
-def render(comparison: Comparison) -> "Iterator[Table]":
-    """Tables for the terminal, up to 80 columns wide: for each run but the first, three."""
+def render(comparison: Comparison) -> Iterator[FittingTable]:
+    """Tables for the terminal, of any width: for each run but the first, three."""
     for run in comparison.labels[1:]:
         yield _shares(comparison, run)
         yield _numbers(comparison, run)
@@ -66,26 +68,16 @@ def save_tables(comparison: Comparison, folder: str | Path) -> list[Path]:
     return [target / name for name in tables]
 
 
-def _table(title: str, columns: list[str]) -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
-    return table
-
-
 def _rows(comparison: Comparison, measure: str, run: str) -> list[dict[Any, Any]]:
     frame = comparison.differences
     return frame[(frame["measure"] == measure) & (frame["run"] == run)].to_dict("records")
 
 
-def _shares(comparison: Comparison, run: str) -> "Table":
+def _shares(comparison: Comparison, run: str) -> FittingTable:
     one, other = "A", letter(comparison, run)
     needed = f"for ±{100 * comparison.precision:g} %"
     columns = ["% with at least one", one, other, f"{other} - {one} (points)"]
-    table = _table(f"{other} against {one}", [*columns, *_gain(comparison), needed])
+    table = FittingTable(f"{other} against {one}", [*columns, *_gain(comparison), needed])
     rows = _rows(comparison, "share", run)
     for number, row in enumerate(rows):
         a, b, d, low, high = (100 * row[k] for k in ("first", "other", "difference", "low", "high"))
@@ -98,10 +90,10 @@ def _shares(comparison: Comparison, run: str) -> "Table":
     return table
 
 
-def _numbers(comparison: Comparison, run: str) -> "Table":
+def _numbers(comparison: Comparison, run: str) -> FittingTable:
     one, other = "A", letter(comparison, run)
     columns = ["metastases per patient", one, other, f"{other} - {one}", *_gain(comparison)]
-    table = _table("", columns)
+    table = FittingTable("", columns)
     for row in _rows(comparison, "number", run):
         d, low, high = (_signed(row[key]) for key in ("difference", "low", "high"))
         cells = [_number(row["first"]), _number(row["other"]), f"{d} ({low} to {high})"]
@@ -110,10 +102,10 @@ def _numbers(comparison: Comparison, run: str) -> "Table":
     return table
 
 
-def _ratios(comparison: Comparison, run: str) -> "Table":
+def _ratios(comparison: Comparison, run: str) -> FittingTable:
     one, other = "A", letter(comparison, run)
     columns = ["recurrence, death: events", one, other, f"hazard ratio {other}/{one}", "rate ratio"]
-    table = _table("", columns)
+    table = FittingTable("", columns)
     frame = comparison.ratios
     for row in frame[frame["run"] == run].to_dict("records"):
         hazard, rate = (ratio_text(row, kind) for kind in ("hazard", "rate"))
@@ -141,6 +133,13 @@ def _signed(value: float) -> str:
 def ratio_text(row: dict[Any, Any], kind: str = "hazard") -> str:
     """A ratio with its interval, of a row of `Comparison.ratios`."""
     value, low, high = (row[f"{kind}_{key}"] for key in ("ratio", "low", "high"))
+    if np.isnan(value):
+        return "cannot be told"
     if np.isnan(low):
-        return f"{value:g} (no interval)" if np.isfinite(value) else "-"
-    return f"{value:.2f} ({low:.2f}-{high:.2f})"
+        return f"{value:g} (no interval)"
+    return f"{_ratio(value)} ({_ratio(low)}-{_ratio(high)})"
+
+
+def _ratio(value: float) -> str:
+    """Two decimals, or two digits where these would hide the number."""
+    return f"{value:.2f}" if 0.095 <= value < 1000 else f"{value:.2g}"

@@ -5,12 +5,16 @@ All intervals have 95 % coverage unless `level` says otherwise.
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
 
 Floats = NDArray[np.float64]
+
+_ROUNDING: Final = 1e-12
+"""Numbers that differ by this share of the largest of them differ by rounding only."""
 
 
 def wilson_interval(
@@ -130,7 +134,8 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
     """Cumulative incidence of an event where another (death) can come first.
 
     Aalen-Johansen estimate; delta-method variance (Marubini and Valsecchi) with the interval on
-    the log(-log) scale. At equal times events come before censoring.
+    the log(-log) scale. At equal times events come before censoring. Computed here because
+    lifelines moves tied times apart at random, and takes a step of Python for each.
 
     Args:
         time: when each patient's follow-up ended, >= 0, shape (n,).
@@ -138,8 +143,7 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
         level: coverage.
     """
     times, causes = np.asarray(time, float), np.asarray(cause)
-    moments = np.unique(np.append(times, 0.0))
-    where = np.searchsorted(moments, times)
+    moments, where = moments_of(times)
     here, other, all_ends = (
         np.bincount(where[mask], minlength=len(moments)).astype(float)
         for mask in (causes == 1, causes == 2, causes >= 0)
@@ -148,6 +152,7 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
     ends = here + other
     before = np.concatenate([[1.0], np.cumprod(1 - ends / at_risk)[:-1]])
     share = np.cumsum(before * here / at_risk)
+    share = np.where(share < 1 - _ROUNDING, share, 1.0)  # a sum that is 1 may come out below
 
     # sum over j <= i of (F_i - F_j)^2 g_j + S_j^2 h_j - 2 (F_i - F_j) S_j k_j, by running sums.
     # Where the last at risk fall, g is infinite but F_i = F_j from there on.
@@ -164,6 +169,24 @@ def aalen_johansen(time: ArrayLike, cause: ArrayLike, level: float = 0.95) -> In
     low = np.where(inside, safe ** np.exp(-step), share)
     high = np.where(inside, safe ** np.exp(step), share)
     return Incidence(moments, share, low, high)
+
+
+def moments_of(times: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Distinct times with 0 among them, and the place of each time among these.
+
+    Times are differences of days, so equal ones may come out unequal by rounding: those within
+    1e-12 of the longest time are one moment.
+
+    Args:
+        times: >= 0, shape (n,).
+
+    Returns:
+        Moments in ascending order, shape (m,), and places, shape (n,).
+    """
+    values = np.unique(np.append(times, 0.0))
+    begins = np.append(True, np.diff(values) > _ROUNDING * values[-1])
+    place = np.cumsum(begins) - 1
+    return values[begins], place[np.searchsorted(values, times)]
 
 
 def weighted_quantiles(values: Floats, weights: NDArray[np.int64], at: list[float]) -> Floats:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from metasim.errors import OptionError
+from metasim.results.fitting import FittingTable
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
 from metasim.results.tables import TABLES_AT
@@ -14,7 +15,6 @@ from metasim.terms import DAYS_PER_MONTH, treatment_names
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
 Counted = Literal["auto", "detected", "macro", "micro", "founded"]
 
@@ -98,11 +98,8 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
     return frame
 
 
-def render(summary: "pd.DataFrame") -> "Table":
-    """The summary as a table of at most 80 columns, saying what is counted and since when."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def render(summary: "pd.DataFrame") -> FittingTable:
+    """The summary as a table for the terminal, saying what is counted and since when."""
     about = summary.attrs
     since = "diagnosis" if about["since"] == "diagnosis" else "the start"
     title = f"{about['patients']:,} patients: {PLURALS[about['counted']]}"
@@ -112,18 +109,11 @@ def render(summary: "pd.DataFrame") -> "Table":
         title += f"\n{about['failed']:,} failed and are left out (failures.parquet says why)"
     for name in about["never_given"]:
         title += f"\n{said_never_given(name)}"
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption=f"first: median (quartiles), months since {since};\nothers: 95 % intervals",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
+    table = FittingTable(
+        title,
+        ("organ", "patients with ≥1", "metastases\nper patient", "first\n(months)"),
+        f"first: median (quartiles), months since {since};\nothers: 95 % intervals",
     )
-    table.add_column("organ", overflow="fold", min_width=12)
-    for heading in ("patients with ≥1", "metastases\nper patient", "first\n(months)"):
-        table.add_column(heading, justify="right", no_wrap=True)
     last_organ = len(summary) - 2
     for number, row in enumerate(summary.to_dict("records")):
         label = row["label"] + (" (local)" if row["site"] == "primary" else "")

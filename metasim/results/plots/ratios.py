@@ -32,10 +32,11 @@ def hazard_ratios(compared: Comparison, ax: Axes | None = None) -> Axes:
     outcomes = list(dict.fromkeys(table["outcome"]))
     title = "Hazard ratios"
     known = table[np.isfinite(table["hazard_low"]) & np.isfinite(table["hazard_high"])]
-    if known.empty:
+    if not (known["hazard_ratio"].any() or (table["hazard_ratio"] == 1).any()):
         return nothing(ax, title, "no hazard ratio can be told: too few events in either run")
-    left = max(min(0.5, 0.9 * known["hazard_low"].min()), 1 / _WIDEST)
-    right = min(max(2.0, 1.1 * known["hazard_high"].max()), _WIDEST)
+    lows, highs = (known[end].to_numpy() for end in ("hazard_low", "hazard_high"))
+    left = max(0.9 * lows.min(initial=0.5 / 0.9), 1 / _WIDEST)
+    right = min(1.1 * highs.max(initial=2.0 / 1.1), _WIDEST)
     ax.set_xscale("log")
     ax.set_xlim(left, right)
     ax.axvline(1, color=MUTED, linewidth=1)
@@ -83,9 +84,11 @@ def _write(ax: Axes, place: float, events: str, ratio: str) -> None:
 def _draw(ax: Axes, row: dict[Any, Any], place: float, shade: str) -> None:
     """A ratio with its interval, as far as there is one, cut off where the axis ends."""
     value, low, high = (row[f"hazard_{key}"] for key in ("ratio", "low", "high"))
-    if np.isnan(low):
-        return
     left, right = ax.get_xlim()
+    if np.isnan(low):
+        if left <= value <= right:  # no pair differs
+            ax.plot(value, place, "o", color=shade, markersize=6, markerfacecolor="white")
+        return
     ax.hlines(place, max(low, left), min(high, right), color=shade, linewidth=1.8)
     if left <= value <= right:
         ax.plot(value, place, "o", color=shade, markersize=6)
