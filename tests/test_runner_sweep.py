@@ -150,6 +150,33 @@ def test_samples_fill_their_ranges_and_keep_whole_numbers_whole():
         np.testing.assert_array_equal(values, design(BASE, ranges, kind, 64).values)
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1e-13:1e-12:1e-13", [i * 1e-13 for i in range(1, 11)]),
+        ("0:1e-12:1e-13", [i * 1e-13 for i in range(11)]),
+        ("1e-300:3e-300:1e-300", [1e-300, 2e-300, 3e-300]),
+        ("1e11:1e11:1", [1e11]),
+        ("1000000000:1000000001:0.25", [1e9, 1e9 + 0.25, 1e9 + 0.5, 1e9 + 0.75, 1e9 + 1]),
+        ("0:0.3:0.1", [0.0, 0.1, 0.2, 0.3]),
+        ("-0.3:0:0.1", [-0.3, -0.2, -0.1, 0.0]),
+    ],
+)
+def test_every_point_of_a_grid_at_any_scale(text, values):
+    asked = parse(f"gates.colonization.base_odds={text}")
+    assert asked.values().tolist() == pytest.approx(values, rel=1e-15, abs=0)
+    assert len(set(asked.values().tolist())) == len(values)
+    assert parse(f"{asked.key}={asked}") == asked  # what a folder says was asked loses no digit
+
+
+def test_a_grid_takes_a_step_that_is_no_decimal_and_none_that_misses_the_end():
+    third = Range("soil.bone.niche", 0.0, 1.0, 1 / 3)
+    assert third.values().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1], rel=1e-15)
+    for text in ("1e9:1000000001:0.3", "0:1e-12:3e-13", "0:1e-9:3e-10"):
+        with pytest.raises(OptionError, match="the last step ends at"):
+            parse(f"rates.invasion_per_day={text}").values()
+
+
 def test_default_ranges_are_all_soil_parameters_that_can_vary():
     keys = {one.key: one for one in soil_ranges(BASE)}
     assert keys["soil.bone.niche"] == Range("soil.bone.niche", 0.0, 1.0)

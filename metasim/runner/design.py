@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import product
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ SAMPLERS: Final = ("grid", "lhs", "sobol")
 MOST_POINTS: Final = 1_000_000
 """Points that are run without being asked for twice."""
 
+_HAIR: Final = Decimal("1e-6")  # of a step: a step such as 1/3 is no decimal
 _FIXED: Final = ("run.patients", "run.rng_seed")  # the same patients at every point
 
 
@@ -40,9 +42,9 @@ class Range:
     step: float | None = None
 
     def __str__(self) -> str:
-        return ":".join(f"{x:.12g}" for x in (self.low, self.high, self.step) if x is not None)
+        return ":".join(_plain(x) for x in (self.low, self.high, self.step) if x is not None)
 
-    def count(self) -> float:
+    def count(self) -> int:
         """How many values a grid has.
 
         Raises:
@@ -53,24 +55,41 @@ class Range:
                 f"--vary {self.key}: a grid needs a step (LOW:HIGH:STEP); without one choose "
                 "--design lhs or sobol and --points"
             )
-        steps = float(np.floor((self.high - self.low) / self.step + 1e-9))
-        end = self.low + steps * self.step
-        if np.isfinite(end) and abs(end - self.high) > 1e-9 * max(self.step, abs(self.high)):
-            other = f"{self.low:.12g}:{end:.12g}:{self.step:.12g}" if steps else "a smaller step"
+        low, high, step = map(_decimal, (self.low, self.high, self.step))
+        steps = int((high - low) / step + _HAIR)
+        end = low + steps * step
+        if abs(end - high) > _HAIR * step:
+            other = f"{_plain(self.low)}:{_plain(float(end))}:{_plain(self.step)}"
             raise OptionError(
-                f"--vary {self.key}={self}: the last step ends at {end:.12g}, not at "
-                f"{self.high:.12g}; ask for {other}, or for a step that fits"
+                f"--vary {self.key}={self}: the last step ends at {_plain(float(end))}, not at "
+                f"{_plain(self.high)}; ask for {other if steps else 'a smaller step'}, or for a "
+                "step that fits"
             )
         return steps + 1
 
     def values(self) -> Array:
         """The values of a grid, both ends included.
 
+        They are added up as decimals, as they are written: 0, 0.1, 0.2, 0.3 of any scale.
+
         Raises:
             OptionError: there is no step, or it does not lead to the end.
         """
-        steps = np.arange(int(self.count()))
-        return np.round(self.low + (self.step or 0.0) * steps, 12)
+        count = self.count()
+        low, step = _decimal(self.low), _decimal(self.step or 0.0)
+        values = np.array([float(low + i * step) for i in range(count)])
+        values[-1] = self.high if count > 1 else self.low
+        return values
+
+
+def _decimal(value: float) -> Decimal:
+    """A number as the shortest decimal that stands for it."""
+    return Decimal(repr(float(value)))
+
+
+def _plain(value: float) -> str:
+    """A number as it is written, all its digits and no more."""
+    return repr(float(value)).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -123,9 +142,8 @@ def refuse_too_many(count: float, many: bool) -> None:
         OptionError: there are too many.
     """
     if count > MOST_POINTS and not many:
-        raise OptionError(
-            f"{count:,.0f} points are more than {MOST_POINTS:,}; --yes if you mean it"
-        )
+        said = f"{min(count, 1e15):,.0f}"
+        raise OptionError(f"{said} points are more than {MOST_POINTS:,}; --yes if you mean it")
 
 
 def design(
@@ -172,7 +190,7 @@ def design(
             len(keys), rng=scenario.run.rng_seed
         )
         low, high = np.array([[r.low, r.high] for r in ranges]).T
-        values = low + (high - low) * sampler.random(int(count))
+        values = np.clip(low + (high - low) * sampler.random(int(count)), low, high)
     else:
         values = np.array(list(product(*(r.values() for r in ranges))))
     asked = {"--design": kind} | ({"--points": str(points)} if sampled else {}) | varying(ranges)

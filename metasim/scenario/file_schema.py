@@ -3,7 +3,7 @@
 from typing import Any
 
 from metasim.scenario import catalogue
-from metasim.scenario.checks.patients import KINDS
+from metasim.scenario.distributions import FORMS
 from metasim.scenario.layers import REMOVED
 from metasim.scenario.origin import STATUSES
 from metasim.scenario.schema import Scenario
@@ -48,7 +48,7 @@ def json_schema() -> dict[str, Any]:
     }
     parts["Drawn"] = {
         "type": "object",
-        "propertyNames": {"not": {"enum": list(KINDS)}},
+        "propertyNames": {"not": {"enum": list(FORMS)}},
         "additionalProperties": {
             "anyOf": [*_written({"$ref": "#/$defs/Distribution"}), {"$ref": "#/$defs/Drawn"}]
         },

@@ -1,16 +1,14 @@
 """Checks of [patients]: what is drawn for each patient must fit the key it is drawn for."""
 
 import math
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from metasim.errors import Mistake
+from metasim.scenario.distributions import FORMS, reached
 from metasim.scenario.keys import Key, Path, find, join, nearest, split
 from metasim.scenario.schema import Distribution, Scenario
 from metasim.terms import Factor
-
-KINDS = tuple(Distribution.model_fields)
 
 
 def check_patients(scenario: Scenario) -> Iterator[Mistake]:
@@ -59,10 +57,10 @@ def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
 
 
 def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
-    given = [kind for kind in KINDS if getattr(distribution, kind) is not None]
+    given = [kind for kind in FORMS if getattr(distribution, kind) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        yield f"exactly one of {', '.join(KINDS)} must be given; found {found}", ""
+        yield f"exactly one of {', '.join(FORMS)} must be given; found {found}", ""
         return
     low, high = (getattr(getattr(distribution, given[0]), end, None) for end in ("low", "high"))
     if low is not None and high is not None and low >= high:
@@ -79,22 +77,8 @@ def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
             yield "the weights of a choice must not all be 0", ""
 
 
-def support(distribution: Distribution) -> tuple[float, float]:
-    """Smallest and largest value that a distribution can give, both finite."""
-    if distribution.choice:
-        return min(distribution.choice.values), max(distribution.choice.values)
-    if distribution.uniform:
-        return distribution.uniform.low, distribution.uniform.high
-    shape = distribution.lognormal or distribution.normal
-    assert shape is not None
-    largest = sys.float_info.max
-    least = math.ulp(0.0) if distribution.lognormal else -largest  # a log-normal is never 0
-    low = least if shape.low is None else max(shape.low, least)
-    return low, largest if shape.high is None else shape.high
-
-
 def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[str, str]]:
-    low, high = support(distribution)
+    low, high = reached(distribution)
     limits = key.limits
     below = low < limits.get("ge", -math.inf) or low <= limits.get("gt", -math.inf)
     above = high > limits.get("le", math.inf) or high >= limits.get("lt", math.inf)

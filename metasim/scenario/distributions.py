@@ -1,0 +1,188 @@
+"""Distributions of what differs between patients: where their values can lie, and their quantiles.
+
+Truncated normals and log-normals are right wherever their range lies: in the body by the
+distribution function, in a range far out in a tail or of hardly any width by what the density does
+from its nearer end on.
+"""
+
+import math
+import sys
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.scenario.schema import Distribution
+
+Array = NDArray[np.float64]
+
+FORMS: Final = tuple(Distribution.model_fields)
+"""The forms that a distribution can have."""
+
+LARGEST_U: Final = 1.0 - 2.0**-53
+"""The largest number below 1, and the largest that is drawn."""
+_MOST_SDS = 9.0  # no draw lies farther out: its probability would be below 2**-54
+_FAR = 5.0  # from there on, in standard deviations, differences of probabilities lose digits
+_NARROW = 0.01  # a range narrower than this, in standard deviations, loses digits by differences
+
+
+def support(distribution: Distribution) -> tuple[float, float]:
+    """Smallest and largest value that a distribution allows, both finite."""
+    if distribution.choice:
+        return min(distribution.choice.values), max(distribution.choice.values)
+    if distribution.uniform:
+        return distribution.uniform.low, distribution.uniform.high
+    shape = distribution.lognormal or distribution.normal
+    assert shape is not None
+    largest = sys.float_info.max
+    least = math.ulp(0.0) if distribution.lognormal else -largest  # a log-normal is never 0
+    low = least if shape.low is None else max(shape.low, least)
+    return low, largest if shape.high is None else shape.high
+
+
+def reached(distribution: Distribution) -> tuple[float, float]:
+    """Bounds of the values that patients can draw; where no end is given, 9 standard deviations.
+
+    A number drawn has 53 bits, so the quantiles that it picks lie within 8.7 standard deviations of
+    the mean, or of the end of the range next to it.
+    """
+    low, high = support(distribution)
+    if shape := distribution.normal:
+        below = min(shape.mean, high) - _MOST_SDS * shape.sd
+        above = max(shape.mean, low) + _MOST_SDS * shape.sd
+    elif bell := distribution.lognormal:
+        below = min(bell.median, high) * math.exp(-_MOST_SDS * bell.sigma)
+        spread = math.exp(min(_MOST_SDS * bell.sigma, 709.0))
+        above = max(bell.median, low) * spread
+    else:
+        return low, high
+    return max(low, below), min(high, above)
+
+
+def quantile(distribution: Distribution, u: Array) -> Array:
+    """The inverse of the cumulative distribution function.
+
+    Args:
+        distribution: with exactly one form given.
+        u: probabilities in (0, 1).
+    """
+    low, high = support(distribution)
+    if distribution.choice:
+        values = np.array(distribution.choice.values)
+        weights = np.array(distribution.choice.weights or np.ones(len(values)), dtype=float)
+        if not 1e-290 < weights.max() < 1e290:  # their sum would overflow, or lose digits
+            weights /= weights.max()
+        ends = np.cumsum(weights / weights.sum())
+        last = int(np.flatnonzero(weights)[-1])
+        return np.asarray(values[np.minimum(np.searchsorted(ends, u, side="right"), last)])
+    if distribution.uniform:
+        if math.isinf(high - low):
+            return np.clip(low * (1.0 - u) + high * u, low, high)
+        return np.clip(low + (high - low) * u, low, high)
+    if bell := distribution.lognormal:
+        return np.clip(_lognormal(bell.median, bell.sigma, low, high, u), low, high)
+    assert distribution.normal is not None
+    return _normal(distribution.normal.mean, distribution.normal.sd, low, high, u)
+
+
+def _normal(mean: float, sd: float, low: float, high: float, u: Array) -> Array:
+    """Quantiles of a normal that is truncated to [low, high]."""
+    if sd == 0:
+        return np.full(len(u), min(max(mean, low), high))
+    a, b = (low - mean) / sd, (high - mean) / sd
+    steps = _steps_inward(a, b, (high - low) / sd, u)
+    if steps is None:
+        return np.asarray(np.clip(mean + sd * _standard(a, b, u), low, high))
+    return np.asarray(np.clip((low if a > -b else high) + sd * steps, low, high))
+
+
+def _lognormal(median: float, sigma: float, low: float, high: float, u: Array) -> Array:
+    """Quantiles of a log-normal that is truncated to [low, high]."""
+    if sigma == 0:
+        return np.full(len(u), min(max(median, low), high))
+    mean, least, most = math.log(median), math.log(low), math.log(high)
+    a, b = (least - mean) / sigma, (most - mean) / sigma
+    width = math.log1p((high - low) / low) if high < 2.0 * low else most - least
+    steps = _steps_inward(a, b, width / sigma, u)
+    if steps is None:
+        log = np.clip(mean + sigma * _standard(a, b, u), least, most)
+        return np.asarray(np.exp(log))
+    return np.asarray((low if a > -b else high) * np.exp(sigma * steps))
+
+
+def _standard(a: float, b: float, u: Array) -> Array:
+    """Quantiles of the standard normal between a and b, by its distribution function."""
+    from scipy.special import ndtr, ndtri
+
+    sign = -1.0 if a > 0 else 1.0  # in the lower tail probabilities keep their digits
+    a, b, u = (a, b, u) if a <= 0 else (-b, -a, 1.0 - u)
+    below = ndtr(a) + u * (ndtr(b) - ndtr(a))
+    return np.asarray(sign * ndtri(np.minimum(below, LARGEST_U)))  # of 1, it would be infinite
+
+
+def _steps_inward(a: float, b: float, width: float, u: Array) -> Array | None:
+    """Quantiles between a and b as steps from a (or, negative, from b if that is nearer to 0).
+
+    Args:
+        a: lower end, in standard deviations from the mean.
+        b: upper end.
+        width: b - a, without the rounding of that difference.
+        u: probabilities.
+
+    Returns:
+        None where the distribution function serves.
+    """
+    if a > -b:  # the density falls from a on
+        end, share, sign = a, u, 1.0
+    else:
+        end, share, sign = -b, np.minimum(1.0 - u, LARGEST_U), -1.0
+    if width < _NARROW and abs(end) * width < 1.0:
+        return sign * _narrow_steps(end, width, share)
+    if end > _FAR:
+        return sign * _far_steps(end, width, share)
+    return None
+
+
+def _far_steps(end: float, width: float, share: Array) -> Array:
+    """Steps t into a tail that begins at `end`: S(end + t) / S(end) = 1 - share of what is inside.
+
+    With erfcx, log S(x) = -x^2/2 + log(erfcx(x / sqrt 2) / 2), of which only differences are
+    needed; they lose no digits. Newton's method from the exponential tail.
+    """
+    from scipy.special import erfcx
+
+    if math.isinf(end):
+        return np.zeros(len(share))
+    root = math.sqrt(2.0)
+
+    def drop(t: Array) -> Array:
+        """How much log S falls from `end` to `end + t`."""
+        with np.errstate(over="ignore"):
+            return np.asarray(
+                end * t + t * t / 2.0 - np.log(erfcx((end + t) / root) / erfcx(end / root))
+            )
+
+    whole = drop(np.array([width]))[0] if width < 1e3 else math.inf
+    wanted = -np.log1p(share * math.expm1(-whole))
+    t = 2.0 * wanted / (end + np.hypot(end, np.sqrt(2.0 * wanted)))
+    for _ in range(6):
+        hazard = math.sqrt(2.0 / math.pi) / erfcx((end + t) / root)
+        t = np.maximum(t - (drop(t) - wanted) / hazard, 0.0)
+    return np.minimum(t, width)
+
+
+def _narrow_steps(end: float, width: float, share: Array) -> Array:
+    """Steps s into a range of hardly any width: the integral of exp(-end x - x^2/2) up to s."""
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+
+    def mass(s: Array) -> Array:
+        """The integral from 0 to s, per unit of the width."""
+        x = s[:, None] * (nodes + 1.0) / 2.0 * width
+        return np.asarray(s / 2.0 * (np.exp(-end * x - x * x / 2.0) @ weights))
+
+    wanted = share * mass(np.ones(1))
+    s = share.copy()
+    for _ in range(5):
+        x = s * width
+        s = np.clip(s - (mass(s) - wanted) / np.exp(-end * x - x * x / 2.0), 0.0, 1.0)
+    return s * width
