@@ -68,5 +68,9 @@ class OptionError(MetasimError):
     """A command-line option or function argument that is not allowed."""
 
 
+class MetasimWarning(UserWarning):
+    """Something that did not work but that the run goes on without; the CLI prints it as a line."""
+
+
 class RunInterrupted(KeyboardInterrupt):
     """Ctrl-C during a run; the message says how far it came and how to go on."""

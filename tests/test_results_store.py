@@ -1,5 +1,6 @@
 """Results folders: whole or absent, resumable, and clear about what is wrong with them."""
 
+import errno
 import json
 import os
 import signal
@@ -12,12 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from metasim.errors import ResultsError
+from metasim.errors import MetasimWarning, ResultsError
 from metasim.results import FolderWriter, MemoryWriter, Results, open_results
 from metasim.results.folder import partial_path
 from metasim.results.parts import Span
 from metasim.results.tables import SCHEMAS, TABLES_AT, conform
 from metasim.terms import RECORD_LEVELS
+from tests import faults
 from tests.synthetic import make_tables, scenario_toml
 
 CHUNK = 20
@@ -48,7 +50,8 @@ def write_all(folder: Path, order=(0, 1, 2), **options) -> Results:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """The files of a folder; what a stopped run left in it is not looked at."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def stop_after(folder: Path, chunks: int, error: type[BaseException], **options) -> None:
@@ -199,19 +202,148 @@ def test_existing_folder_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_replacement_that_fails_in_its_last_step_puts_the_old_folder_back(tmp_path, monkeypatch):
-    write_all(tmp_path / "a", order=(0,))
+def test_replacement_that_fails_in_any_step_puts_the_old_results_back(tmp_path, monkeypatch):
+    write_all(tmp_path / "a", order=(0,), record="patients")
+    (tmp_path / "a" / "notes.txt").write_text("my own")
     before, rename = contents(tmp_path / "a"), os.rename
+    for step in range(30):
+        steps = iter(range(step + 1))
 
-    def fails(source, target):
-        if Path(source).name == "whole":
-            raise OSError(5, "Input/output error")
-        rename(source, target)
+        def fails(source, target, steps=steps):
+            if next(steps, None) is None:
+                monkeypatch.setattr(os, "rename", rename)  # the disk is well again
+                raise OSError(5, "Input/output error")
+            rename(source, target)
 
-    monkeypatch.setattr(os, "rename", fails)
-    with pytest.raises(ResultsError, match="Input/output error"):
-        write_all(tmp_path / "a", overwrite=True)
-    assert contents(tmp_path / "a") == before
+        monkeypatch.setattr(os, "rename", fails)
+        try:
+            write_all(tmp_path / "a", overwrite=True)
+        except ResultsError as error:
+            assert "Input/output error" in str(error)
+            assert contents(tmp_path / "a") == before
+        else:
+            break
+    assert step > len(before)  # each step has failed once
+    assert (tmp_path / "a" / "notes.txt").read_text() == "my own"
+    assert len(open_results(tmp_path / "a").patients) == 60
+
+
+def test_replacement_that_is_killed_in_any_step_is_mended_or_ended_by_the_next(tmp_path):
+    write_all(tmp_path / "a", order=(0,))
+    before = contents(tmp_path / "a")
+    code = f"""
+import os, signal, sys
+sys.path[:0] = {[str(Path(__file__).parents[1])]!r}
+from tests.test_results_store import write_all
+rename, left = os.rename, [int(sys.argv[1])]
+def dies(*ends):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(*ends)
+os.rename = dies
+write_all({str(tmp_path / "a")!r}, overwrite=True, record="patients")
+"""
+    for step in (3, 9):  # old files go out, new ones come in
+        ended = subprocess.run([sys.executable, "-c", code, str(step)], check=False)
+        assert ended.returncode == -signal.SIGKILL
+        with pytest.raises(ResultsError, match="provenance.json is missing.*--resume"):
+            open_results(tmp_path / "a")
+        with pytest.raises(ResultsError, match="exists"):
+            write_all(tmp_path / "a")
+        assert contents(tmp_path / "a") == before
+    write_all(tmp_path / "a", overwrite=True, resume=True, record="patients")
+    write_all(tmp_path / "b", record="patients")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A folder that cannot be renamed: a disk of its own."""
+    (tmp_path / "disk").mkdir()
+    try:
+        with faults.disk(tmp_path / "disk", 8):
+            yield tmp_path / "disk"
+    except PermissionError:
+        pytest.skip("only who may mount disks can try one")
+
+
+def test_mount_point_is_written_inside_and_stopped_and_replaced_there(mounted):
+    (mounted / "lost+found").mkdir()  # counts for nothing
+    stop_after(mounted, 2, KeyboardInterrupt)
+    write_all(mounted, resume=True)
+    assert len(open_results(mounted).patients) == 60
+    write_all(mounted, order=(0,), overwrite=True)
+    assert len(open_results(mounted).patients) == 20
+    assert not list(mounted.parent.glob(".*"))
+    assert {path.name for path in mounted.iterdir() if path.is_dir()} == {"lost+found"}
+
+
+def test_folder_the_user_gave_stays_what_it_is(tmp_path, monkeypatch):
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    (tmp_path / "to_be").symlink_to(tmp_path / "elsewhere")  # dangles
+    inode = real.stat().st_ino
+    for link, target in (("link", real), ("to_be", tmp_path / "elsewhere")):
+        stop_after(tmp_path / link, 1, KeyboardInterrupt)
+        write_all(tmp_path / link, resume=True)
+        write_all(tmp_path / link, overwrite=True)
+        assert (tmp_path / link).is_symlink()
+        assert len(open_results(target).patients) == 60
+    assert real.stat().st_ino == inode
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    stop_after(Path("."), 1, KeyboardInterrupt)
+    write_all(Path("."), resume=True)
+    write_all("../here/", overwrite=True)
+    assert os.getcwd() == str(here) and os.path.samefile(".", here)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "real", "link", "to_be", "elsewhere", "here"
+    }  # fmt: skip
+    long = tmp_path / ("x" * 255)
+    stop_after(long, 1, KeyboardInterrupt)
+    assert len(write_all(long, resume=True).patients) == 60
+    stop_after(tmp_path / "later", 1, KeyboardInterrupt)
+    (tmp_path / "later").mkdir()  # once a run was begun beside it
+    assert len(write_all(tmp_path / "later", resume=True).patients) == 60
+
+
+def test_place_with_files_of_the_users_own_is_refused_before_anything_is_written(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "luminal_a.toml").write_text("mine")
+    for options in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(ResultsError, match="exists, is not a results folder"):
+            writer(tmp_path / "a", **options).__enter__()
+    with pytest.raises(ResultsError, match="exists, is not a results folder"):
+        writer(Path("/")).__enter__()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["luminal_a.toml"]
+
+
+@pytest.mark.parametrize("code", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_file_system_without_locks_is_written_with_a_warning(tmp_path, monkeypatch, code):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.warns(MetasimWarning, match="the file system has no locks"),
+        writer(tmp_path / "a") as first,
+    ):
+        put(first, 0)
+        with pytest.raises(ResultsError, match="being written by another run; if that has ended"):
+            writer(tmp_path / "a").__enter__()
+        for index in (1, 2):
+            put(first, index)
+        first.finish({})
+    with pytest.warns(MetasimWarning):
+        stop_after(tmp_path / "b", 1, KeyboardInterrupt)
+    with pytest.warns(MetasimWarning):
+        assert len(write_all(tmp_path / "b", resume=True).patients) == 60
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
 
 
 def test_folder_of_another_program_is_never_overwritten(tmp_path):

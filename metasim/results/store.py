@@ -175,7 +175,11 @@ def open_results(folder: str | Path) -> Results:
         raise ResultsError(f"{path}: parts of a stopped run; go on with it by --resume")
     for needed in ("provenance.json", "scenario.toml"):
         if not (path / needed).is_file():
-            raise ResultsError(f"{path}: not a results folder of metasim ({needed} is missing)")
+            stopped = partial_path(path.absolute()).exists()
+            hint = "; a stopped run lies in it, --resume goes on with it" if stopped else ""
+            raise ResultsError(
+                f"{path}: not a results folder of metasim ({needed} is missing){hint}"
+            )
     with plain_errors(path):
         provenance = _provenance(path / "provenance.json")
         _check_tables(path, provenance["rows"])
