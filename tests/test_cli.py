@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -289,6 +288,8 @@ def test_folder_that_is_not_ours_is_never_overwritten(tmp_path):
 
 def test_disk_that_fills_up_is_one_message_and_leaves_nothing(finished, tmp_path):
     def little_room():
+        import resource
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
     command = [*METASIM, "run", "luminal_a", "--patients", "50", "--output", "full"]

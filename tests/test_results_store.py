@@ -247,7 +247,7 @@ write_all({str(tmp_path / "a")!r}, overwrite=True, record="patients")
     for step in (3, 9):  # old files go out, new ones come in
         ended = subprocess.run([sys.executable, "-c", code, str(step)], check=False)
         assert ended.returncode == -signal.SIGKILL
-        with pytest.raises(ResultsError, match="provenance.json is missing.*--resume"):
+        with pytest.raises(ResultsError, match=r"provenance\.json is missing.*--resume"):
             open_results(tmp_path / "a")
         with pytest.raises(ResultsError, match="exists"):
             write_all(tmp_path / "a")

@@ -8,12 +8,15 @@ import signal
 import sys
 import textwrap
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from metasim.errors import MetasimError, RunInterrupted
+from metasim.errors import MetasimError, MetasimWarning, RunInterrupted
 
 _PATIENCE_SECONDS = 5.0
 
@@ -24,7 +27,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with _plain_warnings():
+                return super().invoke(ctx)
         except MetasimError as error:
             _end(f"metasim: {error}", 2)
         except KeyboardInterrupt as stop:
@@ -36,6 +40,22 @@ class _Commands(TyperGroup):
             if error.errno == errno.EPIPE:
                 raise  # the reader of the output has gone, and wants no message
             _end(f"metasim: {error.filename or 'output'}: {error.strerror or error}", 2)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What metasim warns of is a line of its own, without a place in the source."""
+    with warnings.catch_warnings():
+        shown: Any = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, MetasimWarning):
+                print(f"metasim: {message}", file=sys.stderr, flush=True)
+            else:
+                shown(message, category, *rest, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _end(message: str, code: int) -> NoReturn:

@@ -1,7 +1,6 @@
 """A cohort of virtual patients: from a scenario to results."""
 
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -283,11 +282,7 @@ def _writer(
 
 def provenance(scenario: Scenario, started: datetime, wall_seconds: float) -> dict[str, Any]:
     """What a results folder says of its making: versions, command, times, memory."""
-    unit = 1 if sys.platform != "darwin" else 1024  # ru_maxrss is in KiB, on macOS in bytes
-    here, children = (
-        resource.getrusage(who).ru_maxrss / 1024 / unit
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    here, children = peak_memory()
     return {
         **versions(),
         "platform": platform.platform(),
@@ -295,6 +290,33 @@ def provenance(scenario: Scenario, started: datetime, wall_seconds: float) -> di
         "rng_seed": scenario.run.rng_seed,
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(wall_seconds, 3),
-        "peak_memory_mib": round(here, 1),
-        "peak_memory_mib_of_the_largest_child": round(children, 1),
+        "peak_memory_mib": here,
+        "peak_memory_mib_of_the_largest_child": children,
     }
+
+
+def peak_memory() -> tuple[float | None, float | None]:
+    """Most memory that this process, and the largest of its ended children, has held, in MiB.
+
+    None where the system does not tell; on Windows it tells nothing of children.
+    """
+    try:
+        import resource
+    except ImportError:
+        return _peak_by_psutil(), None
+    unit = 2**10 if sys.platform != "darwin" else 2**20  # ru_maxrss is in KiB, on macOS in bytes
+    here, children = (
+        round(resource.getrusage(who).ru_maxrss / unit, 1)
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return here, children
+
+
+def _peak_by_psutil() -> float | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    held = psutil.Process().memory_info()
+    most: int = getattr(held, "peak_wset", held.rss)
+    return round(most / 2**20, 1)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from metasim.errors import MetasimError, OptionError
 from metasim.results.parts import Span
-from metasim.runner.executors import Executor, Processes, Serial, cores
+from metasim.runner.executors import Executor, NoWorkersError, Processes, Serial, cores
 from metasim.terms import VERSION
 
 Compute = Callable[[int, int], Any]
@@ -75,12 +75,16 @@ class Todo:
         self.left -= count
         return Span(gap.first, count)
 
+    def put_back(self, span: Span) -> None:
+        """Take back a chunk that nobody has begun."""
+        self._lost.append(span)
+        self.left += span.size
+
     def lose(self, spans: Iterable[Span]) -> Span | None:
         """Take back chunks whose worker was lost; returns one that was lost too often."""
         for span in spans:
-            self._lost.append(span)
+            self.put_back(span)
             self._losses[span] += 1
-            self.left += span.size
         span, losses = self._losses.most_common(1)[0]
         return span if losses >= _MOST_LOSSES else None
 
@@ -135,7 +139,7 @@ class Dispatcher:
         self._say = say
         self._payload: Compute | bytes = compute
         self.workers: set[str] = set()
-        self._may_grow = executor is None and cores() > 1
+        self._may_grow = executor is None
         self._use(executor or Serial())
         self._idle = True
 
@@ -186,7 +190,8 @@ class Dispatcher:
     def _hand_out(self, todo: Todo, running: dict[Future[Done], Span]) -> None:
         if self._may_grow and not running and todo.seconds_left() > _WORTH_STARTING:
             self._may_grow = False
-            self._use(Processes(cores()))
+            if cores() > 1:
+                self._use(Processes(cores()))
         slots = self.executor.slots()
         while todo.left:
             alone = isinstance(self.executor, Serial) or todo.doubtful()
@@ -195,6 +200,10 @@ class Dispatcher:
             span = todo.next(slots)
             try:
                 running[self.executor.submit(work, versions(), self._payload, span)] = span
+            except NoWorkersError as error:
+                todo.put_back(span)
+                self._say(f"no worker processes here ({error}): computing in this process")
+                self._use(Serial())
             except self.executor.broken:
                 running[Future()] = span  # lost like the others
                 raise
@@ -202,8 +211,8 @@ class Dispatcher:
     def _use(self, executor: Executor) -> None:
         self.executor = executor
         self.workers = set()
-        if not isinstance(executor, Serial):
-            self._payload = _pickled(self._compute)
+        alone = isinstance(executor, Serial)
+        self._payload = self._compute if alone else _pickled(self._compute)
 
 
 def work(wanted: dict[str, str], payload: Compute | bytes, span: Span) -> Done:

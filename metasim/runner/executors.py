@@ -11,16 +11,18 @@ starts clean processes, imports no script, and pickles classes of notebooks by v
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Protocol
 
-from metasim.errors import MetasimError, OptionError
+from metasim.errors import MetasimError, MetasimWarning, OptionError
 
 KINDS: Final = ("serial", "processes", "dask")
 """Executors by the name that `--executor` takes."""
@@ -48,6 +50,10 @@ class Executor(Protocol):
 
     def close(self, *, kill: bool) -> None:
         """End all workers; `kill`: also those that are computing, at once."""
+
+
+class NoWorkersError(Exception):
+    """Workers cannot be started here: not in a daemonic process, a sandbox, at a limit."""
 
 
 class Serial:
@@ -89,6 +95,7 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        self._started = False
         self._start()
 
     def _start(self) -> None:
@@ -97,9 +104,21 @@ class Processes:
         self._pool = ProcessPoolExecutor(self._workers, initializer=_serve, initargs=(os.getpid(),))
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        """See `Executor`."""
-        with _unheard_by_workers():
-            future: Future[Any] = self._pool.submit(work, *arguments)
+        """See `Executor`.
+
+        Raises:
+            NoWorkersError: not one process could be started.
+        """
+        if not self._started and multiprocessing.current_process().daemon:
+            raise NoWorkersError("a daemonic process may have no children")
+        try:
+            with _unheard_by_workers():
+                future: Future[Any] = self._pool.submit(work, *arguments)
+        except (AssertionError, ImportError, OSError, RuntimeError, ValueError) as error:
+            if self._started or isinstance(error, self.broken):
+                raise
+            raise NoWorkersError(str(error) or type(error).__name__) from error
+        self._started = True
         return future
 
     def slots(self) -> int:
@@ -247,8 +266,10 @@ async def _who_answers(address: str) -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, by its affinity and the limits of its container."""
+    from loky import cpu_count
+
+    return int(cpu_count())
 
 
 def remark(workers: int | None) -> str:
@@ -319,11 +340,19 @@ def _unheard_by_workers() -> Iterator[None]:
 def _serve(parent: int) -> None:
     """Make this process a worker: it leaves Ctrl-C to its parent and does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore", MetasimWarning)  # the parent has said so
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while _lives(parent):
             time.sleep(0.5)
-        with suppress(ProcessLookupError):
-            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _lives(parent: int) -> bool:
+    if os.name != "nt":
+        return os.getppid() == parent  # an orphan has another one
+    import psutil
+
+    return bool(psutil.pid_exists(parent))

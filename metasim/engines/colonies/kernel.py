@@ -2,19 +2,26 @@
 
 Numba checks only the file of the compiled function itself, not of the functions it calls. The
 cache folder therefore carries a hash of every source that is compiled into the engine. It lies in
-the user's cache folder: a read-only installation compiles once too.
+the user's cache folder: a read-only installation compiles once too. The cache is a convenience:
+where it cannot be read or written the engine is compiled in memory, and a warning says so once.
 """
 
 import hashlib
 import os
-from collections.abc import Callable
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache
 
 from metasim import terms
+from metasim.errors import MetasimWarning
 from metasim.law import arrays, growth
 
 Part = TypeVar("Part", bound=tuple[Any, ...])
@@ -23,11 +30,17 @@ _OTHERS = (arrays, growth, terms)
 _SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(str(m.__file__)) for m in _OTHERS)])
 
 
-def _cache_folder() -> Path:
+def _cache_folder() -> Path | None:
+    """Where compiled functions are kept; None: nobody knows the user's home."""
+    if asked := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(asked)
     digest = hashlib.sha256(f"{numba.__version__} {Path(__file__).parent}".encode())
     for source in _SOURCES:
         digest.update(source.read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
     return Path(base) / "metasim" / f"kernels-{digest.hexdigest()[:16]}"
 
 
@@ -52,14 +65,64 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def _cached(function: Callable[..., Any], **options: bool) -> Any:
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE)
+    compiler = _njit(error_model="numpy", **options)(function)
+    if _config.DISABLE_JIT or not _usable():
+        return compiler
+    before, _config.CACHE_DIR = _config.CACHE_DIR, str(CACHE)
     try:
-        return _njit(cache=True, error_model="numpy", **options)(function)
-    except RuntimeError:  # no folder of the cache can be written
-        return _njit(error_model="numpy", **options)(function)
+        compiler._cache = _Cache(function)  # as numba's `enable_caching` does
     finally:
         _config.CACHE_DIR = before
+    return compiler
+
+
+_FunctionCache: Any = FunctionCache
+
+
+class _Cache(_FunctionCache):  # type: ignore[misc]
+    """Numba's cache; what cannot be read or written there is compiled in memory."""
+
+    @contextmanager
+    def _guard_against_spurious_io_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # a full disk, say
+            self.disable()
+            _warn(error.strerror or str(error))
+        except Exception:  # a damaged file: compiled and saved anew
+            with suppress(OSError):
+                self.flush()
+
+
+@cache
+def _usable() -> bool:
+    """Whether files can be made in the cache; warns if not."""
+    if CACHE is None:
+        _warn("there is no home folder")
+        return False
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=CACHE).close()
+    except OSError as error:
+        _warn(error.strerror or str(error))
+        return False
+    return True
+
+
+_troubles: list[str] = []
+
+
+def _warn(why: str) -> None:
+    """Say once that the cache is of no use."""
+    _troubles.append(why)
+    if len(_troubles) == 1:
+        warnings.warn(
+            f"the compiled engine cannot be kept in its cache {CACHE or '~/.cache/metasim'} "
+            f"({why}); it is compiled in memory, in every run (NUMBA_CACHE_DIR names another "
+            "folder)",
+            MetasimWarning,
+            stacklevel=3,
+        )
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -99,4 +162,4 @@ def ready(function: Any, *examples: Any) -> Any:
 
 def compiled() -> bool:
     """Whether the engine has been compiled on this machine before."""
-    return any(Path(os.environ.get("NUMBA_CACHE_DIR") or CACHE).rglob("colonies_*/*.nbi"))
+    return CACHE is not None and any(CACHE.rglob("colonies_*/*.nbi"))

@@ -1,0 +1,190 @@
+"""Any machine: without Unix's modules, locks, caches, or the right to have children."""
+
+import errno
+import os
+import subprocess
+import sys
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import metasim as ms
+from metasim.errors import MetasimWarning
+from metasim.results.parts import Span
+from metasim.runner import dispatch, executors
+from metasim.runner.dispatch import Dispatcher, Todo
+from metasim.runner.executors import NoWorkersError, Processes
+
+ROOT = Path(__file__).parents[1]
+
+WITHOUT_UNIX = """
+import multiprocessing, os, signal, sys
+
+for name in ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog"):
+    sys.modules[name] = None  # importing it fails, in the child too
+
+def run(folder):
+    import metasim as ms
+    asked = ms.load("luminal_a", {"run.patients": 20})
+    done = ms.run(asked, output=folder, executor="serial", progress=False)
+    assert "peak_memory_mib" in done.provenance
+    return len(done.patients)
+
+if __name__ == "__main__":
+    for name in ("SIGKILL", "SIGALRM", "SIGHUP", "pthread_sigmask", "setitimer", "SIG_BLOCK"):
+        if hasattr(signal, name):
+            delattr(signal, name)
+    for name in ("sched_getaffinity", "getuid", "geteuid", "killpg"):
+        if hasattr(os, name):
+            delattr(os, name)
+    from typer.testing import CliRunner
+    from metasim.cli import app
+    assert run(sys.argv[1] + "/a") == 20
+    shown = CliRunner().invoke(app, ["run", "luminal_a", "--patients", "20", "--no-figures",
+                                     "--output", sys.argv[1] + "/b"])
+    assert shown.exit_code == 0, shown.output
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(run, [sys.argv[1] + "/c"]) == [20]
+"""
+
+
+def test_without_the_modules_and_calls_of_unix_and_started_by_spawn(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WITHOUT_UNIX)
+    ended = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    tables = [(tmp_path / name / "patients.parquet").read_bytes() for name in "abc"]
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_daemonic_process_computes_alone(tmp_path, monkeypatch):
+    code = f"""
+import multiprocessing, sys
+sys.path[:0] = [{str(ROOT)!r}]
+import metasim as ms
+from metasim.runner import dispatch
+def run(folder):
+    dispatch._WORTH_STARTING = 1e-6  # grows as a run of 300,000 patients would
+    dispatch.cores = lambda: 2
+    asked = ms.load("luminal_a", {{"run.patients": 60}})
+    ms.run(asked, output=folder + "/a", progress=True)
+    return len(ms.run(asked, output=folder + "/b", workers=2, progress=False).patients)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.map(run, [{str(tmp_path)!r}]) == [60]
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "no worker processes here (a daemonic process may have no children)" in ended.stderr
+    a, b = ((tmp_path / name / "patients.parquet").read_bytes() for name in "ab")
+    assert a == b
+
+
+def _numbers(first: int, count: int) -> list[int]:
+    return list(range(first, first + count))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EAGAIN, "a limit"), ImportError("sem_open"), AssertionError(), RuntimeError()],
+)
+def test_where_no_process_starts_the_work_is_done_here(monkeypatch, error):
+    pool, said = Processes(2), []
+    monkeypatch.setattr(pool._pool, "submit", partial(_raise, error))
+    with Dispatcher(_numbers, pool, said.append) as dispatcher:
+        done = [n for c in dispatcher.complete(Todo(Span(0, 50), most=7, size=7)) for n in c.result]
+    assert sorted(done) == list(range(50))
+    assert len(said) == 1 and "computing in this process" in said[0]
+
+
+def _raise(error: Exception, *_: object) -> None:
+    raise error
+
+
+def test_pool_that_breaks_later_is_no_lack_of_workers(monkeypatch):
+    with Dispatcher(_numbers, pool := Processes(1)) as dispatcher:
+        list(dispatcher.complete(Todo(Span(0, 1), most=1)))
+        monkeypatch.setattr(pool._pool, "submit", partial(_raise, OSError(errno.EIO, "later")))
+        with pytest.raises(OSError, match="later"):
+            list(dispatcher.complete(Todo(Span(0, 1), most=1)))
+    assert not issubclass(NoWorkersError, OSError)
+
+
+def test_run_on_one_core_stays_in_its_process(monkeypatch):
+    monkeypatch.setattr(dispatch, "_WORTH_STARTING", 1e-9)
+    monkeypatch.setattr(dispatch, "cores", lambda: 1)
+    monkeypatch.setattr(dispatch, "Processes", partial(_raise, AssertionError("started")))
+    with Dispatcher(_numbers, None) as dispatcher:
+        assert len(list(dispatcher.complete(Todo(Span(0, 40), most=4, size=4)))) == 10
+
+
+def test_cores_are_those_of_the_container(monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert executors.cores() == 1
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """The compiler with nothing known of its cache."""
+    kernel = import_module("metasim.engines.colonies.kernel")
+    kernel._usable.cache_clear()
+    monkeypatch.setattr(kernel, "_troubles", [])
+    yield kernel
+    kernel._usable.cache_clear()
+
+
+def _double(x):
+    return x + x
+
+
+@pytest.mark.parametrize("place", ["/dev/null/cache", None])
+def test_cache_that_cannot_be_made_is_named_once_and_done_without(kernel, monkeypatch, place):
+    monkeypatch.setattr(kernel, "CACHE", place and Path(place))
+    with pytest.warns(MetasimWarning, match=place or "no home folder") as said:
+        doubles = [kernel.allocating(_double) for _ in range(2)]
+    assert len(said) == 1
+    assert [double(2.0) for double in doubles] == [4.0, 4.0]
+
+
+def test_cache_on_a_full_disk_is_named_once_and_done_without(kernel, monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel, "CACHE", tmp_path)
+    double = kernel.allocating(_double)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(double._cache._cache_file, "save", full)
+    with pytest.warns(MetasimWarning, match=f"{tmp_path} .No space left on device") as said:
+        assert (double(2.0), double(3)) == (4.0, 6)
+    assert len(said) == 1
+
+
+def test_damaged_cache_is_made_anew(kernel, monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel, "CACHE", tmp_path)
+    assert kernel.allocating(_double)(2.0) == 4.0
+    files = [path for path in tmp_path.rglob("*.nb?")]
+    for path in files:
+        path.write_bytes(path.read_bytes()[:40])
+    assert kernel.allocating(_double)(2.0) == 4.0
+    assert files and all(path.stat().st_size > 40 for path in files)
+
+
+def test_home_that_nobody_knows_is_no_cache(kernel, monkeypatch):
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", partial(_raise, RuntimeError("no home")))
+    assert kernel._cache_folder() is None
+
+
+def test_run_works_in_a_thread(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = ms.load("luminal_a", {"run.patients": 20})
+    with ThreadPoolExecutor(1) as threads:
+        there = threads.submit(ms.run, asked, workers=2, chunk=10, progress=False).result()
+    here = ms.run(asked, executor="serial", progress=False)
+    assert there.patients.equals(here.patients)
