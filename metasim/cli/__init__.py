@@ -1,6 +1,7 @@
 """The command line: a thin shell over the public names."""
 
-from metasim.cli import running, looking  # isort: skip - the order in which help lists the commands
+# the order in which help lists the commands
+from metasim.cli import running, validating, looking  # isort: skip
 from metasim.cli.shell import app, main
 
-__all__ = ["app", "looking", "main", "running"]
+__all__ = ["app", "looking", "main", "running", "validating"]
