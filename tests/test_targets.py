@@ -268,9 +268,12 @@ def test_organs_and_scenarios_that_do_not_exist():
 
 def test_targets_from_a_csv_are_those_of_toml(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text("id,cohort,scenario,quantity,of.organ,where.diameter_mm,"
-                    "where.subtype,value,total\n"
-                    "a,all,luminal_a,site_percent,bone,>20 <=30,luminal_a|luminal_b,60,100\n")  # fmt: skip
+    cells = {
+        "id": "a", "cohort": "all", "scenario": "luminal_a", "quantity": "site_percent",
+        "of.organ": "bone", "where.diameter_mm": ">20 <=30", "where.subtype": "luminal_a|luminal_b",
+        "value": "60", "total": "100",
+    }  # fmt: skip
+    path.write_text(f"{','.join(cells)}\n{','.join(cells.values())}\n")
     (target,) = read_targets(path).targets
     assert target.of == {"organ": "bone"} and target.value == 60
     assert target.where["diameter_mm"].model_dump(exclude_none=True) == {"above": 20, "up_to": 30}
