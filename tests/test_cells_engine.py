@@ -144,7 +144,7 @@ def test_every_cell_has_one_unbroken_history() -> None:
 
 def test_founders_of_a_cluster_become_agents_of_their_own() -> None:
     record = simulate(twin.SCENARIOS["clusters"])
-    assert {1, 3} <= set(record.origin[1:, 3].tolist()) <= {1, 3, 8}
+    assert {1, 3} <= set(record.colonies["founders"][1:].tolist()) <= {1, 3, 8}
 
 
 def test_macrometastasis_is_a_stage_of_its_own() -> None:
@@ -154,7 +154,7 @@ def test_macrometastasis_is_a_stage_of_its_own() -> None:
     twin.check_books(record)
     entered, left = record.tallies.sum(axis=0)[6][:, [Tally.ENTERED, Tally.LEFT]].sum(axis=0)
     assert entered > 12 and left > 0
-    assert np.isfinite(record.days[1:, 2]).any()
+    assert np.isfinite(record.colonies["macro_day"][1:]).any()
 
 
 def test_same_random_numbers_same_patient() -> None:
@@ -229,8 +229,8 @@ def test_subclass_changes_what_a_stage_does() -> None:
     assert all(isinstance(c, Remembering) for c in patient.agents)
     assert max(c.steps for c in patient.agents) == patient.steps
     assert sum(c.crowded for c in patient.agents) > 100
-    plain = np.mean([len(r.origin) for r in simulated(asked, range(20))])
-    own = np.mean([len(r.origin) for r in simulated(asked, range(20), cell_class=Remembering)])
+    plain = np.mean([len(r.colonies) for r in simulated(asked, range(20))])
+    own = np.mean([len(r.colonies) for r in simulated(asked, range(20), cell_class=Remembering)])
     assert own > 1.2 * plain
 
 
@@ -289,7 +289,7 @@ def test_runaway_stops_with_what_was_recorded() -> None:
         simulate(asked, max_cells=600)
     record = e.value.record
     assert len(record.recorded_days) >= 2
-    assert record.counts[-1].sum() > 150
+    assert record.organ_cells[-1].sum() > 150
     twin.check_books(record)
 
 

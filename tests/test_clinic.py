@@ -98,16 +98,16 @@ def cohort(engine, *, treated=False):
 
 
 def days_of(record, event, organ=None, which=None):
-    rows = record.events[record.events[:, 1] == event]
-    for column, wanted in ((2, organ), (3, which)):
+    rows = record.events[record.events["event"] == event]
+    for column, wanted in (("organ", organ), ("which", which)):
         if wanted is not None:
-            rows = rows[rows[:, column] == wanted]
-    return rows[:, 0].tolist()
+            rows = rows[rows[column] == wanted]
+    return rows["day"].tolist()
 
 
 def burdens(record):
     """(days, organs and then all) cells of colonies."""
-    by_organ = record.counts[:, :, 3:].sum(axis=2)
+    by_organ = record.organ_cells.sum(axis=2)
     return np.column_stack([by_organ, by_organ.sum(axis=1)])
 
 
@@ -123,13 +123,14 @@ def test_n_counts_nodal_metastases_and_m_those_seen(engine):
             assert np.isnan(record.staging).all()
             continue
         now = record.recorded_days.tolist().index(record.diagnosis_day)
-        micro, macro = record.counts[now, NODES, 1:3]
+        nodes = record.metastases[now, NODES]
+        micro, macro = nodes["micro"], nodes["macro"]
         n = 0 if micro + macro == 0 else 1
         if macro > 0:
             n = 2 if macro <= 3 else 3 if macro <= 9 else 4
         distant = days_of(record, Event.RELAPSE, LUNG) + days_of(record, Event.RELAPSE, LIVER)
         m = any(day <= record.diagnosis_day for day in distant)
-        assert record.staging[1:].tolist() == [n, m]
+        assert record.staging[1:] == (n, m)
         found.append((n, m))
     assert {n for n, _ in found} >= {0, 1, 2, 3}
     assert {m for _, m in found} == {False, True}
@@ -140,14 +141,14 @@ def test_relapse_is_seen_at_visits_only(engine):
     later = 0
     for record in cohort(engine):
         for organ in range(len(twin.ORGANS)):
-            here = record.days[1:, 3][record.origin[1:, 1] == organ]
+            here = record.colonies["detected_day"][1:][record.colonies["organ"][1:] == organ]
             assert days_of(record, Event.RELAPSE, organ) == first(here[np.isfinite(here)].tolist())
-        since = record.days[1:, 3] - record.diagnosis_day
+        since = record.colonies["detected_day"][1:] - record.diagnosis_day
         since = since[np.isfinite(since)]
         assert (since >= 0).all() and (since % VISITS == 0).all()
         later += (since > 0).sum()
         if math.isnan(record.diagnosis_day):
-            assert np.isnan(record.days[1:, 3]).all()
+            assert np.isnan(record.colonies["detected_day"][1:]).all()
     assert later > 20
 
 
@@ -218,18 +219,19 @@ def test_what_is_not_seen_is_left(engine):
         if plain.end_day < DAY:
             continue
         # the same patient up to that day
-        before = plain.days[:, 0] <= DAY
+        before = plain.colonies["founded_day"] <= DAY
         n = before.sum()
-        assert (plain.origin[:n] == record.origin[:n]).all()
-        gone, seen = record.days[:n, 4], record.days[:n, 3] <= DAY
-        had_gone = plain.days[:n, 4] <= DAY
-        treated = seen & (record.origin[:n, 1] == LUNG) & ~had_gone
+        for name in ("parent", "organ", "route", "founders", "founded_day"):
+            assert (plain.colonies[name][:n] == record.colonies[name][:n]).all()
+        gone, seen = record.colonies["extinct_day"][:n], record.colonies["detected_day"][:n] <= DAY
+        had_gone = plain.colonies["extinct_day"][:n] <= DAY
+        treated = seen & (record.colonies["organ"][:n] == LUNG) & ~had_gone
         treated[0] = False
         assert ((gone <= DAY) == (had_gone | treated)).all()
         of_units = record.tallies[:, [1, 2, 3, 4], :, Tally.REMOVED]
         assert of_units.sum() == 0
         removed += treated.sum()
-        left += (~treated & ~had_gone & (record.origin[:n, 1] == LUNG)).sum()
+        left += (~treated & ~had_gone & (record.colonies["organ"][:n] == LUNG)).sum()
     assert removed > 5 and left > 20
 
 
@@ -246,7 +248,7 @@ def test_t_is_cut_at_20_and_50_mm(engine, cells_per_cm3, size, t):
     clinic = {"diagnosis_diameter_mm": 5.0, "cells_per_cm3": cells_per_cm3}
     (record,) = records(steady(size, 1, clinic=clinic), engine, 1)
     assert record.diagnosis_day == 0.0
-    assert record.staging.tolist() == [t, 0, 0]
+    assert record.staging == (t, 0, 0)
 
 
 @ENGINES

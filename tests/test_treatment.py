@@ -140,8 +140,8 @@ def test_7_a_resistant_cell_at_a_size(engine, patients):
         size *= np.exp(0.2 * scenario.run.dt_days / 2)  # seen at a step
         expected = closed_forms.resistant_at(size, u, birth, death)
         # those whose resistant line lives when the rest is killed
-        left = sum(record.days[0, 4] > record.diagnosis_day or np.isnan(record.days[0, 4])
-                   for record in found)  # fmt: skip
+        gone = np.array([record.colonies["extinct_day"][0] for record in found])
+        left = sum(~(gone <= [record.diagnosis_day for record in found]))
         return share_p(left, len(found), expected)
 
     assert holds(p_value(scenario))

@@ -301,12 +301,13 @@ def check_books(record: PatientRecord) -> None:
     t = record.tallies
     before = np.zeros_like(t[:, :, :, Tally.CELLS])
     before[1:] = t[:-1, :, :, Tally.CELLS]
-    before[0, 0, record.origin[0, 1]] = record.origin[0, 3]
+    primary = record.colonies[0]
+    before[0, 0, primary["organ"]] = primary["founders"]
     flow = t[..., Tally.ENTERED] + t[..., Tally.NET_GROWTH] - t[..., Tally.LEFT]
     assert (t[..., Tally.CELLS] == before + flow - t[..., Tally.REMOVED]).all()
     assert (t[..., [Tally.CELLS, Tally.ENTERED, Tally.LEFT, Tally.DIED, Tally.REMOVED]] >= 0).all()
     in_colonies = t[..., Tally.CELLS][:, [0, 5, 6]].sum(axis=1)
-    assert (in_colonies == record.counts[:, :, 3:].sum(axis=-1)).all()
+    assert (in_colonies == record.organ_cells.sum(axis=-1)).all()
 
 
 NEVER = 1e9
@@ -320,35 +321,35 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         "death cause": record.death_cause,
         "last day": record.end_day,
     }
-    met, day = record.origin[1:], record.days[1:]
+    met, events = record.colonies[1:], record.events
     out["metastases"] = len(met)
-    out["extinct"] = np.isfinite(day[:, 4]).sum()
-    out["extinct day, sum"] = np.nansum(day[:, 4])
-    out["founded day, sum"] = day[:, 0].sum()
-    out["founders, sum"] = met[:, 3].sum()
-    out["founders, largest"] = met[:, 3].max(initial=0)
-    out["by lymph"] = (met[:, 2] == 1).sum()
-    out["seeded by metastases"] = (met[:, 0] > 0).sum()
-    out["generations"] = _generations(record.origin[:, 0])
-    out["seeded elsewhere"] = (met[:, 1] != record.origin[met[:, 0], 1]).sum()
-    out["primary extinct day"] = record.days[0, 4]
+    out["extinct"] = np.isfinite(met["extinct_day"]).sum()
+    out["extinct day, sum"] = np.nansum(met["extinct_day"])
+    out["founded day, sum"] = met["founded_day"].sum()
+    out["founders, sum"] = met["founders"].sum()
+    out["founders, largest"] = met["founders"].max(initial=0)
+    out["by lymph"] = (met["route"] == 1).sum()
+    out["seeded by metastases"] = (met["parent"] > 0).sum()
+    out["generations"] = _generations(record.colonies["parent"])
+    out["seeded elsewhere"] = (met["organ"] != record.colonies["organ"][met["parent"]]).sum()
+    out["primary extinct day"] = record.colonies["extinct_day"][0]
     for o, organ in enumerate(ORGANS):
-        here = met[:, 1] == o
+        here = met["organ"] == o
         out[f"{organ}: metastases"] = here.sum()
-        for i, what in enumerate(("founded", "micro", "macro", "detected", "extinct")):
-            first = day[here, i]
+        for what in ("founded", "micro", "macro", "detected", "extinct"):
+            first = met[f"{what}_day"][here]
             out[f"{organ}: first {what} day"] = np.nanmin(first, initial=NEVER)
             out[f"{organ}: {what}"] = np.isfinite(first).sum()
-        seen = record.events[(record.events[:, 1] == Event.RELAPSE) & (record.events[:, 2] == o)]
-        out[f"{organ}: relapse day"] = seen[0, 0] if len(seen) else NEVER
+        seen = events[(events["event"] == Event.RELAPSE) & (events["organ"] == o)]
+        out[f"{organ}: relapse day"] = seen["day"][0] if len(seen) else NEVER
     for event in Event:
-        when = record.events[record.events[:, 1] == event, 0]
+        when = events["day"][events["event"] == event]
         out[f"{event.label} events"] = len(when)
         out[f"{event.label}: day, sum"] = when.sum()
         out[f"{event.label}: first day"] = when.min(initial=NEVER)
     for s in range(3):
-        felt = (record.events[:, 1] == Event.SYMPTOM) & (record.events[:, 3] == s)
-        out[f"symptom {s}: day"] = record.events[felt, 0].min(initial=NEVER)
+        felt = (events["event"] == Event.SYMPTOM) & (events["which"] == s)
+        out[f"symptom {s}: day"] = events["day"][felt].min(initial=NEVER)
     for cause in range(DEATH_OTHER, len(ORGANS)):
         out[f"death by cause {cause}: day"] = (
             record.death_day if record.death_cause == cause else NEVER
@@ -361,10 +362,10 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
     days = (len(record.recorded_days) // 2, -1)
     for when, which in zip(("middle", "end"), days, strict=True):
         for o, organ in enumerate(ORGANS):
-            kinds = ["isolated", "micro", "macro"]
-            kinds += [f"cells of phenotype {k}" for k in range(record.cells.shape[1])]
-            for i, kind in enumerate(kinds):
-                out[f"{organ}: {kind} ({when})"] = record.counts[which, o, i]
+            for name in ("isolated", "micro", "macro"):
+                out[f"{organ}: {name} ({when})"] = record.metastases[name][which, o]
+            for k, n in enumerate(record.organ_cells[which, o]):
+                out[f"{organ}: cells of phenotype {k} ({when})"] = n
             for stage in Stage:
                 here = record.tallies[which, stage - 1, o, Tally.CELLS]
                 out[f"{organ}: cells in {stage.label} ({when})"] = here
@@ -374,8 +375,8 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
             out[f"stage {name} is {value}"] = stage == value
     for t in range(4):
         for event in (Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END):
-            that = (record.events[:, 1] == event) & (record.events[:, 3] == t)
-            out[f"{event.label} {t}: day, sum"] = record.events[that, 0].sum()
+            that = (events["event"] == event) & (events["which"] == t)
+            out[f"{event.label} {t}: day, sum"] = events["day"][that].sum()
         start, end = (out[f"treatment_{what} {t}: day, sum"] for what in ("start", "end"))
         out[f"treatment {t}: days"] = end - start if end > 0 else NEVER
     funnel = record.tallies.sum(axis=0)

@@ -10,7 +10,7 @@ import pytest
 
 from metasim.engines import cells
 from metasim.engines.cells import cascade, clinic
-from metasim.engines.cells.clinic import Clinic, Given
+from metasim.engines.cells.clinic import Clinic
 from metasim.law.arrays import Course, Law, Plan
 from metasim.terms import Stage
 from tests.twin import Simulate
@@ -97,12 +97,18 @@ def _spare_the_wrong_ones(plant: pytest.MonkeyPatch) -> None:
 
 
 def _cycle_late(plant: pytest.MonkeyPatch) -> None:
-    following = Clinic._next
+    due = clinic.cycle_due
 
-    def late(self: Clinic, t: int, it: Given) -> float:
-        return following(self, t, it) + (self.course.dt_days if it.cycles else 0.0)
+    def late(day: float, start: float, given: int, cycles: int, interval: float) -> bool:
+        return due(
+            day - 4.0 * bool(given),  # a step
+            start,
+            given,
+            cycles,
+            interval,
+        )
 
-    plant.setattr(Clinic, "_next", late)
+    plant.setattr(clinic, "cycle_due", late)
 
 
 def _never_undo(plant: pytest.MonkeyPatch) -> None:
@@ -138,7 +144,7 @@ def _staged(wrong: Callable[[float, float, float], tuple[float, ...]]) -> Any:
 
     def plants(plant: pytest.MonkeyPatch) -> None:
         stage = Clinic._stage
-        plant.setattr(Clinic, "_stage", lambda self, size: np.array(wrong(*stage(self, size))))
+        plant.setattr(Clinic, "_stage", lambda self, size: wrong(*stage(self, size)))
 
     return plants
 
@@ -201,7 +207,11 @@ CLINICAL = {
     ),
     "progression is three times the burden": Planted(
         "chemotherapy",
-        code=lambda plant: plant.setattr(clinic, "PROGRESSION", 3.0),
+        code=lambda plant: plant.setattr(
+            clinic,
+            "progressed",
+            lambda day, start, seen, smallest: day > start and 0 < seen >= 3.0 * smallest,
+        ),
         needs=3,
     ),
     "whoever is due is treated": Planted(

@@ -46,6 +46,16 @@ def net_growth(
     return rate
 
 
+def birth_rate(death: float, net: float) -> float:
+    """Division rate b of a cell, 1/day: b = d + g, and never below 0.
+
+    Args:
+        death: turnover d, 1/day.
+        net: net growth rate g, 1/day; a colony whose g falls below -d shrinks at the rate d.
+    """
+    return max(0.0, death + net)
+
+
 def birth_death(birth: float, death: float, dt: float) -> tuple[float, float]:
     """Alpha and beta of the linear birth-death process over dt (MODEL section 5).
 

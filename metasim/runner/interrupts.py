@@ -1,39 +1,34 @@
 """Ctrl-C while compiled code runs."""
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
-@contextmanager
-def held(compiled: bool) -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back; calling what this yields lets it take effect, as does the end.
+def interruptible(work: Callable[[], T], stop: NDArray[np.int64]) -> T:
+    """Work that runs compiled code, such that Ctrl-C ends it.
 
-    A KeyboardInterrupt raised while compiled code packs its results shows as a SystemError, or ends
-    the interpreter. In a thread no handler of signals runs.
+    Handlers of signals run in the main thread, and not while it is in compiled code. So there the
+    work is done in a thread beside it; in any other thread it is done at once.
 
     Args:
-        compiled: False: do nothing.
+        work: ends soon after `stop` is raised.
+        stop: (1,) set to 1 by Ctrl-C.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed.
+        KeyboardInterrupt: Ctrl-C was pressed; the work has ended.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    here = threading.current_thread() is threading.main_thread()
-    if not (compiled and here and callable(handler)):
-        yield lambda: None
-        return
-    pressed: list[tuple[int, FrameType | None]] = []
-
-    def let_through() -> None:
-        if pressed:
-            handler(*pressed.pop())
-
-    signal.signal(signal.SIGINT, lambda *moment: pressed.append(moment))
-    try:
-        yield let_through
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    let_through()
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            return beside.submit(work).result()
+        except BaseException:
+            stop[0] = 1
+            raise

@@ -8,7 +8,7 @@ import numpy as np
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.population import Population, drop, take, turns
 from metasim.law.arrays import Law
-from metasim.law.growth import birth_death, border_rate, net_growth
+from metasim.law.growth import birth_death, birth_rate, border_rate, net_growth
 from metasim.terms import Stage, Tally
 
 
@@ -148,7 +148,7 @@ class Cascade(Population):
                 law.growth_law[0], float(size), law.rho[organ, k], law.capacity[organ],
                 law.power_exponent[0], colony.vascularised, law.avascular_cells[0],
             )  # fmt: skip
-            birth = max(0.0, death + float(net))
+            birth = birth_rate(death, float(net))
             colony.descent.append(birth_death(birth, death, dt))
             colony.change.append(-math.expm1(-self._mutation[k] * birth * dt))
         rate = border_rate(
@@ -244,7 +244,7 @@ class Cascade(Population):
             vascularised=math.isinf(self.law.angiogenesis_per_day[0]),
             macro_cells=self.course.macro_cells,
             cells=[[] for _ in self.phenotypes],
-            days=[self.ledger.day, *[math.nan] * 4],
+            founded_day=self.ledger.day,
         )
         self._enter(unit, colony.stage_at(founders))
         unit.colony, unit.cells, unit.cluster = colony, 1, 0

@@ -28,8 +28,13 @@ class Colony:
     """Largest size of a micrometastasis."""
     cells: list[list["CancerCell"]]
     """Living cells of each phenotype."""
-    days: list[float]
-    """Founded, micro, macro, detected, extinct; NaN: not yet."""
+    founded_day: float
+    micro_day: float = math.nan
+    """First day as a micrometastasis; NaN: not yet, as the next."""
+    macro_day: float = math.nan
+    detected_day: float = math.nan
+    """Imaging saw it."""
+    extinct_day: float = math.nan
     descent: list[tuple[float, float]] = field(default_factory=list)
     """Alpha and beta of this step's birth-death law, by phenotype."""
     change: list[float] = field(default_factory=list)

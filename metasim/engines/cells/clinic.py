@@ -9,7 +9,19 @@ import numpy as np
 from metasim.engines.cells.cascade import DORMANT, PLACES, Cascade
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
-from metasim.law.arrays import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
+from metasim.law.clinic import (
+    completed,
+    cycle_due,
+    due_day,
+    eligible,
+    hazard_days,
+    next_visit,
+    other_death_day,
+    progressed,
+    screening_sensitivity,
+    stage_n,
+    stage_t,
+)
 from metasim.terms import DAYS_PER_YEAR, Event, Tally
 
 
@@ -36,7 +48,8 @@ class Clinic(Cascade):
         course = self.course
         self.diagnosis_day = self.death_day = math.nan
         self.death_cause = DEATH_NONE
-        self.staging = np.full(3, math.nan)
+        self.staging = (math.nan, math.nan, math.nan)
+        self._next_visit = math.nan
         self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
         self.waiting_for = list(range(len(course.plan.trigger)))
         self.given: dict[int, Given] = {}
@@ -47,13 +60,14 @@ class Clinic(Cascade):
         growth = course.other_death_growth_per_day[0]
         self._other_death = math.inf
         if hazard > 0.0:
-            self._other_death = math.log1p(self.rng.exponential() * growth / hazard) / growth
+            self._other_death = other_death_day(self.rng.exponential(), hazard, growth)
 
     def _look(self) -> None:
         """Whether imaging sees metastases today: always, or on visits from diagnosis on."""
         every = self.course.follow_up_days[0]
-        since = self.day - self.diagnosis_day
-        self.visit = every == 0.0 or since // every > (since - self.course.dt_days) // every
+        self.visit = every == 0.0 or self.day >= self._next_visit
+        if every > 0.0 and self.visit:
+            self._next_visit = next_visit(self.day, self.diagnosis_day, every)
 
     @property
     def day(self) -> float:
@@ -70,8 +84,7 @@ class Clinic(Cascade):
         if self.day >= self._screened:
             half, slope = course.screening_half_cells[0], course.screening_slope[0]
             self._screened += course.screening_interval_days[0]
-            sensitivity = 1.0 / (1.0 + (half / size) ** slope) if size else 0.0
-            found = self.uniform() < sensitivity or found
+            found = self.uniform() < screening_sensitivity(size, half, slope) or found
         if not found:
             return
         self.diagnosis_day = self.day
@@ -80,20 +93,20 @@ class Clinic(Cascade):
             self.last_step = self.steps + course.follow_steps
         if course.follow_up_days[0] > 0.0:  # the first visit
             self.visit = True
+            self._next_visit = next_visit(self.day, self.day, course.follow_up_days[0])
             for colony in self.alive[1:] if self.alive[0].number == 0 else self.alive:
                 self.ledger.reach(colony, colony.size, course.detection_cells[colony.organ])
         self.staging = self._stage(size)
 
-    def _stage(self, size: int) -> Any:
-        """T, N and M as numbers, see `PatientRecord`."""
+    def _stage(self, size: int) -> tuple[float, float, float]:
+        """T, N and M as numbers, see `metasim.law.clinic`."""
         course = self.course
         nodes = [c.size for c in self.alive if c.number > 0 and course.regional[c.organ]]
         macro = sum(n > course.macro_cells for n in nodes)
-        n = int(any(n >= course.micro_cells for n in nodes))
-        if macro:
-            n = 2 + (macro > 3) + (macro > 9)
+        micro = sum(n >= course.micro_cells for n in nodes) - macro
         seen = any(course.distant[organ] for organ in self.ledger.seen)
-        return np.array([1.0 + (size > course.t2_cells[0]) + (size > course.t3_cells[0]), n, seen])
+        t = stage_t(size, course.t2_cells[0], course.t3_cells[0])
+        return float(t), float(stage_n(micro, macro)), float(seen)
 
     def _feel(self) -> None:
         """Symptoms of organs whose burden has passed a threshold."""
@@ -119,7 +132,7 @@ class Clinic(Cascade):
         plan, ledger = self.course.plan, self.ledger
         metastases = [c for c in self.alive if c.number > 0]
         burden = sum(c.size for c in metastases)
-        seen = sum(c.size for c in metastases if not math.isnan(c.days[3]))
+        seen = sum(c.size for c in metastases if not math.isnan(c.detected_day))
         lasting = list(self.given)
         for t in [t for t in self.waiting_for if self.day >= self._due(t)]:
             self.waiting_for.remove(t)
@@ -129,16 +142,15 @@ class Clinic(Cascade):
                     ledger.note(Event.TREATMENT_START, int(plan.organ[t]), t)
         for t, it in sorted(self.given.items()):
             if t in lasting and plan.duration_days[t] > 0.0:
-                dt = self.course.dt_days
-                acted = min(dt, it.start + plan.duration_days[t] - (self.day - dt))
+                acted = hazard_days(self.day, self.course.dt_days, it.start, plan.duration_days[t])
                 self._thin(t, np.exp(-plan.hazard_per_day[t] * acted))
             it.smallest = min(it.smallest, seen)
-            worse = self.day > it.start and seen > 0 and seen >= PROGRESSION * it.smallest
+            worse = progressed(self.day, it.start, seen, it.smallest)
             over = bool(plan.to_progression[t] and self.visit and worse)
-            while not over and it.cycles < plan.cycles[t] and self.day >= self._next(t, it):
+            while not over and self._cycle_due(t, it):
                 self._cycle(t, it)
-            over = over or (
-                it.cycles >= plan.cycles[t] and self.day >= it.start + plan.duration_days[t] - 1e-9
+            over = over or completed(
+                self.day, it.start, plan.duration_days[t], it.cycles, plan.cycles[t]
             )
             if over:
                 del self.given[t]
@@ -161,23 +173,19 @@ class Clinic(Cascade):
             self.ledger.note(Event.CYCLE, int(plan.organ[t]), t)
         self._thin(t, plan.survival[t])
 
-    def _next(self, t: int, it: Given) -> float:
-        """Day from which its next cycle is due; all that fall into one step are given."""
-        return float(it.start + it.cycles * self.course.plan.interval_days[t] - 1e-9)
+    def _cycle_due(self, t: int, it: Given) -> bool:
+        """Whether its next cycle is due; all that fall into one step are given."""
+        plan = self.course.plan
+        return cycle_due(self.day, it.start, it.cycles, plan.cycles[t], plan.interval_days[t])
 
     def _due(self, t: int) -> float:
         """Day from which a treatment is due; NaN or infinite: not yet."""
         plan, seen = self.course.plan, self.ledger.seen
         trigger = int(plan.trigger[t])
         distant = [day for organ, day in seen.items() if self.course.distant[organ]]
-        after = {
-            NEVER: math.inf,
-            ON_DAY: 0.0,
-            ON_DIAGNOSIS: self.diagnosis_day,
-            ON_RELAPSE: min(distant, default=math.inf),
-        }
-        begin = after[trigger] if trigger < 0 else seen.get(trigger, math.inf)
-        return float(begin + plan.delay_days[t])
+        relapse_day = min(distant, default=math.nan)
+        seen_day = seen.get(trigger, math.nan)
+        return due_day(trigger, plan.delay_days[t], self.diagnosis_day, relapse_day, seen_day)
 
     def _suits(self, t: int, burden: int) -> bool:
         """Whether this patient gets a treatment that is due."""
@@ -185,8 +193,14 @@ class Clinic(Cascade):
         age = self.course.age_years[0] + self.day / DAYS_PER_YEAR
         wanted = np.flatnonzero(plan.only_organs[t])
         return bool(
-            plan.least_burden_cells[t] <= burden <= plan.most_burden_cells[t]
-            and plan.least_age_years[t] <= age <= plan.most_age_years[t]
+            eligible(
+                burden,
+                plan.least_burden_cells[t],
+                plan.most_burden_cells[t],
+                age,
+                plan.least_age_years[t],
+                plan.most_age_years[t],
+            )
             and (len(wanted) == 0 or any(organ in self.ledger.seen for organ in wanted))
         )
 
@@ -215,7 +229,7 @@ class Clinic(Cascade):
                     spare(units, PLACES[place].stage)
 
     def _in_sight(self, colony: Colony) -> bool:
-        day = self.diagnosis_day if colony.number == 0 else colony.days[3]
+        day = self.diagnosis_day if colony.number == 0 else colony.detected_day
         return not math.isnan(day)
 
     # what kills

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.engines.record import CLASSES, Rows
 from metasim.law.arrays import Course
 from metasim.terms import Event, Stage, Tally
 
@@ -32,7 +33,8 @@ class Ledger:
         self.micro_cells, self.macro_cells = course.micro_cells, course.macro_cells
         self.tally = np.zeros((len(Stage), n_organs, len(Tally)), np.int64)
         self.recorded_days: list[float] = []
-        self.counts: list[Ints] = []
+        self.metastases: list[Rows] = []
+        self.organ_cells: list[Ints] = []
         self.tallies: list[Ints] = []
         self.events: list[tuple[float, int, int, int]] = []
         self.seen: dict[int, float] = {}
@@ -73,26 +75,31 @@ class Ledger:
 
     def reach(self, colony: "Colony", size: int, detection_cells: float) -> None:
         """Note the first day that a metastasis reached each size; the first seen is a relapse."""
-        reached = (size >= self.micro_cells, size > self.macro_cells, size >= detection_cells)
-        for i, here in enumerate(reached, start=1):
-            if here and math.isnan(colony.days[i]):
-                colony.days[i] = self.day
-                if i == 3 and colony.organ not in self.seen:
-                    self.seen[colony.organ] = self.day
-                    self.note(Event.RELAPSE, colony.organ)
+        if size >= self.micro_cells and math.isnan(colony.micro_day):
+            colony.micro_day = self.day
+        if size > self.macro_cells and math.isnan(colony.macro_day):
+            colony.macro_day = self.day
+        if size >= detection_cells and math.isnan(colony.detected_day):
+            colony.detected_day = self.day
+            if colony.organ not in self.seen:
+                self.seen[colony.organ] = self.day
+                self.note(Event.RELAPSE, colony.organ)
 
     def record(self, colonies: Iterable["Colony"], census: Ints) -> None:
         """A recorded day: metastases by class and cells by organ; the tally starts anew."""
-        counts = np.zeros((self.n_organs, 3 + self.n_phenotypes), np.int64)
+        metastases = np.zeros(self.n_organs, CLASSES)
+        organ_cells = np.zeros((self.n_organs, self.n_phenotypes), np.int64)
         for colony in colonies:
             size = colony.size
-            counts[colony.organ, 3:] += [len(cells) for cells in colony.cells]
+            organ_cells[colony.organ] += [len(cells) for cells in colony.cells]
             if colony.number > 0:
-                kind = 0 if size < self.micro_cells else 1 if size <= self.macro_cells else 2
-                counts[colony.organ, kind] += 1
+                small, large = size < self.micro_cells, size > self.macro_cells
+                name = "isolated" if small else "macro" if large else "micro"
+                metastases[name][colony.organ] += 1
         self.tally[:, :, Tally.CELLS] = census
         self.recorded_days.append(self.day)
-        self.counts.append(counts)
+        self.metastases.append(metastases)
+        self.organ_cells.append(organ_cells)
         self.tallies.append(self.tally.copy())
         self.tally[:] = 0
 

@@ -23,7 +23,7 @@ from metasim.engines.cells.cascade import PLACES
 from metasim.engines.cells.cell import CancerCell
 from metasim.engines.cells.clinic import Clinic
 from metasim.engines.cells.population import Array
-from metasim.engines.record import DEATH_NONE, PatientRecord
+from metasim.engines.record import CLASSES, COLONY, DEATH_NONE, EVENT, PATIENT, PatientRecord
 from metasim.errors import LimitError, OptionError
 from metasim.law.arrays import Course, Law
 from metasim.terms import Stage, Tally
@@ -111,21 +111,27 @@ class CascadeModel(Clinic):
 
     def record(self) -> PatientRecord:
         """What happened so far, as the colony engine would hand it back."""
-        colonies, ledger = self.colonies, self.ledger
-        n_organs, n_phenotypes = len(self.organs), len(self.phenotypes)
+        ledger, n_organs, n_kinds = self.ledger, len(self.organs), len(self.phenotypes)
+        colonies = np.zeros(len(self.colonies), COLONY)
+        for row, colony in zip(colonies, self.colonies, strict=True):
+            for name in COLONY.names or ():
+                row[name] = getattr(colony, name)
+        events = np.array(ledger.events, EVENT)
+        patient = np.zeros(1, PATIENT)
+        patient["diagnosis_day"], patient["death_day"] = self.diagnosis_day, self.death_day
+        patient["death_cause"], patient["end_day"] = self.death_cause, self.day
+        patient["stage_t"], patient["stage_n"], patient["stage_m"] = self.staging
+        patient["n_colonies"], patient["n_events"] = len(colonies), len(events)
+        patient["n_recorded"] = len(ledger.recorded_days)
         return PatientRecord(
-            origin=np.array([(c.parent, c.organ, c.route, c.founders) for c in colonies], np.int64),
-            cells=np.array([[len(k) for k in c.cells] for c in colonies], np.int64),
-            days=np.array([c.days for c in colonies]),
+            patient=patient[0],
+            colonies=colonies,
+            cells=np.array([[len(k) for k in c.cells] for c in self.colonies], np.int64),
+            events=events,
             recorded_days=np.array(ledger.recorded_days),
-            counts=np.array(ledger.counts, np.int64).reshape(-1, n_organs, 3 + n_phenotypes),
+            metastases=np.array(ledger.metastases, CLASSES).reshape(-1, n_organs),
+            organ_cells=np.array(ledger.organ_cells, np.int64).reshape(-1, n_organs, n_kinds),
             tallies=np.array(ledger.tallies, np.int64).reshape(-1, 7, n_organs, len(Tally)),
-            events=np.array(ledger.events, np.float64).reshape(-1, 4),
-            diagnosis_day=self.diagnosis_day,
-            death_day=self.death_day,
-            death_cause=self.death_cause,
-            end_day=self.day,
-            staging=self.staging,
             transitions=self.transitions() if ledger.history else None,
         )
 

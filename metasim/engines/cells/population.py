@@ -95,7 +95,7 @@ class Population(mesa.Model):  # type: ignore[misc]
             vascularised=at_once or sum(planted) > self.law.onset_cells[0],
             macro_cells=course.macro_cells,
             cells=[[] for _ in planted],
-            days=[0.0, *[math.nan] * 4],
+            founded_day=0.0,
         )
         self.make_room(sum(planted))
         for k, n in enumerate(planted):
@@ -143,7 +143,7 @@ class Population(mesa.Model):  # type: ignore[misc]
         """Colonies without cells are extinct from this day on."""
         for colony in self.alive:
             if colony.size == 0:
-                colony.days[4] = self.ledger.day
+                colony.extinct_day = self.ledger.day
         self.alive = [colony for colony in self.alive if colony.size > 0]
 
     def _enter(self, cell: CancerCell, stage: Stage) -> None:

@@ -16,8 +16,11 @@ from metasim.law import growth
 LARGE_BINOMIAL = 20.0  # variances above which the corrected normal is drawn
 LARGE_GROWTH = 50.0
 MANY = 50  # cells; fewer grow by exact draws whatever the variance
+MANY_LINES = 25  # lines expected to survive the step; fewer likewise
 VAST = 1e9  # variance above which a plain normal is as good
+OUTGROWN = 1e18  # cells that stand for any larger number: no colony may come near it
 _FEW = 5  # cells up to which one geometric each is quicker
+_NEARLY_ONE = 1.0 - 2.0**-53
 
 birth_death = inlined(growth.birth_death)
 cumulants = inlined(growth.cumulants)
@@ -53,7 +56,7 @@ def count(rng, mean, variance, third, fourth, fifth):
     """A count with these cumulants, by rounding a corrected normal deviate."""
     z = rng.standard_normal()
     if variance > VAST:
-        return np.int64(mean + math.sqrt(variance) * z + 0.5)
+        return np.int64(min(max(mean + math.sqrt(variance) * z + 0.5, 0.0), OUTGROWN))
     return max(np.int64(math.floor(mean + corrected(z, variance, third, fourth, fifth) + 0.5)), 0)
 
 
@@ -70,7 +73,7 @@ def leaving_hazard(prob):
     """-ln(1 - prob), the inverse of `leaving_prob`, as quick and as exact."""
     if prob < 1e-4:
         return prob * (1.0 + prob / 2.0 * (1.0 + prob * (2.0 / 3.0)))
-    return -math.log1p(-prob)
+    return -math.log1p(-min(prob, _NEARLY_ONE))
 
 
 @kernel
@@ -98,10 +101,16 @@ def poisson(rng, mean):
 
 @inlined
 def grow(rng, n, birth, death, dt):
-    """Cells that n cells have become after dt: the linear birth-death law."""
+    """Cells that n cells have become after dt: the linear birth-death law.
+
+    More than `OUTGROWN` are handed back as so many.
+    """
     alpha, beta = birth_death(birth, death, dt)
-    if n > MANY:
+    beta = min(beta, _NEARLY_ONE)
+    if n > MANY and n * (1.0 - alpha) > MANY_LINES:
         mean, variance, third, fourth, fifth = cumulants(alpha, beta)
+        if n * mean > OUTGROWN:
+            return np.int64(OUTGROWN)
         if n * variance > LARGE_GROWTH:
             return count(rng, n * mean, n * variance, n * third, n * fourth, n * fifth)
     if n <= _FEW:
@@ -116,21 +125,24 @@ def grow(rng, n, birth, death, dt):
     lines = binomial(rng, n, 1.0 - alpha)
     if lines == 0 or beta <= 0.0:
         return lines
-    return lines + poisson(rng, rng.standard_gamma(lines) * beta / (1.0 - beta))
+    more = rng.standard_gamma(lines) * beta / (1.0 - beta)
+    return lines + (poisson(rng, more) if more < OUTGROWN else np.int64(OUTGROWN))
 
 
 @inlined
-def successes(rng, gaps, which, trials, hazard):
+def successes(rng, gap, trials, hazard, most):
     """Number of successes in trials of probability p = 1 - exp(-hazard) each, by gaps.
 
-    `gaps[which]` holds the exponential variate that is left until the next success; a group of
-    trials without one costs no random number. Geometric gaps make this exactly
-    Binomial(trials, p). Cheap where few successes are expected.
+    `gap` is the exponential variate that is left until the next success; a group of trials without
+    one costs no random number. Geometric gaps make this exactly Binomial(trials, p). Cheap where
+    few successes are expected; after `most` it ends with one more.
+
+    Returns:
+        The successes, and the gap that is left.
     """
     found = 0
-    while trials * hazard > gaps[which]:
+    while trials * hazard > gap and found <= most:
         found += 1
-        trials -= np.int64(gaps[which] / hazard) + 1
-        gaps[which] = rng.standard_exponential()
-    gaps[which] -= trials * hazard
-    return found
+        trials = max(trials - np.int64(gap / hazard) - 1, 0)
+        gap = rng.standard_exponential()
+    return found, gap - trials * hazard

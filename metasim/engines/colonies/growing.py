@@ -1,116 +1,37 @@
-"""Colonies over one step: growth, change of phenotype, angiogenesis, shedding.
+"""Colonies over one step: growth, change of phenotype, angiogenesis, shedding, founding.
 
-`step_colonies` is where the time goes. It takes plain arrays, and calls only functions of numbers
-per colony: reaching an array through a named tuple costs more than drawing a random number.
+`live` is where the time goes; what it calls is inlined.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined
-from metasim.engines.colonies.units import (
+from metasim.engines.colonies.state import (
+    COLONIZING,
     ENTERED,
+    INVADED,
     INVASION,
     LEFT,
     MACRO,
     MICRO,
+    MOST_CELLS,
     NET_GROWTH,
+    NO_ROOM,
+    OK,
     PRIMARY,
-    of_patient,
-    stacked,
+    TOO_MANY_CELLS,
+    TOO_MANY_COLONIES,
 )
 from metasim.law import growth
-from metasim.law.arrays import Array, Ints, Law
 
-# how a patient, or a step of its colonies, came out
-OK, NO_ROOM, TOO_MANY_COLONIES, TOO_MANY_CELLS = range(4)
-MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
 _FEW = 10.0  # expected draws below which gaps are quicker than a binomial
 
 net_growth = inlined(growth.net_growth)
+birth_rate = inlined(growth.birth_rate)
 border_rate = inlined(growth.border_rate)
-
-
-class Growing(NamedTuple):
-    """What makes colonies grow and shed, in all regimes, for all patients of a chunk; per day.
-
-    The leading axes are regimes R and patients P: 1 where all are alike.
-    """
-
-    law: Ints  # (1,) metasim.terms.GrowthLaw
-    power_exponent: Array  # (R, P, 1)
-    angiogenesis: Array  # (R, P, 3) avascular cells, onset cells, switch per day
-    invasion: Array  # (R, P, 3) per day, reference cells, border exponent
-    rates: Array  # (R, P, O, K, 3) rho, turnover, capacity
-    mutation: Array  # (R, P, K, K)
-    destined: Array  # (R, P, O, K, C) probability that a leaving unit is destined
-    cluster_cells: Ints  # (C,)
-    cluster_share: Array  # (R, P, C)
-
-
-def growing_of(law: Law) -> Growing:
-    """The part of the law that makes colonies grow and shed."""
-    each = law.regimes
-    rates = {id(r.rho): _rates(r) for r in each}
-    angiogenesis = {
-        id(r.onset_cells): _side_by_side(r.avascular_cells, r.onset_cells, r.angiogenesis_per_day)
-        for r in each
-    }
-    invasion = {
-        id(r.border_exponent): _side_by_side(
-            r.invasion_per_day, r.invasion_reference_cells, r.border_exponent
-        )
-        for r in each
-    }
-    return Growing(
-        law.growth_law,
-        stacked([r.power_exponent for r in each]),
-        stacked([angiogenesis[id(r.onset_cells)] for r in each]),
-        stacked([invasion[id(r.border_exponent)] for r in each]),
-        stacked([rates[id(r.rho)] for r in each]),
-        stacked([r.mutation for r in each]),
-        stacked([r.destined.leaving for r in each]),
-        law.cluster_cells,
-        stacked([r.cluster_share for r in each]),
-    )
-
-
-def _side_by_side(*columns: Array) -> Array:
-    return np.concatenate(np.broadcast_arrays(*columns), axis=1)
-
-
-def _rates(law: Law) -> Array:
-    return np.stack(np.broadcast_arrays(law.rho, law.death, law.capacity[:, :, None]), axis=-1)
-
-
-@inlined
-def mutate(rng, mutation, births, cells, i, arrived, dt):
-    """Phenotype transitions of colony i: along any living line at rate u * b."""
-    n = cells.shape[1]
-    for k in range(n):
-        arrived[k] = 0
-    for k in range(n):
-        total = 0.0
-        for q in range(n):
-            total += mutation[k, q]
-        if total <= 0.0 or cells[i, k] == 0:
-            continue
-        changing = binomial(rng, cells[i, k], -math.expm1(-total * births[k] * dt))
-        cells[i, k] -= changing
-        rest = total
-        for q in range(n):
-            u = mutation[k, q]
-            if changing > 0 and u > 0.0:
-                here = binomial(rng, changing, min(1.0, u / rest))
-                arrived[q] += here
-                changing -= here
-                rest = max(rest - u, 1e-300)
-        cells[i, k] += changing  # left over by rounding of the shares
-    for k in range(n):
-        cells[i, k] += arrived[k]
 
 
 @inlined
@@ -122,151 +43,279 @@ def stage_of(colony, size, macro_cells):
 
 
 @inlined
-def step_colonies(
-    rng, growing, regime, k_patient, dt, day, visit, origin, cells, sizes, days, vessels, alive,
-    n_alive, gaps, tally, micro_cells, macro_cells, detection_cells, seen, births, arrived, leaving,
-    departed,
-):  # fmt: skip
-    """One step of every living colony.
+def see(colony, organ, size, visible_cells, day, sites):
+    """Imaging sees a metastasis of its size, unless it has been seen before."""
+    if size >= visible_cells and math.isnan(colony.detected_day):
+        colony.detected_day = day
+        site = sites[organ]
+        if math.isnan(site.seen_day):
+            site.seen_day = day
 
-    Of a colony's n cells of a phenotype floor(n share / size) clusters of each class stand ready at
-    the border; the others go singly. All of them leave with the same hazard.
+
+@inlined
+def grow_colony(rng, now, law, dt, organ, size, vascularised, cells, kinds):
+    """Each phenotype grows at its own rates; the cells of the colony after the step."""
+    rates = law.rates
+    after = 0
+    for k in range(len(cells)):
+        n = cells[k]
+        if n == 0:
+            continue
+        rate = law.growth[organ, k]
+        net = net_growth(
+            rates.growth_law, float(size), rate.rho, rate.capacity, rates.power_exponent,
+            vascularised, rates.avascular_cells,
+        )  # fmt: skip
+        birth = birth_rate(rate.death, net)
+        log_growth = (birth - rate.death) * dt
+        far = log_growth > 1.0 or n > 1e14
+        if far and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
+            now.status = TOO_MANY_CELLS
+            return after
+        n = grow(rng, n, birth, rate.death, dt)
+        if n > MOST_CELLS:
+            now.status = TOO_MANY_CELLS
+            return after
+        kinds[k].birth = birth
+        cells[k] = n
+        after += n
+    return after
+
+
+@inlined
+def change_phenotypes(rng, mutation, cells, kinds, dt):
+    """Phenotype transitions of a colony: along any living line at rate u * b."""
+    n = len(cells)
+    for k in range(n):
+        kinds[k].arrived = 0
+    for k in range(n):
+        total = 0.0
+        for q in range(n):
+            total += mutation[k, q]
+        if total <= 0.0 or cells[k] == 0:
+            continue
+        changing = binomial(rng, cells[k], -math.expm1(-total * kinds[k].birth * dt))
+        cells[k] -= changing
+        rest = total
+        for q in range(n):
+            u = mutation[k, q]
+            if changing > 0 and u > 0.0:
+                here = binomial(rng, changing, min(1.0, u / rest))
+                kinds[q].arrived += here
+                changing -= here
+                rest = max(rest - u, 1e-300)
+        cells[k] += changing  # left over by rounding of the shares
+    for k in range(n):
+        cells[k] += kinds[k].arrived
+
+
+@inlined
+def shed_units(rng, now, law, hazard, leave, ready, at, most, room):
+    """Of the units of a kind that stand ready at a border, some leave; how many.
 
     Args:
         rng: the patient's stream.
-        growing: the law of growth and shedding.
-        regime: bits of the changing treatments that are active.
-        k_patient: the patient's place in the chunk.
-        dt: days.
-        day: the day at the end of the step.
-        visit: whether imaging sees metastases on that day.
-        origin: (colonies, 4), see PatientRecord, as are `cells`, `days`.
-        cells: changed in place, as all below.
-        sizes: (colonies,) cells of all phenotypes.
-        days: first days in each class.
-        vessels: (colonies,) whether vascularised.
-        alive: rows of the living colonies.
-        n_alive: number of these.
-        gaps: two exponential variates for `successes`: destined, doomed.
-        tally: (stage, O, tally) counts.
-        micro_cells: least size of a micrometastasis.
-        macro_cells: largest size of one.
-        detection_cells: (O,).
-        seen: (O,) day of the first metastasis seen in each organ.
-        births: (K,) work space, as `arrived`.
-        leaving: (O, K, C, stages) filled with the doomed units that left.
-        departed: rows for the destined units that left: organ, phenotype, class, colony, how many.
-
-    Returns:
-        Colonies alive, rows in `departed`, and how it came out: TOO_MANY_CELLS in a colony, NO_ROOM
-        in `departed`, or OK.
+        now: the patient.
+        law: of the patient.
+        hazard: of leaving in this step.
+        leave: its probability.
+        ready: units.
+        at: organ, phenotype, cluster class, colony, stage.
+        most: destined units that may leave before it is too many.
+        room: of the patient.
     """
-    law, power_exponent = growing.law[0], of_patient(growing.power_exponent, regime, k_patient)[0]
-    switching = of_patient(growing.angiogenesis, regime, k_patient)
-    avascular_cells, onset_cells, switch_per_day = switching
-    invasion = of_patient(growing.invasion, regime, k_patient)
-    shedding_per_day, reference_cells, border_exponent = invasion
-    rates = of_patient(growing.rates, regime, k_patient)
-    mutation = of_patient(growing.mutation, regime, k_patient)
-    destined_share = of_patient(growing.destined, regime, k_patient)
-    unit_cells, share = growing.cluster_cells, of_patient(growing.cluster_share, regime, k_patient)
-    n_kinds, n_classes = cells.shape[1], len(unit_cells)
-    standing, n_alive, n_departed = n_alive, 0, 0
-    for a in range(standing):
-        i = alive[a]
-        organ, size = origin[i, 1], sizes[i]
-        vascularised = vessels[i]
-        stage = stage_of(i, size, macro_cells)
-        now = 0
-        for k in range(n_kinds):
-            n = cells[i, k]
-            if n == 0:
+    organ, k, c, i, stage = at
+    # leaving as destined, else as doomed: two hazards that add up to `hazard`
+    chosen = leave * law.fates[organ, k, c].leaving
+    chosen_hazard = leaving_hazard(chosen)
+    other_hazard = max(0.0, hazard - chosen_hazard)
+    destined, now.gap_destined = successes(rng, now.gap_destined, ready, chosen_hazard, most)
+    ready -= destined
+    if ready * other_hazard < _FEW:
+        doomed, now.gap_doomed = successes(rng, now.gap_doomed, ready, other_hazard, ready)
+    else:
+        doomed = binomial(rng, ready, (leave - chosen) / max(1.0 - chosen, 1e-300))
+    if doomed > 0:
+        room.leaving[organ, k, c, stage] += doomed
+    if destined > 0:
+        if now.n_departed == len(room.departed):
+            now.status = NO_ROOM
+            return destined + doomed
+        departed = room.departed[now.n_departed]
+        departed.organ = organ
+        departed.phenotype = k
+        departed.cluster = c
+        departed.parent = i
+        departed.units = destined
+        now.n_departed += 1
+        if destined > most:
+            now.status = TOO_MANY_COLONIES
+        room.tally[INVASION, organ, ENTERED] += destined * law.clusters[c].cells
+    return destined + doomed
+
+
+@inlined
+def shed(rng, now, law, dt, i, organ, size, stage, most, room):
+    """Units leave a colony over its border; the cells that went.
+
+    Of n cells of a phenotype floor(n share / size) clusters of each class stand ready at the
+    border; the others go singly. All of them leave with the same hazard.
+    """
+    rates = law.rates
+    hazard = dt * border_rate(
+        rates.invasion_per_day, float(size), rates.invasion_reference_cells, rates.border_exponent
+    )
+    leave = leaving_prob(hazard)
+    cells, clusters = room.cells[i], law.clusters
+    gone = 0
+    for k in range(len(cells)):
+        present = cells[k]
+        singles = present
+        for c in range(len(clusters) - 1, -1, -1):
+            in_unit = clusters[c].cells
+            ready = singles
+            if c > 0:
+                ready = np.int64(present * clusters[c].share / in_unit)
+                singles -= ready * in_unit
+            if ready == 0:
                 continue
-            death = rates[organ, k, 1]
-            birth = max(
-                0.0,
-                death
-                + net_growth(
-                    law,
-                    float(size),
-                    rates[organ, k, 0],
-                    rates[organ, k, 2],
-                    power_exponent,
-                    vascularised,
-                    avascular_cells,
-                ),
-            )
-            log_growth = (birth - death) * dt
-            if (log_growth > 1.0 or n > 1e14) and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
-                return n_alive, n_departed, TOO_MANY_CELLS
-            births[k] = birth
-            n = grow(rng, n, birth, death, dt)
-            cells[i, k] = n
-            now += n
-        tally[stage, organ, NET_GROWTH] += now - size
-        if n_kinds > 1:
-            mutate(rng, mutation, births, cells, i, arrived, dt)
-        if not vascularised and size >= onset_cells:
-            vessels[i] = rng.random() < -math.expm1(-switch_per_day * dt)
-        if shedding_per_day > 0.0 and now > 0:
-            hazard = dt * border_rate(
-                shedding_per_day, float(size), reference_cells, border_exponent
-            )
-            leave = leaving_prob(hazard)
-            for k in range(n_kinds):
-                present = cells[i, k]
-                singles = present
-                for c in range(n_classes - 1, -1, -1):
-                    in_unit = unit_cells[c]
-                    ready = singles
-                    if c > 0:
-                        ready = np.int64(present * share[c] / in_unit)
-                        singles -= ready * in_unit
-                    if ready == 0:
-                        continue
-                    # leaving as destined, else as doomed: two hazards that add up to `hazard`
-                    chosen = leave * destined_share[organ, k, c]
-                    chosen_hazard = leaving_hazard(chosen)
-                    other_hazard = max(0.0, hazard - chosen_hazard)
-                    destined = successes(rng, gaps, 0, ready, chosen_hazard)
-                    ready -= destined
-                    if ready * other_hazard < _FEW:
-                        doomed = successes(rng, gaps, 1, ready, other_hazard)
-                    else:
-                        doomed = binomial(rng, ready, (leave - chosen) / (1.0 - chosen))
-                    if doomed > 0:
-                        leaving[organ, k, c, stage] += doomed
-                    if destined > 0:
-                        if n_departed == len(departed):
-                            return n_alive, n_departed, NO_ROOM
-                        departed[n_departed, 0] = organ
-                        departed[n_departed, 1] = k
-                        departed[n_departed, 2] = c
-                        departed[n_departed, 3] = i
-                        departed[n_departed, 4] = destined
-                        n_departed += 1
-                    if destined + doomed > 0:
-                        out = (destined + doomed) * in_unit
-                        cells[i, k] -= out
-                        now -= out
-                        tally[stage, organ, LEFT] += out
-                        tally[INVASION, organ, ENTERED] += destined * in_unit
-        sizes[i] = now
-        if now == 0:
-            days[i, 4] = day
+            at = (organ, k, c, i, stage)
+            out = shed_units(rng, now, law, hazard, leave, ready, at, most, room) * in_unit
+            if out > 0:
+                cells[k] -= out
+                gone += out
+                room.tally[stage, organ, LEFT] += out
+    return gone
+
+
+@inlined
+def note_size(now, i, colony, organ, before, after, rules, visible_cells, room):
+    """First days in each class; a colony that passes the size of a macrometastasis moves over."""
+    if after >= rules.micro_cells and math.isnan(colony.micro_day):
+        colony.micro_day = now.day
+    if (after > rules.macro_cells) != (before > rules.macro_cells):
+        room.tally[stage_of(i, before, rules.macro_cells), organ, LEFT] += after
+        room.tally[stage_of(i, after, rules.macro_cells), organ, ENTERED] += after
+        if math.isnan(colony.macro_day) and after > rules.macro_cells:
+            colony.macro_day = now.day
+    if now.visit:
+        see(colony, organ, after, visible_cells, now.day, room.sites)
+
+
+@inlined
+def live(rng, now, law, clinic, room):
+    """One step of every living colony: it grows, changes, switches on angiogenesis, sheds."""
+    rules, rates = clinic.rules, law.rates
+    dt, several = rules.dt_days, len(room.kinds) > 1
+    standing, kept, most = now.n_alive, 0, rules.max_colonies
+    now.n_departed = 0
+    for a in range(standing):
+        i = room.alive[a]
+        colony = room.colonies[i]
+        organ, size, vascularised = colony.organ, colony.size, colony.vascularised
+        stage = stage_of(i, size, rules.macro_cells)
+        after = grow_colony(rng, now, law, dt, organ, size, vascularised, room.cells[i], room.kinds)
+        if now.status != OK:
+            return
+        room.tally[stage, organ, NET_GROWTH] += after - size
+        if several:
+            change_phenotypes(rng, law.mutation, room.cells[i], room.kinds, dt)
+        if not vascularised and size >= rates.onset_cells:
+            colony.vascularised = rng.random() < -math.expm1(-rates.angiogenesis_per_day * dt)
+        if rates.invasion_per_day > 0.0 and after > 0:
+            after -= shed(rng, now, law, dt, i, organ, size, stage, most, room)
+            if now.status != OK:
+                return
+        colony.size = after
+        if after == 0:
+            colony.extinct_day = now.day
             continue
-        alive[n_alive] = i
-        n_alive += 1
-        if i > 0 and now >= micro_cells and math.isnan(days[i, 1]):
-            days[i, 1] = day
-        if i > 0 and (now > macro_cells) != (size > macro_cells):
-            stage_now = stage_of(i, now, macro_cells)
-            tally[stage, organ, LEFT] += now
-            tally[stage_now, organ, ENTERED] += now
-            if math.isnan(days[i, 2]) and now > macro_cells:
-                days[i, 2] = day
-        if visit and i > 0 and now >= detection_cells[organ] and math.isnan(days[i, 3]):
-            days[i, 3] = day
-            if math.isnan(seen[organ]):
-                seen[organ] = day
-    return n_alive, n_departed, OK
+        room.alive[kept] = i
+        kept += 1
+        if i > 0:
+            visible = clinic.organs[organ].detection_cells
+            note_size(now, i, colony, organ, size, after, rules, visible, room)
+    now.n_alive = kept
+
+
+@inlined
+def depart(rng, now, max_colonies, room):
+    """The destined units that left in this step set out."""
+    expected = now.n_units
+    for group in range(now.n_departed):
+        expected += room.departed[group].units
+    if expected > max_colonies:
+        now.status = TOO_MANY_COLONIES
+        return
+    if expected > len(room.units):
+        now.status = NO_ROOM
+        return
+    for group in range(now.n_departed):
+        departed = room.departed[group]
+        for _ in range(departed.units):
+            unit = room.units[now.n_units]
+            unit.place = INVADED
+            unit.organ = departed.organ
+            unit.phenotype = departed.phenotype
+            unit.cluster = departed.cluster
+            unit.parent = departed.parent
+            unit.clock = rng.standard_exponential()
+            now.n_units += 1
+
+
+@inlined
+def found(now, law, clinic, unit, room):
+    """A unit's cells become a colony, which grows from the next step on."""
+    rules, i, organ = clinic.rules, now.n_colonies, unit.organ
+    founders = law.clusters[unit.cluster].cells
+    colony = room.colonies[i]
+    begin_colony(colony, organ, founders, now.day)
+    colony.parent = unit.parent
+    colony.route = unit.route
+    colony.vascularised = math.isinf(law.rates.angiogenesis_per_day)
+    for k in range(len(room.kinds)):
+        room.cells[i, k] = founders if k == unit.phenotype else 0
+    room.tally[stage_of(i, founders, rules.macro_cells), organ, ENTERED] += founders
+    room.alive[now.n_alive] = i
+    now.n_colonies += 1
+    now.n_alive += 1
+    if founders >= rules.micro_cells:
+        colony.micro_day = now.day
+    if founders > rules.macro_cells:
+        colony.macro_day = now.day
+    if now.visit:
+        see(colony, organ, founders, clinic.organs[organ].detection_cells, now.day, room.sites)
+
+
+@inlined
+def begin_colony(colony, organ, founders, day):
+    """A colony of so many cells, of which nothing is known yet."""
+    colony.organ = organ
+    colony.founders = founders
+    colony.size = founders
+    colony.founded_day = day
+    colony.micro_day = np.nan
+    colony.macro_day = np.nan
+    colony.detected_day = np.nan
+    colony.extinct_day = np.nan
+
+
+@inlined
+def found_colonies(now, law, clinic, room):
+    """Units that colonized found colonies; those that set out in this step do not move yet."""
+    kept = 0
+    for j in range(now.n_units):
+        unit = room.units[j]
+        if j >= now.n_moved or unit.place != COLONIZING:
+            if kept < j:
+                room.units[kept] = unit
+            kept += 1
+            continue
+        if now.n_colonies == clinic.rules.max_colonies:
+            now.status = TOO_MANY_COLONIES
+            return
+        if now.n_colonies == len(room.colonies) or now.n_alive == len(room.alive):
+            now.status = NO_ROOM
+            return
+        found(now, law, clinic, unit, room)
+    now.n_units = kept

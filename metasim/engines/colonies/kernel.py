@@ -9,24 +9,23 @@ where it cannot be read or written the engine is compiled in memory, and a warni
 import hashlib
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
-import numpy as np
 from numba.core.caching import FunctionCache
 
 from metasim import terms
+from metasim.engines import record
 from metasim.errors import MetasimWarning
-from metasim.law import arrays, growth
+from metasim.law import arrays, clinic, growth
 
-Part = TypeVar("Part", bound=tuple[Any, ...])
-
-_OTHERS = (arrays, growth, terms)
+_OTHERS = (arrays, clinic, growth, record, terms)
 _SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(str(m.__file__)) for m in _OTHERS)])
 
 
@@ -48,12 +47,18 @@ CACHE = _cache_folder()
 _njit: Any = numba.njit  # its types leave out some of its options
 _config: Any = numba.config  # type: ignore[attr-defined]
 _typeof: Any = numba.typeof
+_compiling = threading.RLock()
 _INNER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def allocating(function: Callable[..., Any]) -> Any:
     """Compile a function with numba, cached on disk (in memory only where that is impossible)."""
     return _cached(function, _nrt=True, no_cfunc_wrapper=True)  # _nrt: else as its caller
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """As `kernel`, for what Python calls: other threads run meanwhile."""
+    return _cached(function, _nrt=False, no_cfunc_wrapper=True, nogil=True)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -135,14 +140,6 @@ def view(function: Callable[..., Any]) -> Any:
     return _njit(inline="always", error_model="numpy")(function)
 
 
-def plain(part: Part) -> Part:
-    """A named tuple with its arrays writable and in C order.
-
-    The compiler takes arrays of another layout for another type, and would compile anew.
-    """
-    return type(part)(*(np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in part))
-
-
 def ready(function: Any, *examples: Any) -> Any:
     """A kernel compiled (or loaded from the cache) for arguments like these, and for no others.
 
@@ -152,12 +149,13 @@ def ready(function: Any, *examples: Any) -> Any:
     if _config.DISABLE_JIT:
         return function
     signature = tuple(_typeof(example) for example in examples)
-    before = _config.OPT, _config.LOOP_VECTORIZE
-    _config.OPT, _config.LOOP_VECTORIZE = type(before[0])(2), 0
-    try:
-        return function.compile(signature)
-    finally:
-        _config.OPT, _config.LOOP_VECTORIZE = before
+    with _compiling:
+        before = _config.OPT, _config.LOOP_VECTORIZE
+        _config.OPT, _config.LOOP_VECTORIZE = type(before[0])(2), 0
+        try:
+            return function.compile(signature)
+        finally:
+            _config.OPT, _config.LOOP_VECTORIZE = before
 
 
 def compiled() -> bool:

@@ -5,114 +5,28 @@ as groups. `metasim.law.fate` says why that is exact.
 """
 
 import math
-from typing import NamedTuple
-
-import numpy as np
 
 from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.kernel import inlined, kernel, view
-from metasim.law.arrays import Array, Ints, Law
-from metasim.terms import Stage, Tally
+from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.state import (
+    ACTIVE,
+    ARREST,
+    ARRESTED,
+    CELLS,
+    CIRCULATION,
+    COLONIZING,
+    DIED,
+    DORMANT,
+    ENTERED,
+    EXTRAVASATION,
+    INVADED,
+    INVASION,
+    LEFT,
+    REMOVED,
+    STAGES,
+)
 
-# where a unit is; also the first index of the pools of doomed units. numpy's integers: for each
-# literal that is handed to it, a function would be compiled anew
-INVADED, ARRESTED, ACTIVE, DORMANT, COLONIZING = np.arange(5)
-# rows of the tallies: stage number - 1
-PRIMARY, INVASION, CIRCULATION, ARREST, EXTRAVASATION, MICRO, MACRO = (int(s) - 1 for s in Stage)
-STAGES = (INVASION, ARREST, EXTRAVASATION, EXTRAVASATION)  # of the places
 ROUNDING = 1e-12  # of probabilities that sum to 1
-CELLS, ENTERED, LEFT, DIED, REMOVED, NET_GROWTH = (int(tally) for tally in Tally)
-
-
-class Moves(NamedTuple):
-    """What moves a unit: its exit rates (per day), and where it goes given its fate.
-
-    `moves_of` makes it for all regimes and all patients of a chunk, with leading axes R and P (1
-    where all are alike); `moves_of_patient` cuts out one, as the other functions here take it. Few
-    arrays, as each costs compile time in every function that takes them.
-    """
-
-    exits: Array  # (4, O) exit rate by place
-    chances: Array  # (12, O, K, C) see below
-    landing: Array  # (O, K, C, 2 O) of destined units
-    landing_doomed: Array  # (O, K, C, O)
-    cluster_cells: Ints  # (C,) the same for every patient
-
-
-# rows of the chances: of destined units (what is missing to 1 is doomed from here on), of doomed
-ENTERING, CROSSING, WASHING, FOUNDING, SLEEPING, WAKING = range(6)
-D_INVADING, D_INTRAVASATING, D_CROSSING, D_WASHING, D_SLEEPING, D_WAKING = range(6, 12)
-# by place: the row of the chance that a doomed unit which leaves it lives on
-ADVANCING = (D_INTRAVASATING, D_CROSSING, D_SLEEPING, D_WAKING)
-
-
-def moves_of(law: Law) -> Moves:
-    """The part of the law that moves units."""
-    each = law.regimes
-    exits = {id(r.dormancy_per_day): _exits(r) for r in each}
-    chances = {id(r.destined): _chances(r) for r in each}
-    return Moves(
-        stacked([exits[id(r.dormancy_per_day)] for r in each]),
-        stacked([chances[id(r.destined)] for r in each]),
-        stacked([r.destined.landing for r in each]),
-        stacked([r.doomed.landing for r in each]),
-        law.cluster_cells,
-    )
-
-
-def _exits(law: Law) -> Array:
-    """(P, 4, O) exit rates of units invaded, arrested, active, dormant."""
-    rates = (
-        law.intravasation_per_day,
-        law.extravasation_per_day + law.washout_per_day,
-        law.colonization_per_day + law.dormancy_per_day,
-        law.reawakening_per_day + law.dormant_death_per_day,
-    )
-    return np.stack(np.broadcast_arrays(*rates, law.lymph)[:4], axis=1)
-
-
-def _chances(law: Law) -> Array:
-    """(P, 12, O, K, C), as the rows above say."""
-    yes, no = law.destined, law.doomed
-    rows = (
-        yes.entering, yes.crossing, yes.washing,
-        *(part[..., None] for part in (yes.founding, yes.sleeping, yes.waking)),
-        no.invading, no.intravasating, no.crossing, no.washing,
-        *(part[..., None] for part in (no.sleeping, no.waking)),
-    )  # fmt: skip
-    return np.stack(np.broadcast_arrays(*rows), axis=1)
-
-
-def stacked(regimes: list[Array]) -> Array:
-    """The arrays of all regimes side by side; one of them if they are the same."""
-    if all(array is regimes[0] for array in regimes):
-        return regimes[0][None]
-    shape = np.broadcast_shapes(*(array.shape for array in regimes))
-    return np.stack([np.broadcast_to(array, shape) for array in regimes])
-
-
-@view
-def row(array, k):
-    """Row k of an array, or the only one: where all patients, or all regimes, are alike."""
-    return array[k if len(array) > 1 else 0]
-
-
-@view
-def of_patient(array, regime, k):
-    """The part of a regime and of patient k of a chunk."""
-    return row(row(array, regime), k)
-
-
-@view
-def moves_of_patient(moves, regime, k):
-    """The part of a regime and of the k-th patient of the chunk."""
-    return Moves(
-        of_patient(moves.exits, regime, k),
-        of_patient(moves.chances, regime, k),
-        of_patient(moves.landing, regime, k),
-        of_patient(moves.landing_doomed, regime, k),
-        moves.cluster_cells,
-    )
 
 
 @inlined
@@ -122,162 +36,162 @@ def certain(rng, p):
 
 
 @kernel
-def land(rng, moves, unit, tally, cells):
+def land(rng, law, unit, tally, cells):
     """A destined unit enters the flow and is arrested at its destination."""
-    organ = unit[1]
-    cumulative = moves.landing[organ, unit[2], unit[3]]
+    organ = unit.organ
+    cumulative = law.landing[organ, unit.phenotype, unit.cluster]
     u = rng.random()
-    place = 0
-    while cumulative[place] <= u and place < len(cumulative) - 1:
-        place += 1
-    n_organs = moves.exits.shape[1]
-    unit[0] = ARRESTED
-    unit[1] = place % n_organs
-    unit[5] = place // n_organs
+    bed = 0
+    while cumulative[bed] <= u and bed < len(cumulative) - 1:
+        bed += 1
+    n_organs = law.exits.shape[1]
+    unit.place = ARRESTED
+    unit.organ = bed % n_organs
+    unit.route = bed // n_organs
     tally[CIRCULATION, organ, ENTERED] += cells
     tally[CIRCULATION, organ, LEFT] += cells
-    tally[ARREST, unit[1], ENTERED] += cells
+    tally[ARREST, unit.organ, ENTERED] += cells
 
 
-@kernel
-def move_destined(rng, moves, dt, units, clocks, n_units, tally, turned):
+@inlined
+def advance(rng, law, unit, tally):
+    """A destined unit leaves its place; whether it is still destined then."""
+    place, organ = unit.place, unit.organ
+    cells = law.clusters[unit.cluster].cells
+    fates = law.fates[organ, unit.phenotype, unit.cluster]
+    if place == INVADED:
+        stays = certain(rng, fates.entering)
+        if stays:
+            tally[INVASION, organ, LEFT] += cells
+            land(rng, law, unit, tally, cells)
+    elif place == ARRESTED:
+        u = rng.random() - fates.crossing
+        stays = u < fates.washing + ROUNDING
+        if stays:
+            tally[ARREST, organ, LEFT] += cells
+        if u < 0.0:
+            unit.place = ACTIVE
+            tally[EXTRAVASATION, organ, ENTERED] += cells
+        elif stays:
+            land(rng, law, unit, tally, cells)
+    elif place == ACTIVE:
+        u = rng.random() - fates.founding
+        stays = u < fates.sleeping + ROUNDING
+        if u < 0.0:
+            unit.place = COLONIZING
+            tally[EXTRAVASATION, organ, LEFT] += cells
+        elif stays:
+            unit.place = DORMANT
+    else:
+        stays = certain(rng, fates.waking)
+        if stays:
+            unit.place = ACTIVE
+    return stays
+
+
+@inlined
+def move_destined(rng, now, law, dt, room):
     """Stage transitions of the destined units, one by one.
 
     A unit carries an exponential clock; it leaves its stage when the hazard that it has been
     through reaches it, which is a probability 1 - exp(-r dt) in every step.
-
-    Args:
-        units: rows of place, organ, phenotype, cluster class, parent, route; changed in place.
-        turned: (4, O, K, C) counts the units that leave their place as doomed ones.
-
-    Returns:
-        The number of units that are still destined.
     """
     kept = 0
-    for i in range(n_units):
-        unit = units[i]
-        place, organ, k, c = unit[0], unit[1], unit[2], unit[3]
-        clocks[i] -= moves.exits[place, organ] * dt
-        if clocks[i] <= 0.0:
-            clocks[i] = rng.standard_exponential()
-            cells, chances = moves.cluster_cells[c], moves.chances[:, organ, k, c]
-            if place == INVADED:
-                stays = certain(rng, chances[ENTERING])
-                if stays:
-                    tally[INVASION, organ, LEFT] += cells
-                    land(rng, moves, unit, tally, cells)
-            elif place == ARRESTED:
-                u = rng.random() - chances[CROSSING]
-                stays = u < chances[WASHING] + ROUNDING
-                if stays:
-                    tally[ARREST, organ, LEFT] += cells
-                if u < 0.0:
-                    unit[0] = ACTIVE
-                    tally[EXTRAVASATION, organ, ENTERED] += cells
-                elif stays:
-                    land(rng, moves, unit, tally, cells)
-            elif place == ACTIVE:
-                u = rng.random() - chances[FOUNDING]
-                stays = u < chances[SLEEPING] + ROUNDING
-                if u < 0.0:
-                    unit[0] = COLONIZING
-                    tally[EXTRAVASATION, organ, LEFT] += cells
-                elif stays:
-                    unit[0] = DORMANT
-            else:
-                stays = certain(rng, chances[WAKING])
-                if stays:
-                    unit[0] = ACTIVE
-            if not stays:
-                turned[place, organ, k, c] += 1
+    for i in range(now.n_units):
+        unit = room.units[i]
+        place, organ = unit.place, unit.organ
+        unit.clock -= law.exits[place, organ] * dt
+        if unit.clock <= 0.0:
+            unit.clock = rng.standard_exponential()
+            if not advance(rng, law, unit, room.tally):
+                room.pools[place, organ, unit.phenotype, unit.cluster].turned += 1
                 continue
         if kept < i:
-            for column in range(units.shape[1]):
-                units[kept, column] = unit[column]
-            clocks[kept] = clocks[i]
+            room.units[kept] = unit
         kept += 1
-    return kept
+    now.n_units = kept
 
 
 @kernel
-def spread_doomed(rng, shares, n, cells, organ, k, c, landed, tally):
+def spread_doomed(rng, shares, n, cells, organ, k, c, pools, tally):
     """Let n doomed units enter the flow from an organ; some are arrested, the rest destroyed."""
     tally[CIRCULATION, organ, ENTERED] += n * cells
     tally[CIRCULATION, organ, LEFT] += n * cells
     left, rest = n, 1.0
-    for j in range(len(shares)):
-        share = shares[j]
+    for bed in range(len(shares)):
+        share = shares[bed]
         if left > 0 and share > 0.0:
             here = binomial(rng, left, min(1.0, share / rest))
             left -= here
             rest = max(rest - share, 1e-300)
-            landed[ARRESTED, j, k, c] += here
-            tally[ARREST, j, ENTERED] += here * cells
+            pools[ARRESTED, bed, k, c].landed += here
+            tally[ARREST, bed, ENTERED] += here * cells
     tally[CIRCULATION, organ, DIED] += left * cells
 
 
-@kernel
-def move_doomed(rng, moves, dt, pools, landed, tally, turned):
-    """Stage transitions of the units that will found nothing, as groups.
+@inlined
+def move_pool(rng, law, leave, place, organ, k, c, pools, tally):
+    """Some doomed units of a kind leave a place; they come to others, or die."""
+    pool = pools[place, organ, k, c]
+    # those that turned doomed in leaving, and some of the others
+    moved = pool.turned
+    left = binomial(rng, pool.units, leave)
+    pool.units -= left
+    pool.turned = 0
+    moved += left
+    if moved == 0:
+        return
+    fates, cells, stage = law.fates[organ, k, c], law.clusters[c].cells, STAGES[place]
+    onward, wash = fates.doomed_waking, 0.0
+    if place == INVADED:
+        onward = fates.doomed_intravasating
+    elif place == ARRESTED:
+        onward = fates.doomed_crossing
+        wash = min(1.0, fates.doomed_washing / max(1.0 - onward, 1e-300))
+    elif place == ACTIVE:
+        onward = fates.doomed_sleeping
+    advanced = binomial(rng, moved, onward)
+    washed = binomial(rng, moved - advanced, wash)
+    died = (moved - advanced - washed) * cells
+    tally[stage, organ, DIED] += died
+    tally[stage, organ, LEFT] += died
+    if place == DORMANT:
+        pools[ACTIVE, organ, k, c].landed += advanced
+    elif place == ACTIVE:
+        pools[DORMANT, organ, k, c].landed += advanced
+    else:
+        tally[stage, organ, LEFT] += (advanced + washed) * cells
+    if place == ARRESTED:
+        pools[ACTIVE, organ, k, c].landed += advanced
+        tally[EXTRAVASATION, organ, ENTERED] += advanced * cells
+    entering = advanced if place == INVADED else washed
+    if entering > 0:
+        shares = law.landing_doomed[organ, k, c]
+        spread_doomed(rng, shares, entering, cells, organ, k, c, pools, tally)
 
-    Args:
-        pools: (4, O, K, C) units invaded, arrested, active, dormant; changed in place.
-        landed: (4, O, K, C) work space: units that come to a place.
-        turned: (4, O, K, C) units, not in the pools, that leave their place now; emptied.
-    """
+
+@kernel
+def move_doomed(rng, law, dt, pools, tally):
+    """Stage transitions of the units that will found nothing, as groups."""
     n_places, n_organs, n_kinds, n_classes = pools.shape
     for place in range(n_places):
         for organ in range(n_organs):
-            leave = -math.expm1(-moves.exits[place, organ] * dt)
+            leave = -math.expm1(-law.exits[place, organ] * dt)
             for k in range(n_kinds):
                 for c in range(n_classes):
-                    # those that turned doomed in leaving, and some of the others
-                    moved = turned[place, organ, k, c]
-                    stayed = pools[place, organ, k, c]
-                    left = binomial(rng, stayed, leave)
-                    pools[place, organ, k, c] = stayed - left
-                    turned[place, organ, k, c] = 0
-                    moved += left
-                    if moved == 0:
-                        continue
-                    chances = moves.chances[:, organ, k, c]
-                    advance, wash = chances[ADVANCING[place]], 0.0
-                    if place == ARRESTED:
-                        wash = min(1.0, chances[D_WASHING] / max(1.0 - advance, 1e-300))
-                    advanced = binomial(rng, moved, advance)
-                    washed = binomial(rng, moved - advanced, wash)
-                    cells, stage = moves.cluster_cells[c], STAGES[place]
-                    died = (moved - advanced - washed) * cells
-                    tally[stage, organ, DIED] += died
-                    tally[stage, organ, LEFT] += died
-                    if place == DORMANT:
-                        landed[ACTIVE, organ, k, c] += advanced
-                    elif place == ACTIVE:
-                        landed[DORMANT, organ, k, c] += advanced
-                    else:
-                        tally[stage, organ, LEFT] += (advanced + washed) * cells
-                    entering = advanced if place == INVADED else washed
-                    if place == ARRESTED:
-                        landed[ACTIVE, organ, k, c] += advanced
-                        tally[EXTRAVASATION, organ, ENTERED] += advanced * cells
-                    if entering > 0:
-                        shares = moves.landing_doomed[organ, k, c]
-                        spread_doomed(rng, shares, entering, cells, organ, k, c, landed, tally)
+                    move_pool(rng, law, leave, place, organ, k, c, pools, tally)
     for place in range(n_places):
         for organ in range(n_organs):
             for k in range(n_kinds):
                 for c in range(n_classes):
-                    pools[place, organ, k, c] += landed[place, organ, k, c]
-                    landed[place, organ, k, c] = 0
+                    pool = pools[place, organ, k, c]
+                    pool.units += pool.landed
+                    pool.landed = 0
 
 
 @kernel
-def doomed_leave(rng, moves, leaving, pools, tally):
-    """Doomed units that left their colonies pass the invasion gate, or die at it.
-
-    Args:
-        leaving: (O, K, C, stages) units by the stage of their colony; emptied.
-    """
+def doomed_leave(rng, law, leaving, pools, tally):
+    """Doomed units that left their colonies pass the invasion gate, or die at it."""
     for organ in range(leaving.shape[0]):
         for k in range(leaving.shape[1]):
             for c in range(leaving.shape[2]):
@@ -286,21 +200,61 @@ def doomed_leave(rng, moves, leaving, pools, tally):
                     if left == 0:
                         continue
                     leaving[organ, k, c, stage] = 0
-                    invaded = binomial(rng, left, moves.chances[D_INVADING, organ, k, c])
-                    pools[INVADED, organ, k, c] += invaded
-                    cells = moves.cluster_cells[c]
+                    invaded = binomial(rng, left, law.fates[organ, k, c].doomed_invading)
+                    pools[INVADED, organ, k, c].units += invaded
+                    cells = law.clusters[c].cells
                     tally[INVASION, organ, ENTERED] += invaded * cells
                     tally[stage, organ, DIED] += (left - invaded) * cells
 
 
 @kernel
-def count_units(moves, units, n_units, pools, tally):
+def count_units(law, units, n_units, pools, tally):
     """Add the cells of all units to the stages they are in."""
     for i in range(n_units):
-        tally[STAGES[units[i, 0]], units[i, 1], CELLS] += moves.cluster_cells[units[i, 3]]
-    for place in range(4):
+        unit = units[i]
+        tally[STAGES[unit.place], unit.organ, CELLS] += law.clusters[unit.cluster].cells
+    for place in range(pools.shape[0]):
         for organ in range(pools.shape[1]):
             for k in range(pools.shape[2]):
                 for c in range(pools.shape[3]):
-                    there = pools[place, organ, k, c] * moves.cluster_cells[c]
+                    there = pools[place, organ, k, c].units * law.clusters[c].cells
                     tally[STAGES[place], organ, CELLS] += there
+
+
+@inlined
+def survival_of_unit(survival, place, organ, k):
+    """Probability that a unit survives the treatment of this day."""
+    felt = survival[organ, k]
+    return felt.asleep if place == DORMANT else felt.awake
+
+
+@kernel
+def thin_destined(rng, now, law, survival, units, tally):
+    """What treatment leaves of the destined units; each stays or goes whole."""
+    kept = 0
+    for i in range(now.n_units):
+        unit = units[i]
+        p = survival_of_unit(survival, unit.place, unit.organ, unit.phenotype)
+        if p < 1.0 and rng.random() >= p:
+            cells = law.clusters[unit.cluster].cells
+            tally[STAGES[unit.place], unit.organ, REMOVED] += cells
+            continue
+        if kept < i:
+            units[kept] = unit
+        kept += 1
+    now.n_units = kept
+
+
+@kernel
+def thin_doomed(rng, law, survival, pools, tally):
+    """What treatment leaves of the doomed units."""
+    for place in range(pools.shape[0]):
+        for organ in range(pools.shape[1]):
+            for k in range(pools.shape[2]):
+                p = survival_of_unit(survival, place, organ, k)
+                for c in range(pools.shape[3]):
+                    pool = pools[place, organ, k, c]
+                    left = binomial(rng, pool.units, p)
+                    gone = (pool.units - left) * law.clusters[c].cells
+                    pool.units = left
+                    tally[STAGES[place], organ, REMOVED] += gone

@@ -1,0 +1,273 @@
+"""The law and the course of a chunk of patients as the compiled engine reads them.
+
+What is read together lies together: one row with named columns per patient, organ, phenotype or
+cluster class. Leading axes are regimes R and patients P, of length 1 where all are alike;
+`biology_of_patient` and `clinic_of_patient` cut out one patient in one regime.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metasim.engines.colonies.kernel import view
+from metasim.engines.record import Rows
+from metasim.law.arrays import Array, Course, Flags, Ints, Law
+
+_WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
+
+RATES = np.dtype(
+    [
+        ("growth_law", _WHOLE),
+        ("power_exponent", _REAL),
+        ("avascular_cells", _REAL),
+        ("onset_cells", _REAL),
+        ("angiogenesis_per_day", _REAL),
+        ("invasion_per_day", _REAL),
+        ("invasion_reference_cells", _REAL),
+        ("border_exponent", _REAL),
+    ]
+)
+GROWTH = np.dtype([("rho", _REAL), ("death", _REAL), ("capacity", _REAL)])
+CLUSTER = np.dtype([("cells", _WHOLE), ("share", _REAL)])
+# chances of destined units (what is missing to 1 is doomed from here on), then of doomed ones
+# (what is missing to 1 dies): the fields of `metasim.law.fate.Destined` and `Doomed`
+DESTINED = ("leaving", "entering", "crossing", "washing", "founding", "sleeping", "waking")
+DOOMED = ("invading", "intravasating", "crossing", "washing", "sleeping", "waking")
+FATES = np.dtype(
+    [
+        *((name, _REAL) for name in DESTINED),
+        *((f"doomed_{name}", _REAL) for name in DOOMED),
+    ]
+)
+RULES = np.dtype(
+    [
+        ("dt_days", _REAL),
+        ("follow_steps", _WHOLE),
+        ("from_diagnosis", _FLAG),
+        ("undiagnosed_steps", _WHOLE),
+        ("record_every_days", _REAL),
+        ("max_colonies", _WHOLE),
+        ("micro_cells", _REAL),
+        ("macro_cells", _REAL),
+        ("primary_organ", _WHOLE),
+        ("diagnosis_cells", _REAL),
+        ("t2_cells", _REAL),
+        ("t3_cells", _REAL),
+        ("screening_interval_days", _REAL),
+        ("screening_half_cells", _REAL),
+        ("screening_slope", _REAL),
+        ("follow_up_days", _REAL),
+        ("age_years", _REAL),
+        ("other_death_per_day", _REAL),
+        ("other_death_growth_per_day", _REAL),
+        ("lethal_total_cells", _REAL),
+        ("most_events", _WHOLE),
+    ],
+    align=True,
+)
+ORGAN = np.dtype(
+    [
+        ("detection_cells", _REAL),
+        ("lethal_cells", _REAL),
+        ("distant", _FLAG),
+        ("regional", _FLAG),
+    ],
+    align=True,
+)
+SYMPTOM = np.dtype([("organ", _WHOLE), ("cells", _REAL)])
+TREATMENT = np.dtype(
+    [
+        ("trigger", _WHOLE),
+        ("organ", _WHOLE),
+        ("cycles", _WHOLE),
+        ("regime", _WHOLE),
+        ("delay_days", _REAL),
+        ("interval_days", _REAL),
+        ("duration_days", _REAL),
+        ("least_burden_cells", _REAL),
+        ("most_burden_cells", _REAL),
+        ("least_age_years", _REAL),
+        ("most_age_years", _REAL),
+        ("to_progression", _FLAG),
+        ("removes", _FLAG),
+        ("seen_only", _FLAG),
+        ("spares_dormant", _FLAG),
+        ("by_hazard", _FLAG),
+    ],
+    align=True,
+)
+EFFECT = np.dtype([("survival", _REAL), ("hazard_per_day", _REAL)])
+
+
+class Biology(NamedTuple):
+    """What grows and moves; (R, P, ...), or without these axes for one patient in one regime."""
+
+    rates: Rows  # () RATES
+    growth: Rows  # (O, K) GROWTH
+    mutation: Array  # (K, K)
+    clusters: Rows  # (C,) CLUSTER
+    exits: Array  # (4, O) exit rate per day by `state.Place`
+    fates: Rows  # (O, K, C) FATES
+    landing: Array  # (O, K, C, 2 O) of destined units, cumulative over route * O + organ
+    landing_doomed: Array  # (O, K, C, O)
+
+
+class Clinic(NamedTuple):
+    """What happens around the cells; arrays of patients have a leading axis P."""
+
+    rules: Rows  # () RULES
+    organs: Rows  # (O,) ORGAN
+    symptoms: Rows  # (S,) SYMPTOM
+    initial_cells: Ints  # (K,) of the primary
+    treatments: Rows  # (T,) TREATMENT, of all patients, as the next two
+    effects: Rows  # (T, O, K) EFFECT
+    only_organs: Flags  # (T, O)
+
+
+def biology_of(law: Law) -> Biology:
+    """The law of a chunk, packed."""
+    each = law.regimes
+    return Biology(
+        _packed(each, RATES, 0, lambda r: {name: getattr(r, name) for name in RATES.names or ()}),
+        _packed(
+            each, GROWTH, 2, lambda r: {"rho": r.rho, "death": r.death, "capacity": r.capacity}
+        ),
+        _stacked([r.mutation for r in each]),
+        _packed(each, CLUSTER, 1, lambda r: {"cells": r.cluster_cells, "share": r.cluster_share}),
+        _exits(each),
+        _packed(each, FATES, 3, _fates),
+        _stacked([r.destined.landing for r in each]),
+        _stacked([r.doomed.landing for r in each]),
+    )
+
+
+def _fates(law: Law) -> dict[str, Array]:
+    yes = {name: getattr(law.destined, name) for name in DESTINED}
+    return yes | {f"doomed_{name}": getattr(law.doomed, name) for name in DOOMED}
+
+
+def _exits(each: tuple[Law, ...]) -> Array:
+    made: dict[int, Array] = {}  # regimes in which units move alike share their arrays
+    for law in each:
+        rates = (
+            law.intravasation_per_day,
+            law.extravasation_per_day + law.washout_per_day,
+            law.colonization_per_day + law.dormancy_per_day,
+            law.reawakening_per_day + law.dormant_death_per_day,
+        )
+        made.setdefault(
+            id(law.dormancy_per_day),
+            np.stack(np.broadcast_arrays(*rates, law.lymph)[:4], axis=1),
+        )
+    return _stacked([made[id(law.dormancy_per_day)] for law in each])
+
+
+def _packed(
+    each: tuple[Law, ...], dtype: np.dtype[Any], axes: int, take: Callable[[Law], Mapping[str, Any]]
+) -> Rows:
+    """Arrays of all regimes as one of rows, (R, P, ...) with so many axes behind.
+
+    Arrays with fewer axes hold for all entries of those they lack.
+    """
+    parts = [take(law) for law in each]
+    if all(part[name] is parts[0][name] for part in parts for name in part):
+        parts = parts[:1]
+    columns = [{name: _fitted(array, axes) for name, array in part.items()} for part in parts]
+    shape = np.broadcast_shapes(*(a.shape for part in columns for a in part.values()))
+    out = np.zeros((len(parts), *shape), dtype)
+    for regime, part in enumerate(columns):
+        for name, array in part.items():
+            out[name][regime] = array
+    return out
+
+
+def _fitted(array: Any, axes: int) -> Any:
+    """An array of patients with so many axes behind the first."""
+    if array.dtype == _WHOLE:  # the same for every patient
+        array = array[None]
+    return array.reshape(array.shape[: 1 + axes] + (1,) * (1 + axes - array.ndim))
+
+
+def _stacked(regimes: list[Array]) -> Array:
+    """The arrays of all regimes side by side; one of them if they are the same."""
+    if all(array is regimes[0] for array in regimes):
+        return np.array(regimes[0][None], order="C")
+    shape = np.broadcast_shapes(*(array.shape for array in regimes))
+    return np.stack([np.broadcast_to(array, shape) for array in regimes])
+
+
+def clinic_of(course: Course) -> Clinic:
+    """The course of a chunk, packed."""
+    plan = course.plan
+    n_organs, n_symptoms = course.detection_cells.shape[-1], len(course.symptom_organ)
+    n_treatments = len(plan.trigger)
+    rules = {name: getattr(course, name) for name in RULES.names or () if name != "most_events"}
+    # diagnosis, death, a relapse in each organ; a treatment's start, cycles and end
+    most_events = 2 + n_organs + n_symptoms + 2 * n_treatments + int(plan.cycles.sum())
+    treatments = {
+        name: getattr(plan, name) for name in TREATMENT.names or () if name != "by_hazard"
+    }
+    by_hazard = plan.hazard_per_day.any(axis=(1, 2))
+    return Clinic(
+        _columns(
+            RULES,
+            **{name: np.reshape(value, -1) for name, value in rules.items()},
+            most_events=most_events,
+        ),
+        _columns(
+            ORGAN,
+            detection_cells=course.detection_cells,
+            lethal_cells=course.lethal_cells,
+            distant=course.distant,
+            regional=course.regional,
+        ),
+        _columns(SYMPTOM, organ=course.symptom_organ, cells=course.symptom_cells),
+        np.array(course.initial_cells, order="C"),
+        _columns(TREATMENT, **treatments, by_hazard=by_hazard),
+        _columns(EFFECT, survival=plan.survival, hazard_per_day=plan.hazard_per_day),
+        np.array(plan.only_organs, order="C"),
+    )
+
+
+def _columns(dtype: np.dtype[Any], **columns: Any) -> Rows:
+    """A structured array of columns, broadcast against each other."""
+    out = np.zeros(np.broadcast_shapes(*(np.shape(c) for c in columns.values())), dtype)
+    for name, column in columns.items():
+        out[name] = column
+    return out
+
+
+@view
+def row(array, k):
+    """Row k of an array, or the only one: where all patients, or all regimes, are alike."""
+    return array[k if len(array) > 1 else 0]
+
+
+@view
+def biology_of_patient(chunk, regime, k):
+    """The part of a regime and of the k-th patient of the chunk."""
+    return Biology(
+        row(row(chunk.rates, regime), k),
+        row(row(chunk.growth, regime), k),
+        row(row(chunk.mutation, regime), k),
+        row(row(chunk.clusters, regime), k),
+        row(row(chunk.exits, regime), k),
+        row(row(chunk.fates, regime), k),
+        row(row(chunk.landing, regime), k),
+        row(row(chunk.landing_doomed, regime), k),
+    )
+
+
+@view
+def clinic_of_patient(chunk, k):
+    """The part of the k-th patient of the chunk."""
+    return Clinic(
+        row(chunk.rules, k),
+        row(chunk.organs, k),
+        row(chunk.symptoms, k),
+        row(chunk.initial_cells, k),
+        chunk.treatments,
+        chunk.effects,
+        chunk.only_organs,
+    )

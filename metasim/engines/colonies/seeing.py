@@ -1,0 +1,154 @@
+"""What the clinic sees in the colony engine: diagnosis, stage, relapses, symptoms, death."""
+
+import math
+
+import numpy as np
+
+from metasim.engines.colonies.growing import see
+from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.state import NONE
+from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
+from metasim.law import clinic as rule
+from metasim.terms import Event
+
+_DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
+    [Event.DIAGNOSIS, Event.RELAPSE, Event.SYMPTOM, Event.DEATH]
+)  # numpy's integers, as in `state`
+
+next_visit = inlined(rule.next_visit)
+screening_sensitivity = inlined(rule.screening_sensitivity)
+stage_t = inlined(rule.stage_t)
+stage_n = inlined(rule.stage_n)
+
+
+@kernel
+def note(now, events, event, organ, which):
+    """Book an event of today."""
+    row = events[now.n_events]
+    row.day = now.day
+    row.event = event
+    row.organ = organ
+    row.which = which
+    now.n_events += 1
+
+
+@kernel
+def add_up(now, room):
+    """Fill in the cells in colonies, of each organ and of all."""
+    for organ in range(len(room.sites)):
+        room.sites[organ].burden = 0.0
+    now.burden = 0.0
+    for a in range(now.n_alive):
+        colony = room.colonies[room.alive[a]]
+        room.sites[colony.organ].burden += colony.size
+        now.burden += colony.size
+
+
+@inlined
+def found_primary(rng, now, rules, size):
+    """Whether the primary is found today: by its size, or on a screening visit."""
+    by_size = size >= rules.diagnosis_cells
+    if not now.day >= now.screening_day:
+        return by_size
+    now.screening_day += rules.screening_interval_days
+    sensitivity = screening_sensitivity(size, rules.screening_half_cells, rules.screening_slope)
+    return (size > 0 and rng.random() < sensitivity) or by_size
+
+
+@inlined
+def diagnose(rng, now, clinic, room):
+    """The primary may be found; then imaging looks at every organ, and the stage is known."""
+    rules = clinic.rules
+    if not math.isnan(now.diagnosis_day):
+        return
+    if not found_primary(rng, now, rules, room.colonies[0].size):
+        return
+    now.diagnosis_day = now.day
+    now.news = True
+    note(now, room.events, _DIAGNOSIS, rules.primary_organ, NONE)
+    if rules.from_diagnosis:
+        now.last_step = now.step + rules.follow_steps
+    if rules.follow_up_days > 0.0:  # the first visit
+        now.visit = True
+        look(now, clinic, room)
+    stage(now, clinic, room)
+
+
+@kernel
+def look(now, clinic, room):
+    """Imaging sees every metastasis of its size that it has not seen before."""
+    for a in range(now.n_alive):
+        i = room.alive[a]
+        colony = room.colonies[i]
+        organ = colony.organ
+        if i > 0:
+            visible = clinic.organs[organ].detection_cells
+            see(colony, organ, colony.size, visible, now.day, room.sites)
+
+
+@kernel
+def stage(now, clinic, room):
+    """Stage at diagnosis."""
+    rules, micro, macro = clinic.rules, 0, 0
+    for a in range(now.n_alive):
+        i = room.alive[a]
+        colony = room.colonies[i]
+        if i > 0 and clinic.organs[colony.organ].regional:
+            micro += rules.micro_cells <= colony.size <= rules.macro_cells
+            macro += colony.size > rules.macro_cells
+    now.stage_t = stage_t(float(room.colonies[0].size), rules.t2_cells, rules.t3_cells)
+    now.stage_n = stage_n(micro, macro)
+    now.stage_m = 0.0
+    for organ in range(len(room.sites)):
+        if clinic.organs[organ].distant and not math.isnan(room.sites[organ].seen_day):
+            now.stage_m = 1.0
+
+
+@inlined
+def see_relapses(now, clinic, room):
+    """The first metastasis that imaging sees in an organ is a relapse."""
+    for organ in range(len(room.sites)):
+        if room.sites[organ].seen_day == now.day:
+            now.news = True
+            note(now, room.events, _RELAPSE, organ, NONE)
+            if clinic.organs[organ].distant and math.isnan(now.relapse_day):
+                now.relapse_day = now.day
+
+
+@inlined
+def feel_symptoms(now, symptoms, room):
+    """Symptoms of organs whose burden has passed a threshold."""
+    for s in range(len(room.felt)):
+        organ = symptoms[s].organ
+        if not room.felt[s] and room.sites[organ].burden >= symptoms[s].cells:
+            room.felt[s] = True
+            note(now, room.events, _SYMPTOM, organ, s)
+
+
+@inlined
+def see_events(rng, now, clinic, room):
+    """Diagnosis, relapses and symptoms of today."""
+    add_up(now, room)
+    now.news = False
+    diagnose(rng, now, clinic, room)
+    follow_up_days = clinic.rules.follow_up_days
+    if follow_up_days > 0.0 and now.visit:
+        now.next_visit_day = next_visit(now.day, now.diagnosis_day, follow_up_days)
+    see_relapses(now, clinic, room)
+    feel_symptoms(now, clinic.symptoms, room)
+
+
+@inlined
+def die(now, clinic, room):
+    """Death by the burden of an organ, of all, or by other causes."""
+    for organ in range(len(room.sites)):
+        lethal = room.sites[organ].burden >= clinic.organs[organ].lethal_cells
+        if now.death_cause == DEATH_NONE and lethal:
+            now.death_cause = organ
+    if now.death_cause == DEATH_NONE and now.burden >= clinic.rules.lethal_total_cells:
+        now.death_cause = DEATH_TOTAL
+    if now.death_cause == DEATH_NONE and now.day >= now.other_death_day:
+        now.death_cause = DEATH_OTHER
+    if now.death_cause != DEATH_NONE:
+        now.death_day = now.day
+        note(now, room.events, _DEATH, max(now.death_cause, NONE), NONE)
