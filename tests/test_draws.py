@@ -30,11 +30,10 @@ def many_grow(rng, n, birth, death, dt, size):
 
 @allocating
 def many_successes(rng, trials, hazard, size):
-    gaps = np.zeros(1)
-    gaps[0] = rng.standard_exponential()
+    gap = rng.standard_exponential()
     out = np.zeros(size, np.int64)
     for i in range(size):
-        out[i] = draws.successes(rng, gaps, 0, trials, hazard)
+        out[i], gap = draws.successes(rng, gap, trials, hazard, trials)
     return out
 
 
@@ -155,3 +154,20 @@ def test_birth_death_stays_a_probability(dt):
         alpha, beta = growth.birth_death(birth, death, dt)
         assert 0 <= alpha <= 1
         assert 0 <= beta <= 1
+
+
+def test_growth_is_never_negative_whatever_the_turnover(rng):
+    for n, birth, dt in [(100, 2e4, 1.0), (10**6, 3e9, 1.0), (10**14, 1e12, 10.0), (3, 1e17, 7.0)]:
+        for death in (birth, birth * 1.0001, birth + 1e-4):
+            grown = many_grow(rng, n, birth, death, dt, 300)
+            assert (grown >= 0).all(), (n, birth, death)
+
+
+@pytest.mark.parametrize(("birth", "death"), [(50.0, 50.0), (20.0, 21.0)])
+def test_few_lines_of_many_cells_that_survive(rng, birth, death):
+    # of 200 cells a few leave descendants, hundreds each: nothing like a normal
+    sample = many_grow(rng, 200, birth, death, 2.0, 20_000)
+    alpha, _ = growth.birth_death(birth, death, 2.0)
+    none = round(float((sample == 0).mean() * len(sample)))
+    assert holds(stats.binomtest(none, len(sample), alpha**200).pvalue)
+    assert caught(stats.binomtest(none, len(sample), alpha**220).pvalue)

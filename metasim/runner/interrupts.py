@@ -1,8 +1,9 @@
 """Ctrl-C while compiled code runs."""
 
+import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import TypeVar
 
 import numpy as np
@@ -15,20 +16,57 @@ def interruptible(work: Callable[[], T], stop: NDArray[np.int64]) -> T:
     """Work that runs compiled code, such that Ctrl-C ends it.
 
     Handlers of signals run in the main thread, and not while it is in compiled code. So there the
-    work is done in a thread beside it; in any other thread it is done at once.
+    work is done in a thread beside it; in any other thread it is done at once. What the handler
+    of Ctrl-C raises is raised when the work has ended, lest it be lost where Python ignores it.
 
     Args:
         work: ends soon after `stop` is raised.
         stop: (1,) set to 1 by Ctrl-C.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; the work has ended.
+        KeyboardInterrupt: or what else the handler of Ctrl-C raises; the work has ended.
     """
-    if threading.current_thread() is not threading.main_thread():
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
         return work()
-    with ThreadPoolExecutor(1) as beside:
+    handle: Callable[[int, FrameType | None], object] = handler
+    raised: list[BaseException] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
         try:
-            return beside.submit(work).result()
-        except BaseException:
+            handle(number, frame)
+        except BaseException as error:
+            raised.append(error)
             stop[0] = 1
-            raise
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        return _beside(work, stop)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if raised:
+            raise raised[0]
+
+
+def _beside(work: Callable[[], T], stop: NDArray[np.int64]) -> T:
+    """Do work in a thread and wait for it."""
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="metasim-chunk")
+    try:
+        thread.start()
+        thread.join()
+    except BaseException:  # the handler of another signal raised
+        stop[0] = 1
+        thread.join()
+        raise
+    if failed:
+        raise failed[0]
+    return done[0]
