@@ -6,6 +6,7 @@ import pyarrow as pa
 import tomlkit
 
 from metasim.results import Results
+from metasim.results.description import Description
 from metasim.results.folder import stamp
 from metasim.results.tables import TABLES_AT, conform
 from metasim.results.tally import tally
@@ -94,4 +95,5 @@ def course_results(
     kept = {name: conform(name, tables[name]) for name in TABLES_AT[record]}
     kept["summary"] = tally(tables["metastases"], tables["patients"], scenario)
     rows = {name: table.num_rows for name, table in kept.items()}
-    return Results(text, stamp({"metasim": "0", "rng_seed": rng_seed}, record, rows), kept)
+    about = {"metasim": "0", "rng_seed": rng_seed}
+    return Results(text, stamp(about, record, rows, Description.of(scenario)), kept)

@@ -143,7 +143,7 @@ def compare(
         tuple(one.title for one in results),
         paired,
         chosen,
-        first.scenario["run"].get("follow_from", "start"),
+        first.description.follow_from,
         tuple(map(len, numbers)),
         precision,
         pd.DataFrame(differences),
@@ -157,12 +157,10 @@ def _numbers(results: Results, counted: str) -> "pd.DataFrame":
     patients = followed_patients(results)
     seen = results.metastases.dropna(subset=f"{counted}_day")
     table = seen.groupby(["organ", "patient"], observed=False).size().unstack("organ", fill_value=0)
-    soils = results.scenario["soil"]
-    sites = {organ: soils[organ].get("site", "distant") for organ in results.organs}
-    local_last = sorted(results.organs, key=lambda organ: sites[organ] == "primary")
+    local_last = [organ.key for organ in results.description.local_last]
     table = table.reindex(index=patients.index, columns=local_last, fill_value=0)
     table.columns = local_last
-    distant = [organ for organ in local_last if sites[organ] == "distant"]
+    distant = results.description.keys_at("distant")
     return table.assign(
         **{ANY_DISTANT: table[distant].sum(axis=1), DEATH: patients["death_day"].notna()}
     ).astype(int)

@@ -23,14 +23,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from metasim.errors import ResultsError
+from metasim.results.description import Description
+from metasim.results.door import CHECKSUMS, checksums_of
 from metasim.results.locks import Lock, locked
 
 FORMAT: Final = "metasim results"
+SWEEP_FORMAT: Final = "metasim sweep"
+FORMATS: Final = {FORMAT: "the results of a run", SWEEP_FORMAT: "a sweep"}
+"""What each format of a folder is called in messages."""
 FORMAT_VERSION: Final = 1
+"""Newest version of either format; older ones can be read."""
 
 _INSIDE: Final = ".metasim.partial"
 _LONGEST_NAME: Final = 200  # bytes; a file system takes 255
@@ -182,20 +185,6 @@ class PartialFolder:
                 entry.unlink()
 
 
-def rows_of(path: Path) -> int:
-    """Rows of a Parquet file by its footer, which is written last.
-
-    Raises:
-        ResultsError: the file is damaged or truncated.
-    """
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise ResultsError(f"{path}: damaged or truncated") from error
-
-
 def partial_path(folder: Path) -> Path:
     """The hidden folder in which a run keeps its parts: inside a folder that exists, or beside."""
     place = Path(os.path.realpath(folder))
@@ -209,17 +198,30 @@ def partial_path(folder: Path) -> Path:
     return place / _INSIDE if place.is_dir() and not begun else beside
 
 
-def stamp(provenance: Mapping[str, Any], record: str, rows: Mapping[str, int]) -> dict[str, Any]:
-    """Provenance with what a reader checks: format, level, rows of each table."""
+def stamp(
+    provenance: Mapping[str, Any], record: str, rows: Mapping[str, int], description: Description
+) -> dict[str, Any]:
+    """Provenance with what a reader needs and checks: format, level, rows of each table."""
     mark = {"format": FORMAT, "format_version": FORMAT_VERSION, "record": record}
-    return {**provenance, **mark, "rows": dict(rows)}
+    return {**provenance, **mark, "rows": dict(rows), "description": description.saved()}
 
 
 def write_texts(folder: Path, scenario_toml: str, provenance: Mapping[str, Any]) -> None:
-    """Write scenario.toml and provenance.json."""
+    """Write scenario.toml, then provenance.json with the checksums of all files of the folder."""
     (folder / "scenario.toml").write_text(scenario_toml, encoding="utf-8")
-    text = json.dumps(provenance, indent=2) + "\n"
-    (folder / "provenance.json").write_text(text, encoding="utf-8")
+    names = {path.name for path in folder.iterdir() if path.is_file()} - {"provenance.json"}
+    about = {**provenance, CHECKSUMS: checksums_of(folder, names)}
+    (folder / "provenance.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def add_checksums(folder: Path, names: Iterable[str]) -> None:
+    """Note files that were added to a finished folder in its provenance.json."""
+    path = folder / "provenance.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    about[CHECKSUMS] = {**about.get(CHECKSUMS, {}), **checksums_of(folder, names)}
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
 
 
 @contextmanager

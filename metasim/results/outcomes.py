@@ -92,7 +92,7 @@ def time_to(
 def followed_patients(results: Results) -> "pd.DataFrame":
     """Patients who have an origin, indexed by patient; days: origin, distant, death, end."""
     table = results.patients.assign(
-        origin=origin_days(results.arrow("patients").to_table(), results.scenario)
+        origin=origin_days(results.arrow("patients").to_table(), results.description)
     )
     table = table.rename(columns={"first_distant_day": "distant_day"}).set_index("patient")
     kept = ["origin", "distant_day", "death_day", "end_day"]
@@ -140,7 +140,7 @@ def _survival_table(results: Results, outcome: Outcome) -> "pd.DataFrame":
     table.attrs = {
         "patients": len(times),
         "events": int((times["cause"] == _HAPPENED).sum()),
-        "since": results.scenario["run"].get("follow_from", "start"),
+        "since": results.description.follow_from,
         "left_out": len(results.patients) - len(times),
     }
     return table
@@ -205,7 +205,7 @@ def survival_after_relapse(results: Results) -> "pd.DataFrame":
     until = np.fmin(table["death_day"], table["end_day"]) - table["first_distant_day"]
     months, died = until / DAYS_PER_MONTH, table["death_day"].notna()
     rows = []
-    for organ in [*_organs(results, "distant"), ANY_DISTANT]:
+    for organ in [*results.description.keys_at("distant"), ANY_DISTANT]:
         mine = (table["first_distant_organ"] == organ) | (organ == ANY_DISTANT)
         curve = kaplan_meier(months[mine], died[mine])
         middle, low, high = curve.median() if mine.any() else (np.nan,) * 3
@@ -244,10 +244,10 @@ def sites(results: Results) -> "pd.DataFrame":
     rows = []
     for organ in results.organs:
         there = seen[seen["organ"] == organ].groupby("patient")["day"].min()
-        row = {
+        row: dict[str, str | float] = {
             "organ": organ,
             "label": results.label(organ),
-            "site": results.scenario["soil"][organ].get("site", "distant"),
+            "site": results.description.by_key[organ].site,
         }
         for name, day in groups.items():
             number, size = int((there <= day.reindex(there.index)).sum()), sizes[name]
@@ -259,8 +259,3 @@ def sites(results: Results) -> "pd.DataFrame":
     table = pd.DataFrame(rows)
     table.attrs = {"relapsed": sizes["at_relapse"], "died": sizes["at_death"]}
     return table
-
-
-def _organs(results: Results, site: str) -> list[str]:
-    soils = results.scenario["soil"]
-    return [organ for organ in results.organs if soils[organ].get("site", "distant") == site]

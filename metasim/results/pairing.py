@@ -32,7 +32,7 @@ def check_comparable(results: Sequence[Results], names: Sequence[str]) -> None:
                 f"only one of them has {', '.join(differing)}"
             )
         for key in _SAME:
-            ours, theirs = (one.scenario["run"].get(key) for one in (first, other))
+            ours, theirs = (getattr(one.description, key) for one in (first, other))
             if ours != theirs:
                 raise ResultsError(
                     f"{names[0]} and {name} cannot be compared: run.{key} is {ours} in one, "
@@ -44,15 +44,15 @@ def check_comparable(results: Sequence[Results], names: Sequence[str]) -> None:
 
 def are_paired(results: Sequence[Results], names: Sequence[str], notes: list[str]) -> bool:
     """Whether all runs are of the same virtual patients; notes say why not."""
-    first = results[0].scenario
+    first = results[0].description
     for key, words in (("rng_seed", "rng_seed"), ("patients", "number of patients")):
-        values = [one.scenario["run"].get(key) for one in results]
+        values = [getattr(one.description, key) for one in results]
         if len(set(values)) > 1:
             notes.append(f"Not paired: the {words} differs ({', '.join(map(str, values))}).")
     if notes:
         return False
     for other, name in zip(results[1:], names[1:], strict=True):
-        ours, theirs = first.get("patients", {}), other.scenario.get("patients", {})
+        ours, theirs = first.drawn, other.description.drawn
         changed = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
         if changed:
             notes.append(f"In {name} patients are drawn otherwise: {', '.join(changed)}.")
@@ -61,7 +61,7 @@ def are_paired(results: Sequence[Results], names: Sequence[str], notes: list[str
 
 def lead_time_notes(results: Sequence[Results], names: Sequence[str], paired: bool) -> list[str]:
     """Warn where the clock starts on another day for the same patients."""
-    if not paired or results[0].scenario["run"].get("follow_from", "start") != "diagnosis":
+    if not paired or results[0].description.follow_from != "diagnosis":
         return []
     origin = followed_patients(results[0])["origin"]
     out = []

@@ -93,7 +93,7 @@ class PartsFolder:
                 saved = json.loads(about.read_text(encoding="utf-8"))["fingerprint"]
                 saved["scenario"] = scenario.read_text(encoding="utf-8")
                 differing = self._differing(saved)
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 return False  # not ours, or damaged
         if differing and not self._overwrite:
             raise ResultsError(
@@ -135,7 +135,7 @@ class PartsFolder:
             path = self.part(name, span)
             unfinished = path.with_suffix(".tmp")
             with plain_errors(path):
-                unfinished.write_bytes(packed[name] + _checksum(packed[name]))
+                unfinished.write_bytes(packed[name] + _checksum(packed[name], path.name))
                 os.replace(unfinished, path)
         self._finished.add(span)
         self._partial.keep = True
@@ -163,7 +163,12 @@ class PartsFolder:
     def _start(self) -> None:
         saved = self._partial.path / "fingerprint.json"
         if saved.exists():
-            self._check_fingerprint(json.loads(saved.read_text(encoding="utf-8")))
+            try:
+                self._check_fingerprint(json.loads(saved.read_text(encoding="utf-8")))
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise ResultsError(
+                    f"{saved}: damaged; the stopped run cannot be resumed, --overwrite discards it"
+                ) from error
             self._finished = self._whole_chunks()
             self._partial.keep = bool(self._finished)
             return
@@ -268,8 +273,9 @@ def _one(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
-def _checksum(data: bytes | memoryview) -> bytes:
-    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES)
+def _checksum(data: bytes | memoryview, name: str) -> bytes:
+    """Of a part's bytes and its name: a part under the name of another is damaged too."""
+    return zlib.crc32(data, zlib.crc32(name.encode())).to_bytes(_CHECKSUM_BYTES)
 
 
 def _sound(path: Path) -> memoryview:
@@ -280,7 +286,7 @@ def _sound(path: Path) -> memoryview:
     """
     data = memoryview(path.read_bytes())
     file, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
-    if checksum != _checksum(file):
+    if checksum != _checksum(file, path.name):
         raise ResultsError(f"{path}: damaged since it was written")
     return file
 

@@ -24,12 +24,8 @@ def phenotype_names(results: Results, table: str = "metastases") -> list[str]:
 
 def drugs_resisted(results: Results) -> dict[str, list[str]]:
     """Phenotypes that resist drugs, at least in part, and which."""
-    phenotypes = results.scenario["seed"].get("phenotypes", {})
-    resisted = {
-        name: [drug for drug, level in traits.get("resistance", {}).items() if level > 0]
-        for name, traits in phenotypes.items()
-    }
-    return {name: drugs for name, drugs in resisted.items() if drugs}
+    phenotypes = results.description.phenotypes
+    return {one.name: list(one.resists) for one in phenotypes if one.resists}
 
 
 def metastasis_composition(results: Results) -> "pd.DataFrame":
@@ -60,8 +56,7 @@ def composition_over_time(results: Results) -> "pd.DataFrame":
     """
     names = _several(results, "counts")
     table = results.counts
-    local = [o for o in results.organs if results.scenario["soil"][o].get("site") == "primary"]
-    table = table[~table["organ"].isin(local)]
+    table = table[~table["organ"].isin(results.description.keys_at("primary"))]
     columns = ["cells", *(_PREFIX + name for name in names)]
     table = table.groupby(["patient", "day"], as_index=False)[columns].sum()
     origin = table["patient"].map(followed_patients(results)["origin"])

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from metasim.errors import ResultsError
-from metasim.results.folder import plain_errors
+from metasim.results.door import Wanted, check_table
+from metasim.results.folder import add_checksums, plain_errors
 from metasim.results.sweeps import Sweep, open_sweep
+from metasim.results.tally import ANY_DISTANT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +22,16 @@ Array = NDArray[Any]
 
 FALSE_DISCOVERIES: Final = 0.05
 """Share of the keys said to stand out that may do so by chance."""
+
+_TABLE: Final = pa.schema(
+    [
+        ("organ", pa.string()),
+        ("counted", pa.string()),
+        ("key", pa.string()),
+        *((name, pa.float64()) for name in ("index", "half_width", "p_chance")),
+        ("clear", pa.bool_()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ def save_sensitivity(sweep: Sweep, table: "pd.DataFrame") -> Sensitivity:
             unfinished = sweep.folder / f".sensitivity.{name}"
             write(unfinished, index=False)
             os.replace(unfinished, sweep.folder / f"sensitivity.{name}")
+        add_checksums(sweep.folder, ("sensitivity.csv", "sensitivity.parquet"))
     return Sensitivity(sweep, table)
 
 
@@ -117,4 +131,12 @@ def open_study(folder: str | Path) -> Sweep | Sensitivity:
     if not path.is_file():
         return sweep
     with plain_errors(path):
-        return Sensitivity(sweep, pd.read_parquet(path))
+        wanted = Wanted(_TABLE, None)
+        organs = {ANY_DISTANT, *sweep.base.organs}
+        check_table(path, wanted, sweep.provenance, organs)
+        table = pd.read_parquet(path)
+    if missing := set(sweep.keys) ^ set(table["key"]):
+        raise ResultsError(f"{path}: column 'key' does not fit the keys that vary: {min(missing)}")
+    if table.duplicated(["organ", "key"]).any():
+        raise ResultsError(f"{path}: columns 'organ' and 'key' hold a pair twice")
+    return Sensitivity(sweep, table)

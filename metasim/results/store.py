@@ -1,6 +1,5 @@
 """Finished results: in memory after a run from Python, or opened from a folder."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,18 +10,28 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from metasim.errors import ResultsError
+from metasim.results.description import Description
+from metasim.results.door import (
+    CHECKSUMS,
+    Wanted,
+    check_table,
+    expect,
+    read_about,
+    read_description,
+)
 from metasim.results.folder import (
     FORMAT,
     FORMAT_VERSION,
+    FORMATS,
     PartialFolder,
     partial_path,
     plain_errors,
-    rows_of,
     write_texts,
 )
 from metasim.results.parts import write_rows
-from metasim.results.tables import ALWAYS, TABLES_AT
-from metasim.terms import MACRO_CELLS, MICRO_CELLS
+from metasim.results.tables import ALWAYS, TABLES_AT, schema_of
+from metasim.results.tally import ANY_DISTANT
+from metasim.results.values import check_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +45,7 @@ class Results:
         scenario_toml: the same as text, as saved.
         provenance: versions, command, rng_seed, start, wall time, recording level, rows.
         title: one line for tables and figures.
+        description: what tables and figures know of the run, frozen, every default filled in.
         organs: keys of the organs, in the order of tables and figures.
     """
 
@@ -44,17 +54,24 @@ class Results:
         scenario_toml: str,
         provenance: Mapping[str, Any],
         tables: Mapping[str, pa.Table] | Path,
+        description: Description | None = None,
     ) -> None:
         self.scenario_toml = scenario_toml
         self.scenario: dict[str, Any] = tomllib.loads(scenario_toml)
         self.provenance = dict(provenance)
-        self.title: str = self.scenario.get("title", "")
-        self.organs = list(self.scenario["soil"])
+        self.description = description or Description.of(self.scenario)
+        self.title = self.description.title
+        self.organs = [organ.key for organ in self.description.organs]
         self._tables = tables
 
     def __repr__(self) -> str:
-        patients, record = self.scenario["run"]["patients"], self.provenance["record"]
+        patients, record = self.description.patients, self.record
         return f"<Results of {patients:,} patients, {record} recorded: {self.title or 'untitled'}>"
+
+    @property
+    def record(self) -> str:
+        """Recording level, one of `metasim.terms.RECORD_LEVELS`."""
+        return str(self.provenance["record"])
 
     @cached_property
     def metastases(self) -> "pd.DataFrame":
@@ -101,13 +118,11 @@ class Results:
     @property
     def size_classes(self) -> tuple[float, float]:
         """Least size of a micrometastasis and largest of one, in cells."""
-        clinic = self.scenario.get("clinic", {})
-        return clinic.get("micro_cells", MICRO_CELLS), clinic.get("macro_cells", MACRO_CELLS)
+        return self.description.micro_cells, self.description.macro_cells
 
     def label(self, organ: str) -> str:
         """Name of an organ on figures and in printed tables."""
-        label: str = self.scenario["soil"][organ].get("label", "")
-        return label or organ.replace("_", " ")
+        return self.description.by_key[organ].label
 
     def arrow(self, name: str) -> ds.Dataset:
         """A table as a pyarrow dataset, to filter without reading the whole.
@@ -115,7 +130,7 @@ class Results:
         Raises:
             ResultsError: the table was not recorded.
         """
-        record = self.provenance["record"]
+        record = self.record
         recorded = (*ALWAYS, *TABLES_AT[record])
         if name not in recorded:
             needed = next((level for level in TABLES_AT if name in TABLES_AT[level]), None)
@@ -125,9 +140,13 @@ class Results:
                 f"the table {name!r} was not recorded (the level was {record!r}); "
                 f"run again with --record {needed}"
             )
-        if isinstance(self._tables, Path):
-            return ds.dataset(self._tables / f"{name}.parquet")
-        return ds.dataset(self._tables[name])
+        if not isinstance(self._tables, Path):
+            return ds.dataset(self._tables[name])
+        path = self._tables / f"{name}.parquet"
+        try:
+            return ds.dataset(path)
+        except (pa.ArrowInvalid, OSError) as error:  # it was whole when the folder was opened
+            raise ResultsError(f"{path}: cannot be read any more ({error})") from error
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Save into a results folder, which appears whole or not at all.
@@ -163,8 +182,8 @@ def open_results(folder: str | Path) -> Results:
     """Open a results folder; tables are read when first used.
 
     Raises:
-        ResultsError: the folder is missing, half-written, of another program or version, or one
-            of its tables is damaged.
+        ResultsError: the folder is missing, half-written, of another program or a newer version,
+            or one of its files is damaged: names the file, and the key or column.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -173,45 +192,33 @@ def open_results(folder: str | Path) -> Results:
         raise ResultsError(f"{path}: no such results folder{hint}")
     if (path / "fingerprint.json").exists():
         raise ResultsError(f"{path}: parts of a stopped run; go on with it by --resume")
-    for needed in ("provenance.json", "scenario.toml"):
-        if not (path / needed).is_file():
-            stopped = partial_path(path.absolute()).exists()
-            hint = "; a stopped run lies in it, --resume goes on with it" if stopped else ""
-            raise ResultsError(
-                f"{path}: not a results folder of metasim ({needed} is missing){hint}"
-            )
-    with plain_errors(path):
-        provenance = _provenance(path / "provenance.json")
-        _check_tables(path, provenance["rows"])
-        try:
-            return Results(
-                (path / "scenario.toml").read_text(encoding="utf-8"), provenance, path.absolute()
-            )
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-            raise ResultsError(f"{path / 'scenario.toml'}: damaged ({error})") from error
-
-
-def _provenance(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ResultsError(f"{path}: damaged ({error})") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise ResultsError(f"{path.parent}: not a results folder of metasim")
-    version = found.get("format_version")
-    if version != FORMAT_VERSION:
+    if not (path / "provenance.json").is_file() and partial_path(path.absolute()).exists():
         raise ResultsError(
-            f"{path.parent}: written in format {version}; this metasim reads format "
-            f"{FORMAT_VERSION}: run its scenario.toml again"
+            f"{path}: not a results folder of metasim (provenance.json is missing); "
+            "a stopped run lies in it, --resume goes on with it"
         )
-    return found
+    with plain_errors(path):
+        about = read_about(path, FORMATS, FORMAT, FORMAT_VERSION)
+        text, description = read_description(path, about)
+        _check_tables(path, about, description)
+    return Results(text, about, path.absolute(), description)
 
 
-def _check_tables(folder: Path, rows: Mapping[str, int]) -> None:
-    for name, expected in rows.items():
-        path = folder / f"{name}.parquet"
-        if not path.is_file():
-            raise ResultsError(f"{path}: missing")
-        found = rows_of(path)
-        if found != expected:
-            raise ResultsError(f"{path}: holds {found:,} rows instead of {expected:,}")
+def _check_tables(folder: Path, about: Mapping[str, Any], description: Description) -> None:
+    path = folder / "provenance.json"
+    record = expect(about, "record", str, path)
+    if record not in TABLES_AT:
+        raise ResultsError(f"{path}: 'record' is {record!r}; one of {', '.join(TABLES_AT)} is due")
+    rows = expect(about, "rows", dict, path)
+    for key in ("patients", CHECKSUMS):
+        if key in about:
+            expect(about, key, dict if key == CHECKSUMS else int, path)
+    organs = {organ.key for organ in description.organs}
+    for name in (*TABLES_AT[record], *ALWAYS):
+        number = expect(rows, name, int, path)
+        known = organs | {ANY_DISTANT} if name == "summary" else organs
+        others = ("treatment",) if name == "events" and description.treatments else ()
+        wanted = Wanted(schema_of(name), number, others)
+        check_table(folder / f"{name}.parquet", wanted, about, known)
+    if CHECKSUMS not in about:
+        check_links(folder, TABLES_AT[record])

@@ -11,7 +11,7 @@ from metasim.results.statistics import mean_interval, weighted_quantiles, wilson
 from metasim.results.store import Results
 from metasim.results.tables import TABLES_AT
 from metasim.results.tally import ANY_DISTANT, CLASSES
-from metasim.terms import DAYS_PER_MONTH, treatment_names
+from metasim.terms import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,30 +66,27 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         raise OptionError(f"counted = {counted!r}; choose from auto, {', '.join(CLASSES)}")
     tally = results.tally.to_pandas()
     chosen = _highest_class(tally) if counted == "auto" else counted
-    soils = results.scenario["soil"]
-    sites = {organ: soils[organ].get("site", "distant") for organ in results.organs}
-    local_last = sorted(results.organs, key=lambda organ: sites[organ] == "primary")
+    run = results.description
     rows = []
-    for organ in [*local_last, ANY_DISTANT]:
+    for organ in [*(organ.key for organ in run.local_last), ANY_DISTANT]:
         part = tally[(tally["organ"] == organ) & (tally["counted"] == chosen)]
         label = organ if organ == ANY_DISTANT else results.label(organ)
         rows.append(
             {
                 "organ": organ,
                 "label": label,
-                "site": sites.get(organ, "distant"),
+                "site": "distant" if organ == ANY_DISTANT else run.by_key[organ].site,
                 **_row(part),
                 "counted": chosen,
             }
         )
     frame = pd.DataFrame(rows)
     patients = int(part["patients"].sum())
-    run = results.scenario["run"]
-    asked = results.provenance.get("patients", run["patients"])
+    asked = results.provenance.get("patients", run.patients)
     failed = results.provenance.get("rows", {}).get("failures", 0)
     frame.attrs = {
         "counted": chosen,
-        "since": run.get("follow_from", "start"),
+        "since": run.follow_from,
         "patients": patients,
         "left_out": asked - failed - patients,
         "failed": failed,
@@ -128,9 +125,8 @@ def render(summary: "pd.DataFrame") -> FittingTable:
 
 def never_given(results: Results) -> list[str]:
     """Treatments of the plan that no patient got, by name; empty if events are not recorded."""
-    treatments = results.scenario.get("treatment", [])
-    names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
-    if not names or "events" not in TABLES_AT[results.provenance["record"]]:
+    names = [treatment.name for treatment in results.description.treatments]
+    if not names or "events" not in TABLES_AT[results.record]:
         return []
     given = set(results.arrow("events").to_table(columns=["treatment"])["treatment"].to_pylist())
     return [name for name in names if name not in given]

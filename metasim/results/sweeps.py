@@ -7,7 +7,6 @@ provenance.json            versions, command, the keys that vary, times
 """
 
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,22 +18,45 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from metasim.errors import ResultsError
-from metasim.results.folder import plain_errors, rows_of, write_texts
+from metasim.results.description import Description
+from metasim.results.door import (
+    Wanted,
+    check_table,
+    expect,
+    read_about,
+    read_description,
+    rows_of,
+)
+from metasim.results.folder import (
+    FORMAT_VERSION,
+    FORMATS,
+    SWEEP_FORMAT,
+    plain_errors,
+    write_texts,
+)
 from metasim.results.parts import PartsFolder, join_parts, read_part, write_rows
 from metasim.results.statistics import mean_interval, wilson_interval
 from metasim.results.store import Results
 from metasim.results.summary import COUNTS
 from metasim.results.tables import FAILURES, SUMMARY
+from metasim.results.tally import ANY_DISTANT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT: Final = "metasim sweep"
 POINT: Final = pa.field("point", pa.int64())
 TALLIES: Final = pa.schema([POINT, *SUMMARY])
 """Tallies by point: what a chunk of a sweep hands in; points ascend."""
 POINT_FAILURES: Final = pa.schema([POINT, *FAILURES])
 PARTS: Final = ("failures", "tallies")
+_TABLE: Final = pa.schema(
+    [
+        ("organ", pa.string()),
+        ("counted", pa.string()),
+        ("patients", pa.int64()),
+        *((name, pa.float64()) for name in COUNTS),
+    ]
+)
 
 _ROWS_AT_ONCE: Final = 1 << 20
 _GROUP: Final = ["point", "organ", "counted"]
@@ -95,8 +117,8 @@ def is_sweep(folder: Path) -> bool:
     """Whether a folder says that it is a sweep."""
     try:
         about = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        return bool(about["format"] == FORMAT)
-    except (OSError, ValueError, TypeError, KeyError):
+        return bool(about["format"] == SWEEP_FORMAT)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 
@@ -104,22 +126,33 @@ def open_sweep(folder: str | Path) -> Sweep:
     """Open a finished sweep.
 
     Raises:
-        ResultsError: it is missing, damaged, or no sweep.
+        ResultsError: it is missing, no sweep, of a newer version, or one of its files is damaged:
+            names the file, and the key or column.
     """
     path = Path(folder).absolute()
-    if not (path / "provenance.json").is_file():
+    if not path.is_dir():
         raise ResultsError(f"{folder}: no such sweep")
     with plain_errors(path):
-        try:
-            about = json.loads((path / "provenance.json").read_text(encoding="utf-8"))
-            if about.get("format") != FORMAT:
-                raise ResultsError(f"{folder}: not a sweep; `metasim sweep` makes one")
-            text = (path / "scenario.toml").read_text(encoding="utf-8")
-            for name in ("sweep", "failures"):
-                rows_of(path / f"{name}.parquet")
-            return Sweep(path, text, about)
-        except (ValueError, KeyError, tomllib.TOMLDecodeError) as error:
-            raise ResultsError(f"{folder}: damaged ({error})") from error
+        about = read_about(path, FORMATS, SWEEP_FORMAT, FORMAT_VERSION)
+        text, description = read_description(path, about)
+        _check_tables(path, about, description)
+        return Sweep(path, text, about)
+
+
+def _check_tables(folder: Path, about: Mapping[str, Any], description: Description) -> None:
+    saying = folder / "provenance.json"
+    expect(about, "design", str, saying)
+    expect(about, "points", int, saying)
+    failures = expect(about, "failures", int, saying)
+    keys = expect(about, "keys", list, saying)
+    if not keys or not all(isinstance(key, str) for key in keys):
+        raise ResultsError(f"{saying}: 'keys' is {keys!r}; a list of key paths is due")
+    organs = {ANY_DISTANT, *(organ.key for organ in description.organs)}
+    schema = pa.schema([POINT, *_TABLE])
+    check_table(folder / "sweep.parquet", Wanted(schema, None, keys), about, organs)
+    check_table(folder / "failures.parquet", Wanted(POINT_FAILURES, failures), about, organs)
+    if rows_of(folder / "sweep.parquet") == 0:
+        raise ResultsError(f"{folder / 'sweep.parquet'}: holds no row")
 
 
 def publish_sweep(
@@ -141,7 +174,13 @@ def publish_sweep(
     Raises:
         ResultsError: the disk is full or cannot be written; the parts are kept.
     """
-    about = {**provenance, "format": FORMAT, "keys": list(keys), "points": len(values)}
+    about = {
+        **provenance,
+        "format": SWEEP_FORMAT,
+        "format_version": FORMAT_VERSION,
+        "keys": list(keys),
+        "points": len(values),
+    }
     about["fingerprint"] = parts.fingerprint
 
     def fill(whole: Path) -> None:

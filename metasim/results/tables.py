@@ -93,6 +93,16 @@ SCHEMAS = {
     "patients": PATIENTS,
     "events": EVENTS,
 }
+NULLABLE = {
+    "metastases": ("micro_day", "macro_day", "detected_day", "extinct_day"),
+    "patients": (
+        *("diagnosis_day", "first_distant_day", "first_distant_organ"),
+        *("death_day", "death_cause"),
+    ),
+    "events": ("organ", "treatment"),
+    "summary": ("first_day",),
+}
+"""Columns that may have no value; days of what did not happen."""
 TABLES_AT = {
     "summary": (),
     "patients": ("patients", "events"),
@@ -102,6 +112,11 @@ TABLES_AT = {
 """Tables written at each recording level."""
 ALWAYS = ("failures", "summary")
 """Tables written at every level."""
+
+
+def schema_of(name: str) -> pa.Schema:
+    """Columns that the table of that name has at least, also those written at every level."""
+    return {**SCHEMAS, "summary": SUMMARY, "failures": FAILURES}[name]
 
 
 def conform(name: str, table: pa.Table) -> pa.Table:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metasim.results.description import Description
 from metasim.results.tables import SUMMARY
 
 CLASSES: Final = ("founded", "micro", "macro", "detected")
@@ -24,14 +25,14 @@ _ROWS_AT_ONCE: Final = 1 << 20  # rows that wait to be added up: bounds the memo
 _KEYS: Final = ["organ", "counted", "metastases", "first_day"]
 
 
-def origin_days(patients: pa.Table, scenario: Mapping[str, Any]) -> np.ndarray:
+def origin_days(patients: pa.Table, run: Description) -> np.ndarray:
     """Day from which each patient is followed: diagnosis, or day 0.
 
     Returns:
         Days, one per row of `patients`; nan for patients who are never diagnosed in a scenario
         that follows patients from diagnosis.
     """
-    if scenario["run"].get("follow_from", "start") == "diagnosis":
+    if run.follow_from == "diagnosis":
         return days(patients, "diagnosis_day")
     return np.zeros(patients.num_rows)
 
@@ -47,23 +48,24 @@ def organ_codes(table: pa.Table, organs: list[str]) -> np.ndarray:
     return np.asarray(pc.index_in(names, value_set=pa.array(organs)), dtype=np.int64)
 
 
-def tally(metastases: pa.Table, patients: pa.Table, scenario: Mapping[str, Any]) -> pa.Table:
+def tally(
+    metastases: pa.Table, patients: pa.Table, run: Description | Mapping[str, Any]
+) -> pa.Table:
     """Count metastases of one chunk of patients.
 
     Args:
         metastases: all metastases of these patients.
         patients: the patients, those without metastases included.
-        scenario: the explicit scenario.
+        run: its description, or the explicit scenario.
 
     Returns:
         Rows of `SUMMARY`; days count from each patient's origin. Patients without an origin
         (never diagnosed) are left out.
     """
-    organs = list(scenario["soil"])
-    distant = np.array(
-        [soil.get("site", "distant") == "distant" for soil in scenario["soil"].values()]
-    )
-    origin = origin_days(patients, scenario)
+    about = run if isinstance(run, Description) else Description.of(run)
+    organs = [organ.key for organ in about.organs]
+    distant = np.array([organ.site == "distant" for organ in about.organs])
+    origin = origin_days(patients, about)
     kept = ~np.isnan(origin)
     origin, known = origin[kept], patients["patient"].to_numpy()[kept]
     order = np.argsort(known, kind="stable")

@@ -7,7 +7,7 @@ import numpy as np
 
 from metasim.results.outcomes import RECURRENCES, followed_patients
 from metasim.results.store import Results
-from metasim.terms import DAYS_PER_YEAR, Event, treatment_names
+from metasim.terms import DAYS_PER_YEAR, Event
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +41,7 @@ def timeline(results: Results) -> "pd.DataFrame":
 
 
 def _given_once(results: Results) -> set[str]:
-    treatments = results.scenario.get("treatment", [])
-    names = treatment_names((t["kind"], t.get("organ")) for t in treatments)
-    return {
-        name
-        for name, t in zip(names, treatments, strict=True)
-        if not t.get("change") and t.get("hazard_per_day") is None and t.get("cycles", 1) == 1
-    }
+    return {treatment.name for treatment in results.description.treatments if treatment.once}
 
 
 def treatment_spans(events: "pd.DataFrame") -> "pd.DataFrame":

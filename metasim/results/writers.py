@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from metasim.results.description import Description
 from metasim.results.folder import stamp, write_texts
 from metasim.results.parts import PartsFolder, Span, encoded, join_parts, read_part
 from metasim.results.store import Results, open_results
@@ -96,7 +97,10 @@ class MemoryWriter:
         }
         tables["summary"] = self.tally()
         rows = {name: table.num_rows for name, table in tables.items()}
-        return Results(scenario_toml or self._toml, stamp(provenance, self._record, rows), tables)
+        text = scenario_toml or self._toml
+        description = _described(text)
+        about = stamp(provenance, self._record, rows, description)
+        return Results(text, about, tables, description)
 
 
 class FolderWriter(PartsFolder):
@@ -160,7 +164,8 @@ class FolderWriter(PartsFolder):
             rows["summary"] = summary.num_rows
             text = scenario_toml or self._toml
             about = {**provenance, "fingerprint": self.fingerprint}
-            write_texts(whole, text, stamp(about, self._record, rows))
+            description = _described(text)
+            write_texts(whole, text, stamp(about, self._record, rows, description))
 
         self.publish(fill)
         return open_results(self.folder)
@@ -171,7 +176,7 @@ def kept(tables: Tables, scenario_toml: str, record: str) -> dict[str, pa.Table]
     return {
         **{name: conform(name, tables[name]) for name in TABLES_AT[record]},
         "failures": tables.get("failures", FAILURES.empty_table()),
-        "summary": tally(tables["metastases"], tables["patients"], _parsed(scenario_toml)),
+        "summary": tally(tables["metastases"], tables["patients"], _described(scenario_toml)),
     }
 
 
@@ -180,5 +185,5 @@ def _packed(tables: Tables, scenario_toml: str, record: str) -> dict[str, bytes]
 
 
 @lru_cache(maxsize=4)
-def _parsed(scenario_toml: str) -> dict[str, Any]:
-    return tomllib.loads(scenario_toml)
+def _described(scenario_toml: str) -> Description:
+    return Description.of(tomllib.loads(scenario_toml))

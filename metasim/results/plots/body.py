@@ -10,6 +10,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from metasim.results.description import Description
 from metasim.results.plots.outline import body_outline
 from metasim.results.plots.style import (
     FAINT,
@@ -59,7 +60,7 @@ def body(results: Results, ax: Axes | None = None, *, counted: Counted = "auto")
     ax.set_aspect("equal")
     ax.set_axis_off()
     places = _places(results)
-    _draw_vessels(ax, results.scenario["vessels"], places)
+    _draw_vessels(ax, results.description, places)
     scale = _LARGEST_POINTS2 / max(means.max(), 1e-300)
     for organ in results.organs:
         x, y = places[organ]
@@ -102,10 +103,10 @@ def flows(shares: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], fl
 
 def _places(results: Results) -> dict[str, Place]:
     """Organs at their positions, junctions around the heart."""
-    soil = results.scenario["soil"]
-    places: dict[str, Place] = {key: tuple(soil[key]["position"]) for key in results.organs}
-    vessels = results.scenario["vessels"]
-    named = {key for route in vessels.values() for node in route for key in (node, *route[node])}
+    run = results.description
+    places: dict[str, Place] = {one.key: one.position or _HEART for one in run.organs}
+    routes = (run.blood, run.lymph)
+    named = {key for route in routes for node in route for key in (node, *route[node])}
     junctions = sorted(named - set(places))
     for number, junction in enumerate(junctions):
         angle = 2 * np.pi * number / len(junctions)
@@ -115,12 +116,10 @@ def _places(results: Results) -> dict[str, Place]:
     return places
 
 
-def _draw_vessels(
-    ax: Axes, vessels: Mapping[str, Mapping[str, Mapping[str, float]]], places: Mapping[str, Place]
-) -> None:
-    for (start, end), flow in flows(vessels.get("blood", {})).items():
+def _draw_vessels(ax: Axes, run: Description, places: Mapping[str, Place]) -> None:
+    for (start, end), flow in flows(run.blood).items():
         _arrow(ax, places[start], places[end], _BLOOD, max(0.6, _WIDEST_POINTS * flow), "-")
-    for start, targets in vessels.get("lymph", {}).items():
+    for start, targets in run.lymph.items():
         for end in targets:
             _arrow(ax, places[start], places[end], _LYMPH, 1.6, (0, (2, 1.5)))
 

@@ -88,15 +88,15 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
         drawn[organ] = Line2D([], [], linewidth=2.4, label=name(results, organ), **kind)
         cells = burden["cells"].where(burden["cells"] > 0)  # a gap where there are none
         ax.plot(years(burden["day"], course), cells, linewidth=2.4, zorder=3, **kind)
-        detection = results.scenario["soil"][organ].get("detection_cells", np.inf)
+        detection = results.description.by_key[organ].detection_cells or np.inf
         for row in here[here["micro_day"].notna()].to_dict("records"):
             day, cells = known_sizes(row, detection, course["end_day"], results.size_classes)
             ax.plot(years(day, course), cells, linewidth=0.7, alpha=0.7, color=kind["color"])
         born = years(here["founded_day"], course)
         ax.vlines(born, 0, 0.025, transform=ax.get_xaxis_transform(), color=kind["color"],
                   linewidth=1.0, alpha=0.7)  # fmt: skip
-    soil = results.scenario["soil"]
-    lethal = {o: soil[o]["lethal_cells"] for o in drawn if "lethal_cells" in soil[o]}
+    limits = {organ: results.description.by_key[organ].lethal_cells for organ in drawn}
+    lethal = {organ: cells for organ, cells in limits.items() if cells is not None}
     largest = max([*counts["cells"], *found["cells"], *lethal.values(), 1e4])
     ax.set_ylim(_FEWEST_CELLS, 3 * largest)
     ax.set_xlim(right=float(years(course["end_day"], course)))
@@ -219,13 +219,12 @@ def _mark_treatments(
 
 def _thresholds(ax: Axes, results: Results, lethal: Mapping[str, float]) -> None:
     """Lines at what sizes mean, named at the right; arrowheads at what is lethal in an organ."""
-    soils = results.scenario["soil"].values()
-    detection = {soil["detection_cells"] for soil in soils if "detection_cells" in soil}
+    detection = {one.detection_cells for one in results.description.organs} - {None}
     micro_cells, macro_cells = results.size_classes
     levels = {"micrometastasis": micro_cells, "macrometastasis": macro_cells}
     if len(detection) == 1:
-        levels["seen by imaging"] = detection.pop()
-    in_all = results.scenario.get("clinic", {}).get("lethal_cells")
+        levels["seen by imaging"] = detection.pop() or np.inf
+    in_all = results.description.lethal_cells
     if in_all and in_all < ax.get_ylim()[1]:
         levels["lethal in total"] = in_all
     for cells in levels.values():

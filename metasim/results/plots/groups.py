@@ -69,7 +69,7 @@ def shown(several: Sequence[Group], patients: Sequence[int]) -> str:
 
 def since(several: Sequence[Group]) -> str:
     """What years count from, for the label of the time axis."""
-    origins = {group.results.scenario["run"].get("follow_from", "start") for group in several}
+    origins = {group.results.description.follow_from for group in several}
     if origins == {"diagnosis"}:
         return "years since diagnosis"
     return "years since the start" if origins == {"start"} else "years since start or diagnosis"

@@ -45,9 +45,7 @@ def phenotypes(results: Results, ax: Axes | None = None) -> Axes:
         results: a finished run of several phenotypes, recorded at level metastases or more.
         ax: axes to draw into; by default those of a new figure.
     """
-    over_time = "counts" in TABLES_AT[results.provenance["record"]] and phenotype_names(
-        results, "counts"
-    )
+    over_time = "counts" in TABLES_AT[results.record] and phenotype_names(results, "counts")
     ax = new_axes(ax, 9.5, 4.8)
     if not phenotype_names(results):
         return nothing(ax, "Phenotypes", f"{cohort(results, len(results.patients))}: all cells "

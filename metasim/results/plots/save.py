@@ -81,7 +81,7 @@ def save_figures(
 
 def worth_drawing(results: Results) -> list[str]:
     """Figures that the recording level allows and that have something to show."""
-    recorded = ("summary", *TABLES_AT[results.provenance["record"]])
+    recorded = ("summary", *TABLES_AT[results.record])
     return [
         name
         for name, (_, table) in FIGURES.items()

@@ -130,7 +130,7 @@ def nothing(ax: Axes, title: str, message: str) -> Axes:
 
 def name(results: Results, organ: str) -> str:
     """An organ's label, in lines of 22 letters, marked where its metastases count as local."""
-    local = results.scenario["soil"][organ].get("site") == "primary"
+    local = results.description.by_key[organ].site == "primary"
     return textwrap.fill(results.label(organ) + (" (local)" if local else ""), 22)
 
 

@@ -291,7 +291,7 @@ def _spoken(sweep: Sweep, key: str) -> str:
     first, number = key.split(".")[:2]
     if first != "treatment":
         return key
-    return f"{key} ({sweep.base.scenario['treatment'][int(number)]['kind']})"
+    return f"{key} ({sweep.base.description.treatments[int(number)].kind})"
 
 
 def _is_grid(sweep: Sweep) -> bool:
@@ -308,7 +308,7 @@ def _response_to(sweep: Sweep, key: str) -> Callable[[], Axes]:
 
 def _detail(sweep: Sweep, counted: str, more: str = "") -> str:
     points = count(sweep.provenance["points"], "point", "points")
-    patients = count(sweep.base.scenario["run"]["patients"], "patient", "patients")
+    patients = count(sweep.base.description.patients, "patient", "patients")
     what = PLURALS[sweep.counted(counted)]
     text = f"{run_title(sweep.base)}{points} of the same {patients}. Counted: {what}"
     return f"{text}; {more}" if more else text

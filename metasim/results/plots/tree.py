@@ -61,10 +61,7 @@ def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | Non
     if every.empty:
         return nothing(ax, title, "no metastasis was founded in this patient")
     rows = tree_rows(kept["parent"])
-    primary = next(
-        (key for key in results.organs if results.scenario["soil"][key].get("site") == "primary"),
-        None,
-    )
+    primary = next(iter(results.description.keys_at("primary")), None)
     end = course["end_day"]
     removed = np.fmin(_removal_day(results, who, primary), end)
     ink = colour(results, primary) if primary else INK
