@@ -41,19 +41,6 @@ class Gate(StrEnum):
     COLONIZATION = "colonization"
 
 
-class Factor(StrEnum):
-    """The eight soil factors x_f(organ, phenotype) >= 0 that shift the log-odds of a gate."""
-
-    CHEMOTAXIS = "chemotaxis"
-    ADHESION = "adhesion"
-    BASEMENT_MEMBRANE = "basement_membrane"
-    ENDOTHELIAL_BARRIER = "endothelial_barrier"
-    HYPOXIA = "hypoxia"
-    OXIDANTS = "oxidants"
-    IMMUNE_SURVEILLANCE = "immune_surveillance"
-    NICHE = "niche"
-
-
 class Route(IntEnum):
     """The vessel by which a cell left its parent colony's organ."""
 
@@ -64,15 +51,6 @@ class Route(IntEnum):
     def label(self) -> str:
         """``blood`` or ``lymph``."""
         return self.name.lower()
-
-
-class GrowthLaw(IntEnum):
-    """Growth laws of a colony; the names are those of the scenario key ``growth.law``."""
-
-    EXPONENTIAL = 0
-    LOGISTIC = 1
-    GOMPERTZ = 2
-    POWER = 3
 
 
 class Event(IntEnum):

@@ -26,7 +26,7 @@ class Law(NamedTuple):
     """
 
     # growth
-    growth_law: Ints  # (1,) metasim.terms.GrowthLaw
+    growth_law: Ints  # (1,) its place in metasim.law.growth.LAWS
     power_exponent: Array  # (P, 1)
     rho: Array  # (P, O, K)
     death: Array  # (P, O, K) turnover d

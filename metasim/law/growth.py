@@ -1,49 +1,127 @@
-"""Growth of a colony (MODEL section 4): the net rate g(N) and the exact birth-death step.
+"""Growth of a colony (section 4 of docs/model): net rate g(N), exact birth-death step, cumulants.
 
-`net_growth` and `birth_death` are written so that they hold for scalars and for arrays and can be
-compiled as they stand; both engines and the closed forms use these same functions.
+All functions hold for plain numbers and can be compiled as they stand; both engines and the closed
+forms use these same ones. A growth law is a function and a row of `LAWS`, both here and nowhere
+else; the scenario key `growth.law`, its description and both engines derive from the row.
 """
 
 import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-EXPONENTIAL, LOGISTIC, GOMPERTZ = 0, 1, 2  # metasim.terms.GrowthLaw; else: power
+Rate = Callable[[float, float, float, float], float]
+"""Net growth rate, per day, from cells N, rho, capacity K and power exponent p."""
 
 
-def net_growth(
-    law: int,
-    cells: float,
-    rho: float,
-    capacity: float,
-    power_exponent: float,
-    vascularised: bool,
-    avascular_cells: float,
-) -> float:
-    """Net growth rate g(N) of a colony, per day.
+def exponential(cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+    """Equation 4.1 (exponential growth): rho."""
+    return rho
 
-    exponential rho; logistic rho (1 - N/K); Gompertz rho ln(K/N); power rho N^(p-1). A colony
-    without vessels is held at its avascular size by a factor (1 - N/N_avascular) on any of them:
-    below that size it grows as if vascularised (docs/model.md says why this replaces K).
+
+def logistic(cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+    """Equation 4.2 (logistic growth): rho (1 - N/K)."""
+    return rho * (1.0 - cells / capacity)
+
+
+def gompertz(cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+    """Equation 4.3 (Gompertz growth): rho ln(K/N)."""
+    return rho * math.log(capacity / cells)
+
+
+def power(cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+    """Equation 4.4 (power law of growth): rho N^(p-1)."""
+    return float(rho * cells ** (power_exponent - 1.0))
+
+
+class GrowthLaw(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: what `growth.law` calls it.
+        rate: net growth rate of a colony with vessels.
+        formula: the same in words, for the description of the key.
+        needs: keys of the scenario that it reads besides `growth.rho_per_day`.
+    """
+
+    name: str
+    rate: Rate
+    formula: str
+    needs: tuple[str, ...] = ()
+
+
+LAWS: Final = (
+    GrowthLaw("exponential", exponential, "rho"),
+    GrowthLaw("logistic", logistic, "rho (1-N/K)", ("capacity_cells",)),
+    GrowthLaw("gompertz", gompertz, "rho ln(K/N)", ("capacity_cells",)),
+    GrowthLaw("power", power, "rho N^(p-1)", ("power_exponent",)),
+)
+"""All growth laws; engines know them by their place here."""
+
+
+def law_number(name: str) -> int:
+    """The place of a growth law in `LAWS`."""
+    return [law.name for law in LAWS].index(name)
+
+
+def net_growth_of(compiled: Callable[[Rate], Rate]) -> Callable[..., float]:
+    """`net_growth`, with the growth laws compiled into it.
 
     Args:
-        law: `metasim.terms.GrowthLaw`.
-        cells: colony size N >= 1.
-        rho: rate constant, 1/day (power law: cells^(1-p)/day).
-        capacity: K, cells.
-        power_exponent: p.
-        vascularised: whether the angiogenic switch has happened.
-        avascular_cells: size at which a colony without vessels stops growing.
+        compiled: turns a function into one that compiled code can call.
     """
-    if law == EXPONENTIAL:
-        rate = rho
-    elif law == LOGISTIC:
-        rate = rho * (1.0 - cells / capacity)
-    elif law == GOMPERTZ:
-        rate = rho * math.log(capacity / cells)
-    else:
-        rate = rho * cells ** (power_exponent - 1.0)
-    if not vascularised and rate > 0.0:
-        rate *= 1.0 - cells / avascular_cells
-    return rate
+    choose = _no_law
+    for number in reversed(range(len(LAWS))):
+        choose = _either(number, compiled(LAWS[number].rate), compiled(choose))  # type: ignore
+    rate_of = compiled(choose)  # type: ignore[arg-type]
+
+    def net_growth(
+        law: int,
+        cells: float,
+        rho: float,
+        capacity: float,
+        power_exponent: float,
+        vascularised: bool,
+        avascular_cells: float,
+    ) -> float:
+        """Net growth rate g(N) of a colony, per day (Equation 4.5, avascular colony).
+
+        A colony without vessels is held at its avascular size by a factor (1 - N/N_avascular) on
+        any growth law: below that size it grows as if vascularised (section 9 of docs/model says
+        why this replaces K).
+
+        Args:
+            law: its place in `LAWS`.
+            cells: colony size N >= 1.
+            rho: rate constant, 1/day (power law: cells^(1-p)/day).
+            capacity: K, cells.
+            power_exponent: p.
+            vascularised: whether the angiogenic switch has happened.
+            avascular_cells: size at which a colony without vessels stops growing.
+        """
+        rate = rate_of(law, cells, rho, capacity, power_exponent)  # type: ignore
+        if not vascularised and rate > 0.0:
+            rate *= 1.0 - cells / avascular_cells
+        return rate
+
+    return net_growth
+
+
+def _no_law(law: int, cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+    return math.nan
+
+
+def _either(number: int, rate: Rate, other: Callable[..., float]) -> Callable[..., float]:
+    """The growth rate by a law's number: this law's, or else the others'."""
+
+    def choose(law: int, cells: float, rho: float, capacity: float, power_exponent: float) -> float:
+        if law == number:
+            return rate(cells, rho, capacity, power_exponent)
+        return other(law, cells, rho, capacity, power_exponent)
+
+    return choose
+
+
+net_growth = net_growth_of(lambda function: function)
 
 
 def birth_rate(death: float, net: float) -> float:
@@ -57,10 +135,11 @@ def birth_rate(death: float, net: float) -> float:
 
 
 def birth_death(birth: float, death: float, dt: float) -> tuple[float, float]:
-    """Alpha and beta of the linear birth-death process over dt (MODEL section 5).
+    """Alpha and beta of the linear birth-death process over dt (Equation 4.7).
 
     One cell has no descendants after dt with probability alpha; otherwise their number is
-    geometric: P(k) = (1 - beta) beta^(k-1). Source: Kendall 1948 as restated in MODEL section 5.
+    geometric: P(k) = (1 - beta) beta^(k-1) (Equation 4.8). Source: Kendall 1948, Annals of
+    Mathematical Statistics 19:1.
 
     Args:
         birth: division rate b >= 0, 1/day.

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+LARGEST = 1e300
+"""Odds are held at this: the probability is 1 to the last bit, and nothing overflows."""
+
 
 def pair_factor(ligands: Array, receptors: Array) -> Array:
     """Chemotaxis or adhesion: sum over pairs of ligand level in the organ * receptor on the cell.
@@ -51,12 +54,12 @@ def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) ->
         factors: (P, F, O, K), >= 0.
 
     Returns:
-        (P, G, O, K) odds; capped at 1e300 so that probabilities stay finite.
+        (P, G, O, K) odds; capped at `LARGEST` so that probabilities stay finite.
     """
     exponent = (weights[:, :, :, None, None] * factors[:, None, :, :, :]).sum(axis=2)
     scale = (base[:, :, None] * multiplier)[..., None]
     # exp(600) ~ 4e260: past it the probability is 1 to the last bit anyway
-    return np.asarray(np.minimum(scale * np.exp(np.clip(exponent, -600.0, 600.0)), 1e300))
+    return np.asarray(np.minimum(scale * np.exp(np.clip(exponent, -600.0, 600.0)), LARGEST))
 
 
 def probability(odds: Array) -> Array:

@@ -24,11 +24,17 @@ def steps_in(days: float, dt_days: float) -> int:
 
 def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Course:
     """The course arrays of a scenario; arguments as for `metasim.parameters.rates.law_of`."""
-    get = Parameters(scenario, drawn or {})
+    return course_from(Parameters(scenario, drawn or {}))
+
+
+def course_from(get: Parameters) -> Course:
+    """The course arrays of a scenario, by its parameters."""
+    scenario, organs = get.scenario, get.organs
     run = scenario.run
-    organs = list(scenario.soil)
-    density = get.number("clinic.cells_per_cm3")
+    density = get.number(lambda s: s.clinic.cells_per_cm3)
     symptoms = symptoms_of(scenario)
+    screening_days = get.number(lambda s: s.clinic.screening_interval_days, math.inf)
+    half_found = sphere_cells(get.number(lambda s: s.clinic.screening_half_mm), density)
     t2_cells, t3_cells = (sphere_cells(np.array(mm), density) for mm in STAGE_MM)
     other_death_per_day, other_death_growth_per_day = _other_death(get)
     return Course(
@@ -43,26 +49,24 @@ def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> C
         primary_organ=organs.index(scenario.primary.organ),
         initial_cells=_initial_cells(get),
         diagnosis_cells=sphere_cells(
-            get.number("clinic.diagnosis_diameter_mm", math.inf),
+            get.number(lambda s: s.clinic.diagnosis_diameter_mm, math.inf),
             density,
         )[:, None],
-        detection_cells=get.stack([f"soil.{o}.detection_cells" for o in organs]),
-        lethal_cells=get.stack(
-            [f"soil.{o}.lethal_cells" for o in organs], [math.inf] * len(organs)
-        ),
-        lethal_total_cells=get.number("clinic.lethal_cells", math.inf)[:, None],
+        detection_cells=get.of_organs(lambda soil: soil.detection_cells),
+        lethal_cells=get.of_organs(lambda soil: soil.lethal_cells, math.inf),
+        lethal_total_cells=get.number(lambda s: s.clinic.lethal_cells, math.inf)[:, None],
         distant=np.array([scenario.soil[o].site == "distant" for o in organs]),
         regional=np.array([scenario.soil[o].site == "regional" for o in organs]),
         t2_cells=t2_cells[:, None],
         t3_cells=t3_cells[:, None],
-        screening_interval_days=get.number("clinic.screening_interval_days", math.inf)[:, None],
-        screening_half_cells=sphere_cells(get.number("clinic.screening_half_mm"), density)[:, None],
+        screening_interval_days=screening_days[:, None],
+        screening_half_cells=half_found[:, None],
         # of the log of cells, not of diameter
-        screening_slope=get.number("clinic.screening_slope")[:, None] / 3.0,
-        follow_up_days=get.number("clinic.follow_up_days")[:, None],
+        screening_slope=get.number(lambda s: s.clinic.screening_slope)[:, None] / 3.0,
+        follow_up_days=get.number(lambda s: s.clinic.follow_up_days)[:, None],
         symptom_organ=np.array([organs.index(o) for o, _ in symptoms], dtype=np.int64),
-        symptom_cells=get.stack([f"soil.{o}.symptoms.{name}" for o, name in symptoms]),
-        age_years=get.number("clinic.age_years")[:, None],
+        symptom_cells=get.of_symptoms(symptoms),
+        age_years=get.number(lambda s: s.clinic.age_years)[:, None],
         other_death_per_day=other_death_per_day[:, None],
         other_death_growth_per_day=other_death_growth_per_day[:, None],
         plan=plan_of(scenario),
@@ -76,20 +80,19 @@ def symptoms_of(scenario: Scenario) -> list[tuple[str, str]]:
 
 def _other_death(get: Parameters) -> tuple[Array, Array]:
     """Hazard of other causes on day 0, and the growth of its logarithm; (P,) per day."""
-    growth = get.number("clinic.other_death_growth_per_year")
-    hazard = get.number("clinic.other_death_per_year") * np.exp(
-        growth * get.number("clinic.age_years")
+    growth = get.number(lambda s: s.clinic.other_death_growth_per_year)
+    hazard = get.number(lambda s: s.clinic.other_death_per_year) * np.exp(
+        growth * get.number(lambda s: s.clinic.age_years)
     )
     return hazard / DAYS_PER_YEAR, growth / DAYS_PER_YEAR
 
 
 def _initial_cells(get: Parameters) -> Ints:
     """(P, K): the primary's cells shared out by initial fractions, whole cells, none lost."""
-    cells = get.number("primary.initial_cells")
-    names = list(get.scenario.seed.phenotypes)
-    if not names:
+    cells = get.number(lambda s: s.primary.initial_cells)
+    if not get.phenotypes:
         return np.rint(cells).astype(np.int64)[:, None]
-    share = get.stack([f"seed.phenotypes.{name}.initial_fraction" for name in names])
+    share = get.of_phenotypes(lambda p: p.initial_fraction, 1.0)
     share = np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
     ends = np.rint(np.rint(cells)[:, None] * share).astype(np.int64)
     return np.asarray(np.diff(ends, axis=1, prepend=0))

@@ -1,47 +1,39 @@
 """How units pass from colony to colony: gates, clusters, the walk, as arrays of one regime."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metasim.law import fate, odds, vessels
+from metasim.law.factors import FACTORS, Factor, Meeting
 from metasim.parameters.lookup import Parameters
-from metasim.terms import Factor, Gate, Route
+from metasim.scenario.biology import Seed, Soil
+from metasim.terms import Gate, Route
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_TRAITS = {
-    Factor.BASEMENT_MEMBRANE: "proteolysis",
-    Factor.ENDOTHELIAL_BARRIER: "barrier_crossing",
-    Factor.HYPOXIA: "hypoxia_tolerance",
-    Factor.OXIDANTS: "antioxidant_capacity",
-    Factor.IMMUNE_SURVEILLANCE: "immune_evasion",
-    Factor.NICHE: "niche_response",
-}
-
 
 def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     """How units pass in a regime, and the fields of the law that say so."""
-    organs = list(get.scenario.soil)
-    phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
-    gates = _gate_odds(get, organs, phenotypes)
+    gates = _gate_odds(get)
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest_odds = gates[Gate.ARREST][..., None] * arrest_factor[:, None, None, :]
-    gate_arrest = odds.probability(np.minimum(arrest_odds, 1e300))
-    hop = _hop(get, organs)
-    lymph = get.stack([f"soil.{o}.lymph_fraction" for o in organs])
-    extravasation = get.number("rates.extravasation_per_day")
-    washout = get.number("rates.washout_per_day")
-    colonization = get.number("rates.colonization_per_day")
-    dormancy = get.number("rates.dormancy_per_day")[:, None] * get.stack(
-        [f"soil.{o}.dormancy_factor" for o in organs]
+    gate_arrest = odds.probability(np.minimum(arrest_odds, odds.LARGEST))
+    hop = _hop(get)
+    lymph = get.of_organs(lambda soil: soil.lymph_fraction)
+    extravasation = get.number(lambda s: s.rates.extravasation_per_day)
+    washout = get.number(lambda s: s.rates.washout_per_day)
+    colonization = get.number(lambda s: s.rates.colonization_per_day)
+    dormancy = get.number(lambda s: s.rates.dormancy_per_day)[:, None] * get.of_organs(
+        lambda soil: soil.dormancy_factor
     )
-    reawakening = get.number("rates.reawakening_per_day")[:, None] * get.stack(
-        [f"soil.{o}.reawakening_factor" for o in organs]
+    reawakening = get.number(lambda s: s.rates.reawakening_per_day)[:, None] * get.of_organs(
+        lambda soil: soil.reawakening_factor
     )
-    dormant_death = get.number("rates.dormant_death_per_day")
+    dormant_death = get.number(lambda s: s.rates.dormant_death_per_day)
     passing = fate.Gates(
         odds.probability(gates[Gate.INVASION]),
         odds.probability(gates[Gate.INTRAVASATION]),
@@ -54,7 +46,7 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
         _destination(vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph),
     )
     return passage, {
-        "intravasation_per_day": get.number("rates.intravasation_per_day")[:, None],
+        "intravasation_per_day": get.number(lambda s: s.rates.intravasation_per_day)[:, None],
         "extravasation_per_day": extravasation[:, None],
         "washout_per_day": washout[:, None],
         "colonization_per_day": colonization[:, None],
@@ -74,43 +66,46 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     }
 
 
-def _gate_odds(
-    get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
-) -> dict[Gate, Array]:
+def _gate_odds(get: Parameters) -> dict[Gate, Array]:
     """Gate -> (P, O, K) odds of advancing (for a single cell)."""
-    factors = []
-    pairs = get.scenario.pairs
-    for factor in Factor:
-        if factor in _TRAITS:
-            level = get.stack([f"soil.{o}.{factor}" for o in organs])
-            trait = _of_phenotypes(get, phenotypes, _TRAITS[factor])
-            meets = odds.answered_factor if factor is Factor.NICHE else odds.opposed_factor
-            factors.append(meets(level, trait))
-            continue
-        of_factor = [pair for pair in pairs.values() if pair.factor == factor]
-        ligands = [get.stack([f"soil.{o}.ligands.{p.ligand}" for o in organs]) for p in of_factor]
-        receptors = [_of_phenotypes(get, phenotypes, f"receptors.{p.receptor}") for p in of_factor]
-        shape = (1, len(organs), 0), (1, len(phenotypes), 0)
-        factors.append(odds.pair_factor(_last(ligands, shape[0]), _last(receptors, shape[1])))
-    x = np.stack(np.broadcast_arrays(*factors), axis=1)  # (P, F, O, K)
-    weights = np.stack(
-        alike([get.stack([f"gates.{g}.weights.{f}" for f in Factor]) for g in Gate]), axis=1
+    x = np.stack(np.broadcast_arrays(*(_factor(get, factor) for factor in FACTORS)), axis=1)
+    names = [factor.name for factor in FACTORS]
+    weights = np.stack(alike([get.weights(gate, names) for gate in Gate]), axis=1)
+    multiplier = np.stack(alike([get.of_organs(_multiplier_of(gate)) for gate in Gate]), axis=1)
+    base = np.concatenate(
+        alike([get.of_gate(gate, lambda g: g.base_odds)[:, None] for gate in Gate]), axis=1
     )
-    multiplier = np.stack(
-        alike([get.stack([f"soil.{o}.multiplier.{g}" for o in organs]) for g in Gate]), axis=1
-    )
-    base = np.concatenate(alike([get.plain(f"gates.{g}.base_odds")[:, None] for g in Gate]), 1)
-    felt = np.stack([get.felt(f"gates.{g}.base_odds") for g in Gate])
-    passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, 1e300)
+    felt = np.stack([get.felt(lambda g: g.base_odds, f"gates.{gate}") for gate in Gate])
+    passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, odds.LARGEST)
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
 
-def _of_phenotypes(get: Parameters, phenotypes: list[str] | list[None], trait: str) -> Array:
-    """(P, K) values of a trait: the phenotype's own, else the seed's."""
-    return get.stack(
-        [f"seed.phenotypes.{name}.{trait}" if name else f"seed.{trait}" for name in phenotypes],
-        [f"seed.{trait}"] * len(phenotypes),
-    )
+def _factor(get: Parameters, factor: Factor) -> Array:
+    """(P, O, K) values of a factor: where the soil of an organ meets a phenotype."""
+    if factor.meeting is not Meeting.PAIRS:
+        level = get.of_organs(lambda soil: getattr(soil, factor.name))
+        trait = get.of_cells(lambda cell: getattr(cell, factor.trait))
+        return MEETINGS[factor.meeting](level, trait)
+    pairs = [pair for pair in get.scenario.pairs.values() if pair.factor == factor.name]
+    ligands = [get.of_organs(_ligand_of(pair.ligand)) for pair in pairs]
+    receptors = [get.of_cells(_receptor_of(pair.receptor)) for pair in pairs]
+    empty = (1, len(get.organs), 0), (1, max(1, len(get.phenotypes)), 0)
+    return odds.pair_factor(_last(ligands, empty[0]), _last(receptors, empty[1]))
+
+
+MEETINGS = {Meeting.OPPOSED: odds.opposed_factor, Meeting.ANSWERED: odds.answered_factor}
+
+
+def _multiplier_of(gate: Gate) -> Callable[[Soil], float]:
+    return lambda soil: getattr(soil.multiplier, gate)  # type: ignore[no-any-return]
+
+
+def _ligand_of(name: str) -> Callable[[Soil], float]:
+    return lambda soil: soil.ligands[name]
+
+
+def _receptor_of(name: str) -> Callable[[Seed], float]:
+    return lambda cell: cell.receptors[name]
 
 
 def alike(arrays: list[Array]) -> list[Array]:
@@ -125,29 +120,26 @@ def _last(arrays: list[Array], empty: tuple[int, ...]) -> Array:
 
 def _clusters(get: Parameters) -> tuple[Ints, Array, Array, Array]:
     """Cells per unit (C,), share of leaving cells, death per pass, arrest odds factor (P, C)."""
-    clusters = get.scenario.seed.clusters
-    keys = [f"seed.clusters.{name}" for name in clusters]
-    in_clusters = get.stack([f"{key}.share_fraction" for key in keys])
+    sizes = [cluster.size_cells for cluster in get.scenario.seed.clusters.values()]
+    in_clusters = get.of_clusters(lambda c: c.share_fraction)
     single = np.clip(1.0 - in_clusters.sum(axis=1, keepdims=True), 0.0, 1.0)
+    of_single = get.number(lambda s: s.circulation.death_prob_per_pass)[:, None]
+    death = alike([of_single, get.of_clusters(lambda c: c.death_prob_per_pass)])
+    factor = alike([np.ones((1, 1)), get.of_clusters(lambda c: c.arrest_odds_factor)])
     return (
-        np.array([1, *(c.size_cells for c in clusters.values())], dtype=np.int64),
+        np.array([1, *sizes], dtype=np.int64),
         np.concatenate([single, in_clusters], axis=1),
-        get.stack(
-            ["circulation.death_prob_per_pass", *(f"{key}.death_prob_per_pass" for key in keys)]
-        ),
-        np.concatenate(
-            alike([np.ones((1, 1)), get.stack([f"{key}.arrest_odds_factor" for key in keys])]),
-            axis=1,
-        ),
+        np.concatenate(death, axis=1),
+        np.concatenate(factor, axis=1),
     )
 
 
-def _hop(get: Parameters, organs: list[str]) -> Array:
+def _hop(get: Parameters) -> Array:
     """(1 or P, 2 O, 2 O); shares drawn per patient make one graph each."""
     plain: vessels.Vessels = get.scenario.vessels  # type: ignore[assignment]
-    drawn = {key: value for key, value in get.drawn.items() if key.startswith("vessels.")}
+    drawn = get.vessels()
     if not drawn:
-        return vessels.hop_matrix(organs, plain)[None]
+        return vessels.hop_matrix(get.organs, plain)[None]
     graphs = []
     for k in range(len(next(iter(drawn.values())))):
         graph = {r: {a: dict(b) for a, b in ends.items()} for r, ends in plain.items()}
@@ -158,7 +150,7 @@ def _hop(get: Parameters, organs: list[str]) -> Array:
             for shares in ends.values():  # drawn shares are scaled to sum to 1
                 total = sum(shares.values())
                 shares.update({name: share / total for name, share in shares.items()})
-        graphs.append(vessels.hop_matrix(organs, graph))
+        graphs.append(vessels.hop_matrix(get.organs, graph))
     return np.stack(graphs)
 
 

@@ -9,32 +9,16 @@ from numpy.typing import NDArray
 
 from metasim.law import fate
 from metasim.law.arrays import Law
+from metasim.law.growth import law_number
 from metasim.parameters.exposure import changing_of
-from metasim.parameters.lookup import Parameters
+from metasim.parameters.lookup import Parameters, in_every_organ
 from metasim.parameters.passage import alike, passage_of
+from metasim.parameters.unread import refuse_unread
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Treatment
-from metasim.terms import GrowthLaw
 
 Array = NDArray[np.float64]
 _T = TypeVar("_T")
-
-
-_GROWS = ("growth.", "angiogenesis.", "rates.invasion_", "rates.border_")
-_GROWS_IN = ("growth_factor", "turnover_factor", "capacity_cells")
-_NOT_OF_THE_LAW = ("primary.", "clinic.")
-_NOT_OF_THE_LAW_IN = ("detection_cells", "lethal_cells", "initial_fraction")
-
-
-def moves_units(path: str) -> bool:
-    """Whether a key has a say in how units pass, and not only in how colonies grow."""
-    last = path.rpartition(".")[2]
-    return not (
-        path.startswith(_GROWS + _NOT_OF_THE_LAW)
-        or last in _GROWS_IN + _NOT_OF_THE_LAW_IN
-        or ".becomes." in path
-        or ".symptoms." in path
-    )
 
 
 class Laws:
@@ -43,13 +27,13 @@ class Laws:
     How units pass is worked out once, unless it differs between patients; growth is cheap.
 
     Raises:
-        ValueError: too many changing treatments for a law each (`metasim.scenario` refuses them).
+        ScenarioError: something is drawn or changed that nothing reads.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self._alike = not any(moves_units(path) for path in scenario.patients)
         self._passing: list[dict[str, Any]] | None = None
+        self._checked = False
 
     def of(self, drawn: Mapping[str, Array]) -> Law:
         """The law arrays of some patients.
@@ -57,13 +41,16 @@ class Laws:
         Args:
             drawn: key path -> (P,) drawn values, as `metasim.scenario.draws.draw_parameters` gives.
         """
-        regimes = [Parameters(self.scenario, drawn, active) for active in _regimes(self.scenario)]
-        passing = self._passing
+        regimes = _regimes(self.scenario)
+        passing, read = self._passing, set[str]()
         if passing is None:
-            passing = _passing(regimes)
-            if self._alike and not any(map(moves_units, drawn)):
+            passing, read = _passing(self.scenario, drawn, regimes)
+            if read.isdisjoint({*drawn, *self.scenario.patients}):
                 self._passing = passing
-        growing = _once_each(regimes, lambda path: not moves_units(path), _growing)
+        growing, also = _once_each(self.scenario, drawn, regimes, _growing)
+        if not self._checked:
+            refuse_unread(self.scenario, drawn, read | also)
+            self._checked = True
         laws = [Law(**grow, **move) for grow, move in zip(growing, passing, strict=True)]
         return laws[0]._replace(changed=tuple(laws[1:]))
 
@@ -83,22 +70,34 @@ def _regimes(scenario: Scenario) -> list[tuple[Treatment, ...]]:
 
 
 def _once_each(
-    regimes: list[Parameters], concerns: Callable[[str], bool], make: Callable[[Parameters], _T]
-) -> list[_T]:
-    """`make` of every regime; once for all that change the same of what concerns it."""
-    made: dict[tuple[int, ...], _T] = {}
+    scenario: Scenario,
+    drawn: Mapping[str, Array],
+    regimes: list[tuple[Treatment, ...]],
+    make: Callable[[Parameters], _T],
+) -> tuple[list[_T], set[str]]:
+    """`make` of every regime, and the keys that it reads.
+
+    It is made once for all regimes that change the same of what it reads; the first regime, in
+    which nothing is active, says what that is.
+    """
+    plain = Parameters(scenario, drawn)
+    made: dict[tuple[int, ...], _T] = {(): make(plain)}
+    feels = plain.read | {in_every_organ(path) for path in plain.read}
     out = []
-    for get in regimes:
-        active = tuple(id(t) for t in get.active if any(map(concerns, t.change)))
-        if active not in made:
-            made[active] = make(get)
-        out.append(made[active])
-    return out
+    for regime in regimes:
+        active = tuple(t for t in regime if feels & t.change.keys())
+        key = tuple(id(t) for t in active)
+        if key not in made:
+            made[key] = make(Parameters(scenario, drawn, active))
+        out.append(made[key])
+    return out, plain.read
 
 
-def _passing(regimes: list[Parameters]) -> list[dict[str, Any]]:
-    """Fields of the law that move units, in every regime."""
-    parts = _once_each(regimes, moves_units, passage_of)
+def _passing(
+    scenario: Scenario, drawn: Mapping[str, Array], regimes: list[tuple[Treatment, ...]]
+) -> tuple[list[dict[str, Any]], set[str]]:
+    """Fields of the law that move units, in every regime, and the keys that they come from."""
+    parts, read = _once_each(scenario, drawn, regimes, passage_of)
     different = list({id(part): part for part in parts}.values())
     chance = fate.success([passage for passage, _ in different])
     full = {
@@ -107,51 +106,44 @@ def _passing(regimes: list[Parameters]) -> list[dict[str, Any]]:
         }
         for part in different
     }  # fmt: skip
-    return [full[id(part)] for part in parts]
+    return [full[id(part)] for part in parts], read
 
 
 def _growing(get: Parameters) -> dict[str, Any]:
     """Fields of the law that make colonies grow and shed."""
-    organs = list(get.scenario.soil)
-    phenotypes: list[str] | list[None] = list(get.scenario.seed.phenotypes) or [None]
-    rho, death = _growth_rates(get, organs, phenotypes)
+    rho, death = _growth_rates(get)
     return {
-        "growth_law": np.array([GrowthLaw[get.scenario.growth.law.upper()]], dtype=np.int64),
-        "power_exponent": get.stack(["growth.power_exponent"]),
+        "growth_law": np.array([law_number(get.scenario.growth.law)], dtype=np.int64),
+        "power_exponent": get.number(lambda s: s.growth.power_exponent)[:, None],
         "rho": rho,
         "death": death,
-        "capacity": get.stack(
-            [f"soil.{o}.capacity_cells" for o in organs], ["growth.capacity_cells"] * len(organs)
+        "capacity": get.of_organs(
+            lambda soil: soil.capacity_cells, seed=lambda s: s.growth.capacity_cells
         ),
-        "avascular_cells": get.number("angiogenesis.avascular_cells")[:, None],
-        "onset_cells": get.number("angiogenesis.onset_cells")[:, None],
-        "angiogenesis_per_day": get.number("angiogenesis.per_day", math.inf)[:, None],
-        "mutation": _mutation(get, phenotypes),
-        "invasion_per_day": get.number("rates.invasion_per_day")[:, None],
-        "invasion_reference_cells": get.number("rates.invasion_reference_cells")[:, None],
-        "border_exponent": get.number("rates.border_exponent")[:, None],
+        "avascular_cells": get.number(lambda s: s.angiogenesis.avascular_cells)[:, None],
+        "onset_cells": get.number(lambda s: s.angiogenesis.onset_cells)[:, None],
+        "angiogenesis_per_day": get.number(lambda s: s.angiogenesis.per_day, math.inf)[:, None],
+        "mutation": _mutation(get),
+        "invasion_per_day": get.number(lambda s: s.rates.invasion_per_day)[:, None],
+        "invasion_reference_cells": get.number(lambda s: s.rates.invasion_reference_cells)[:, None],
+        "border_exponent": get.number(lambda s: s.rates.border_exponent)[:, None],
     }
 
 
-def _growth_rates(
-    get: Parameters, organs: list[str], phenotypes: list[str] | list[None]
-) -> tuple[Array, Array]:
+def _growth_rates(get: Parameters) -> tuple[Array, Array]:
     """Growth rate rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
-    out = []
-    for base, factor in (("rho_per_day", "growth"), ("turnover_per_day", "turnover")):
-        of_soil = get.stack([f"soil.{o}.{factor}_factor" for o in organs])
-        of_seed = (
-            get.stack([f"seed.phenotypes.{p}.{factor}_factor" for p in phenotypes])
-            if phenotypes != [None]
-            else np.ones((1, 1))
-        )
-        plain = get.plain(f"growth.{base}")[:, None, None] * get.felt(f"growth.{base}")
-        out.append(plain * of_soil[:, :, None] * of_seed[:, None, :])
-    return out[0], out[1]
+    rho = get.plain(lambda s: s.growth.rho_per_day)[:, None, None]
+    rho = rho * get.felt(lambda s: s.growth.rho_per_day)
+    rho = rho * get.of_organs(lambda soil: soil.growth_factor)[:, :, None]
+    rho = rho * get.of_phenotypes(lambda p: p.growth_factor, 1.0)[:, None, :]
+    death = get.plain(lambda s: s.growth.turnover_per_day)[:, None, None]
+    death = death * get.felt(lambda s: s.growth.turnover_per_day)
+    death = death * get.of_organs(lambda soil: soil.turnover_factor)[:, :, None]
+    death = death * get.of_phenotypes(lambda p: p.turnover_factor, 1.0)[:, None, :]
+    return rho, death
 
 
-def _mutation(get: Parameters, phenotypes: list[str] | list[None]) -> Array:
-    if phenotypes == [None]:
-        return np.zeros((1, 1, 1))
-    rows = [get.stack([f"seed.phenotypes.{p}.becomes.{q}" for q in phenotypes]) for p in phenotypes]
-    return np.stack(alike(rows), axis=1)
+def _mutation(get: Parameters) -> Array:
+    """(P, K, K) probability per division that a daughter of the first is of the second."""
+    rows = [get.of_becoming(name) for name in get.phenotypes]
+    return np.stack(alike(rows), axis=1) if rows else np.zeros((1, 1, 1))

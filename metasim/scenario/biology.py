@@ -1,10 +1,19 @@
-"""The biology of a scenario: seed, soil, gates, rates and growth (MODEL sections 3 and 4)."""
+"""The biology of a scenario: seed, soil, gates, rates and growth (sections 2 to 4 of docs/model).
 
-from typing import Annotated, Literal
+What names soil factors is built from their table (`metasim.law.factors`), what names growth laws
+from theirs (`metasim.law.growth`): type checkers see plain text and tables without those keys.
+"""
 
-from pydantic import Field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
+from pydantic import Field, create_model
+
+from metasim.law.factors import FACTORS, Meeting
+from metasim.law.growth import LAWS
 from metasim.scenario.fields import (
+    CHANGED,
+    DRAWN,
+    FIXED,
     Cells,
     Fraction,
     Level,
@@ -15,8 +24,31 @@ from metasim.scenario.fields import (
     Positive,
     Probability,
     Real,
+    Varies,
     number,
 )
+
+
+def _with_levels(base: type[Part], levels: dict[str, tuple[Any, Any, str]]) -> type[Part]:
+    """A table with further keys: name -> type, default, description."""
+    fields: dict[str, Any] = {
+        name: (kind, Field(default=default, description=description))
+        for name, (kind, default, description) in levels.items()
+    }
+    made: type[Part] = create_model(base.__name__, __base__=base, __module__=__name__, **fields)
+    return made
+
+
+_ANSWERED = [factor for factor in FACTORS if factor.meeting is not Meeting.PAIRS]
+
+if TYPE_CHECKING:
+    FactorName: TypeAlias = str
+    PairFactorName: TypeAlias = str
+    GrowthLawName: TypeAlias = str
+else:
+    FactorName = Literal[tuple(factor.name for factor in FACTORS)]
+    PairFactorName = Literal[tuple(f.name for f in FACTORS if f.meeting is Meeting.PAIRS)]
+    GrowthLawName = Literal[tuple(law.name for law in LAWS)]
 
 
 class Pair(Part):
@@ -26,28 +58,18 @@ class Pair(Part):
     """Ligand, a key of soil.ORGAN.ligands."""
     receptor: Name
     """Receptor, a key of seed.receptors."""
-    factor: Literal["chemotaxis", "adhesion"]
+    factor: PairFactorName
     """The factor to which level(ligand) * level(receptor) adds."""
 
 
 class GateOdds(Part):
     """One gate: base odds and the weight of each soil factor on the log-odds (0: no effect)."""
 
+    varies: ClassVar[Varies] = CHANGED
+
     base_odds: NonNegative
     """Odds of passing where all factors are 0 and the multiplier is 1."""
-    weights: dict[
-        Literal[
-            "chemotaxis",
-            "adhesion",
-            "basement_membrane",
-            "endothelial_barrier",
-            "hypoxia",
-            "oxidants",
-            "immune_surveillance",
-            "niche",
-        ],
-        Real,
-    ] = Field(default_factory=dict)
+    weights: dict[FactorName, Real] = Field(default_factory=dict)
     """Change of log-odds per unit of each soil factor."""
 
 
@@ -68,6 +90,8 @@ class Gates(Part):
 
 class Rates(Part):
     """When cells move: exit rates of the stages (whether they advance is the gates')."""
+
+    varies: ClassVar[Varies] = CHANGED
 
     invasion_per_day: PerDay
     """Rate at which a cell of a colony of `invasion_reference_cells` tries to cross its border."""
@@ -94,6 +118,8 @@ class Rates(Part):
 class Circulation(Part):
     """What happens between two beds."""
 
+    varies: ClassVar[Varies] = CHANGED
+
     death_prob_per_pass: Probability
     """Probability that a single circulating cell is destroyed at each bed it meets (q)."""
 
@@ -101,7 +127,9 @@ class Circulation(Part):
 class Cluster(Part):
     """A size class of circulating clusters."""
 
-    size_cells: Annotated[int, number("cells", ge=2, le=10_000)]
+    varies: ClassVar[Varies] = CHANGED
+
+    size_cells: Annotated[int, number("cells", ge=2, le=10_000), FIXED]
     """Cells per cluster."""
     share_fraction: Fraction
     """Share of the invading cells that leave in clusters of this class."""
@@ -114,44 +142,40 @@ class Cluster(Part):
 class Traits(Part):
     """Properties of the cancer cell that meet the soil's; all are levels in [0, 1]."""
 
-    proteolysis: Level = 0.0
-    """Digests basement membrane."""
-    barrier_crossing: Level = 0.0
-    """Opens endothelial barriers such as the blood-brain barrier (COX2, HBEGF, ST6GALNAC5)."""
-    hypoxia_tolerance: Level = 0.0
-    """Tolerates lack of oxygen."""
-    antioxidant_capacity: Level = 0.0
-    """Neutralises oxidants."""
-    immune_evasion: Level = 0.0
-    """Escapes immune surveillance."""
-    niche_response: Level = 1.0
-    """Response to the growth factors of the niche."""
+
+if not TYPE_CHECKING:
+    Traits = _with_levels(Traits, {f.trait: (Level, f.trait_default, f.answer) for f in _ANSWERED})
 
 
-class Phenotype(Part):
-    """A heritable variant of the seed; what is not given is the seed's own value."""
+class Variant(Part):
+    """What comes first in a phenotype."""
 
-    initial_fraction: Fraction = 0.0
+    initial_fraction: Annotated[Fraction, DRAWN] = 0.0
     """Share of the primary's first cells."""
     receptors: dict[Name, Level] = Field(default_factory=dict)
     """Receptor levels that differ from the seed's."""
-    proteolysis: Level | None = None
-    """As seed.proteolysis; unset: the seed's."""
-    barrier_crossing: Level | None = None
-    """As seed.barrier_crossing; unset: the seed's."""
-    hypoxia_tolerance: Level | None = None
-    """As seed.hypoxia_tolerance; unset: the seed's."""
-    antioxidant_capacity: Level | None = None
-    """As seed.antioxidant_capacity; unset: the seed's."""
-    immune_evasion: Level | None = None
-    """As seed.immune_evasion; unset: the seed's."""
-    niche_response: Level | None = None
-    """As seed.niche_response; unset: the seed's."""
+
+
+if not TYPE_CHECKING:
+    Variant = _with_levels(
+        Variant,
+        {
+            f.trait: (Level | None, None, f"As seed.{f.trait}; unset: the seed's.")
+            for f in _ANSWERED
+        },
+    )
+
+
+class Phenotype(Variant):
+    """A heritable variant of the seed; what is not given is the seed's own value."""
+
+    varies: ClassVar[Varies] = CHANGED
+
     growth_factor: NonNegative = 1.0
     """Multiplies the growth rate rho."""
     turnover_factor: NonNegative = 1.0
     """Multiplies the turnover (death rate)."""
-    resistance: dict[Name, Level] = Field(default_factory=dict)
+    resistance: Annotated[dict[Name, Level], FIXED] = Field(default_factory=dict)
     """Drug -> share of its effect that this phenotype is spared."""
     becomes: dict[Name, Probability] = Field(default_factory=dict)
     """Probability per division that a daughter is of the named phenotype (EMT, MET ...)."""
@@ -159,6 +183,8 @@ class Phenotype(Part):
 
 class Seed(Traits):
     """The cancer cell."""
+
+    varies: ClassVar[Varies] = CHANGED
 
     subtype: Name | None = None
     """Catalogue entry these values start from."""
@@ -173,6 +199,8 @@ class Seed(Traits):
 class Multiplier(Part):
     """The plain knobs of an organ: each multiplies the odds of one gate; 1 is neutral."""
 
+    varies: ClassVar[Varies] = CHANGED
+
     invasion: NonNegative = 1.0
     """Multiplies the odds of leaving a tumour here."""
     intravasation: NonNegative = 1.0
@@ -185,28 +213,27 @@ class Multiplier(Part):
     """Multiplies the odds of founding a colony in this organ."""
 
 
-class Soil(Part):
-    """An organ: its soil, its place on the body, its clinical thresholds."""
+class Place(Part):
+    """What comes first in an organ: how it is called, and where it lies."""
 
     label: str = ""
     """Name on figures; empty: the key."""
     site: Literal["primary", "regional", "distant"] = "distant"
     """How the clinic counts a metastasis here; `primary` marks a local one."""
-    position: Annotated[tuple[Real, Real], Field(strict=False)] = (0.0, 0.5)
+    position: Annotated[tuple[Real, Real], Field(strict=False), FIXED] = (0.0, 0.5)
     """Place on the body outline: x from the midline (patient's left is positive), y from the
     feet (0) to the crown (1), in body heights."""
-    basement_membrane: Level = 0.0
-    """Basement membrane that proteolysis digests."""
-    endothelial_barrier: Level = 0.0
-    """Tightness of the vessel wall (blood-brain barrier: 1)."""
-    hypoxia: Level = 0.0
-    """Lack of oxygen."""
-    oxidants: Level = 0.0
-    """Oxidative stress on arriving cells."""
-    immune_surveillance: Level = 0.0
-    """Immune cells that clear arriving cells."""
-    niche: Level = 0.0
-    """Growth factors that help arriving cells to colonize."""
+
+
+if not TYPE_CHECKING:
+    Place = _with_levels(Place, {f.name: (Level, 0.0, f.soil) for f in _ANSWERED})
+
+
+class Soil(Place):
+    """An organ: its soil, its place on the body, its clinical thresholds."""
+
+    varies: ClassVar[Varies] = CHANGED
+
     ligands: dict[Name, Level] = Field(default_factory=dict)
     """Levels of chemoattractants and adhesion molecules."""
     multiplier: Multiplier = Multiplier()
@@ -222,19 +249,20 @@ class Soil(Part):
     """Multiplies the rate at which dormant cells here reawaken."""
     lymph_fraction: Fraction = 0.0
     """Share of the cells leaving this organ that enter lymph; the rest enter blood."""
-    detection_cells: Cells = 5e8
+    detection_cells: Annotated[Cells, DRAWN] = 5e8
     """A metastasis of this size is seen by imaging."""
-    symptoms: dict[Name, Cells] = Field(default_factory=dict)
+    symptoms: Annotated[dict[Name, Cells], DRAWN] = Field(default_factory=dict)
     """Symptom -> burden of the organ from which it is felt."""
-    lethal_cells: Cells | None = None
+    lethal_cells: Annotated[Cells | None, DRAWN] = None
     """Burden of the organ that kills; unset: only the total burden does."""
 
 
 class Growth(Part):
-    """Growth of a colony (MODEL section 4)."""
+    """Growth of a colony (section 4 of docs/model)."""
 
-    law: Literal["exponential", "logistic", "gompertz", "power"]
-    """g(N): rho | rho (1-N/K) | rho ln(K/N) | rho N^(p-1)."""
+    varies: ClassVar[Varies] = CHANGED
+
+    law: GrowthLawName = Field(description=f"g(N): {' | '.join(law.formula for law in LAWS)}.")
     rho_per_day: PerDay
     """rho (for the power law in cells^(1-p) per day)."""
     turnover_per_day: PerDay
@@ -247,6 +275,8 @@ class Growth(Part):
 
 class Angiogenesis(Part):
     """The angiogenic switch. Without it (per_day unset) every colony is vascularised at once."""
+
+    varies: ClassVar[Varies] = CHANGED
 
     avascular_cells: Cells = 1e6
     """Size at which a colony without vessels stops growing."""

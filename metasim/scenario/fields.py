@@ -1,13 +1,34 @@
 """The kinds of values that a scenario is made of: numbers with unit and limits, names, tables."""
 
-from typing import Annotated, Any
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Varies(IntEnum):
+    """What a key's number may do; a key is declared so where it stands in the schema.
+
+    A table declares it for its keys (`varies`), a field for itself (`Annotated[..., DRAWN]`), which
+    wins. What declares nothing is `FIXED`: a new key may neither be drawn nor changed until it says
+    so, and `metasim.parameters` refuses what says so and is read by nothing.
+    """
+
+    FIXED = 0
+    """It is the same for every patient."""
+    DRAWN = 1
+    """It may differ between patients (`[patients]`)."""
+    CHANGED = 2
+    """It may differ between patients, and a treatment may change it."""
+
+
+FIXED, DRAWN, CHANGED = Varies
 
 
 class Part(BaseModel):
     """A frozen table of the scenario: strict types, no unknown keys, finite numbers."""
 
+    varies: ClassVar[Varies] = FIXED
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )

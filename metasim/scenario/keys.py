@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from metasim.scenario.fields import FIXED, Varies
 from metasim.scenario.schema import Scenario
 
 Path = tuple[str | int, ...]
@@ -30,6 +31,7 @@ class Key:
         optional: it may be unset.
         limits: allowed range of a number, by "ge", "gt", "le", "lt".
         pattern: regular expression of a text.
+        varies: what its number, or those below it, may do between patients and under treatment.
     """
 
     type: Any
@@ -38,6 +40,7 @@ class Key:
     optional: bool = False
     limits: dict[str, float] = field(default_factory=dict)
     pattern: str = ""
+    varies: Varies = FIXED
 
     @property
     def is_number(self) -> bool:
@@ -55,10 +58,13 @@ class Key:
             if name not in self.type.model_fields:
                 return None
             hint = _hints(self.type)[str(name)]
-            return _key(hint, self.type.model_fields[name].description or "")
+            description = self.type.model_fields[name].description or ""
+            return _key(hint, description, self.type.varies)
         if get_origin(self.type) is dict:
             names = self.names
-            return None if names and name not in names else _key(get_args(self.type)[1])
+            if names and name not in names:
+                return None
+            return _key(get_args(self.type)[1], varies=self.varies)
         if get_origin(self.type) in (tuple, list) and isinstance(name, int):
             return _key(get_args(self.type)[0])
         return None
@@ -92,7 +98,7 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _key(hint: Any, description: str = "") -> Key:
+def _key(hint: Any, description: str = "", varies: Varies = FIXED) -> Key:
     unit, pattern, optional = "", "", False
     limits: dict[str, float] = {}
     while get_origin(hint) in (Annotated, types.UnionType, Union):
@@ -106,13 +112,14 @@ def _key(hint: Any, description: str = "") -> Key:
             continue
         hint, *extras = get_args(hint)
         for info in extras:
+            varies = info if isinstance(info, Varies) else varies
             if isinstance(info, FieldInfo):
                 extra = info.json_schema_extra
                 unit = str(extra.get("unit", "")) if isinstance(extra, dict) else unit
                 for item in info.metadata:
                     limits |= {w: getattr(item, w) for w in _WORDS if hasattr(item, w)}
                     pattern = getattr(item, "pattern", None) or pattern
-    return Key(hint, description, unit, optional, limits, pattern)
+    return Key(hint, description, unit, optional, limits, pattern, varies)
 
 
 def _allowed(key: Key) -> str:

@@ -7,7 +7,7 @@ at once is in `metasim.scenario.checks`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -22,6 +22,8 @@ from metasim.scenario.biology import (
     Soil,
 )
 from metasim.scenario.fields import (
+    DRAWN,
+    FIXED,
     CellCount,
     Cells,
     Days,
@@ -32,6 +34,7 @@ from metasim.scenario.fields import (
     Part,
     Positive,
     Real,
+    Varies,
     Years,
     number,
 )
@@ -70,6 +73,8 @@ class Run(Part):
 class Primary(Part):
     """The primary tumour on day 0."""
 
+    varies: ClassVar[Varies] = DRAWN
+
     organ: Name = "breast"
     """Organ it grows in."""
     initial_cells: CellCount
@@ -78,6 +83,8 @@ class Primary(Part):
 
 class Clinic(Part):
     """The clinical course."""
+
+    varies: ClassVar[Varies] = DRAWN
 
     cells_per_cm3: Positive = 1e9
     """Cells per cubic centimetre of tumour: turns diameters into cells."""
@@ -94,9 +101,9 @@ class Clinic(Part):
     they are seen on the day."""
     lethal_cells: Cells | None = None
     """Total burden of metastases and primary that kills; unset: nobody dies of it."""
-    micro_cells: Cells = float(MICRO_CELLS)
+    micro_cells: Annotated[Cells, FIXED] = float(MICRO_CELLS)
     """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
-    macro_cells: Cells = float(MACRO_CELLS)
+    macro_cells: Annotated[Cells, FIXED] = float(MACRO_CELLS)
     """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
     age_years: Annotated[float, number("years", ge=0, le=130)] | None = None
     """Age on day 0."""
@@ -195,7 +202,7 @@ class Scenario(Part):
     """The clinical course."""
     soil: dict[Name, Soil]
     """The organs, in the order of tables and figures."""
-    vessels: dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]]
+    vessels: Annotated[dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]], DRAWN]
     """vessels.ROUTE.FROM.TO = share of FROM's outflow by this route. Names that are not organs are
     junctions without a capillary bed (arteries, veins)."""
     patients: dict[str, Distribution] = Field(default_factory=dict)

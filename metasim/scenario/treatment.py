@@ -1,4 +1,4 @@
-"""Treatments of a scenario (MODEL section 6): remove, kill, change; when, for whom, how long."""
+"""Treatments of a scenario (section 6 of docs/model): remove, kill, change."""
 
 from typing import Annotated, Literal
 

@@ -29,7 +29,7 @@ from metasim.law import growth
 
 _FEW = 10.0  # expected draws below which gaps are quicker than a binomial
 
-net_growth = inlined(growth.net_growth)
+net_growth = inlined(growth.net_growth_of(inlined))
 birth_rate = inlined(growth.birth_rate)
 border_rate = inlined(growth.border_rate)
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from metasim.errors import Mistake
+from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
 from metasim.scenario.checks.patients import check_patients
 from metasim.scenario.checks.treatments import check_plan
 from metasim.scenario.checks.vessels import TOLERANCE, check_vessels
 from metasim.scenario.keys import nearest
 from metasim.scenario.schema import Scenario
-from metasim.terms import DAYS_PER_YEAR
+from metasim.terms import DAYS_PER_YEAR, Gate
 
 MOST_STEPS = 1_000_000
 """Steps of one patient: what engines keep by the step has to fit into memory."""
@@ -17,7 +18,17 @@ MOST_STEPS = 1_000_000
 
 def check(scenario: Scenario) -> list[Mistake]:
     """All mistakes that concern several keys at once."""
-    parts = (_run, _organs, _pairs, _seed, _clinic, check_vessels, check_patients, check_plan)
+    parts = (
+        _run,
+        _organs,
+        _pairs,
+        _weights,
+        _seed,
+        _clinic,
+        check_vessels,
+        check_patients,
+        check_plan,
+    )
     return [mistake for part in parts for mistake in part(scenario)]
 
 
@@ -52,6 +63,16 @@ def _pairs(scenario: Scenario) -> Iterator[Mistake]:
     yield from _unmatched(scenario, "receptor", given)
     given = {f"soil.{o}.ligands.{n}": n for o, soil in scenario.soil.items() for n in soil.ligands}
     yield from _unmatched(scenario, "ligand", given)
+
+
+def _weights(scenario: Scenario) -> Iterator[Mistake]:
+    """Weights of factors at gates that do not weigh them."""
+    for gate in Gate:
+        known = weighable(gate)
+        for name in getattr(scenario.gates, gate).weights:
+            if name not in known:
+                message = f'"{name}" has no say at this gate'
+                yield Mistake(f"gates.{gate}.weights.{name}", message, nearest(name, known))
 
 
 def _unmatched(scenario: Scenario, role: str, given: dict[str, str]) -> Iterator[Mistake]:

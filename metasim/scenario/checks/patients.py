@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from metasim.errors import Mistake
+from metasim.law.factors import weighable
+from metasim.scenario.checks.effect import idle
 from metasim.scenario.distributions import FORMS, reached
+from metasim.scenario.fields import FIXED
 from metasim.scenario.keys import Key, Path, find, join, nearest, split
 from metasim.scenario.schema import Distribution, Scenario
-from metasim.terms import Factor
 
 
 def check_patients(scenario: Scenario) -> Iterator[Mistake]:
@@ -34,11 +36,19 @@ def _key_mistakes(
             hint = nearest(str(path[depth - 1]), names)
             yield f'there is no key "{join(path)}": {place} has no "{path[depth - 1]}"', hint
             return
-    alike = path[0] in ("run", "treatment") or path[-1] in ("size_cells", "position")
-    alike = alike or "resistance" in path
+    alike = key is not None and key.is_number and key.varies is FIXED
     if alike or key is None or not key.is_number:
         what = "is the same for every patient" if alike else "is not a number"
         yield f"{join(path)} {what}; only numbers of the biology and the clinic can be drawn", ""
+    elif itself(path):
+        yield f"{join(path)}: a phenotype cannot become itself", ""
+    elif reason := idle(scenario, path):
+        yield f"{join(path)} {reason}", ""
+
+
+def itself(path: Path) -> bool:
+    """Whether a key says how often a phenotype becomes itself."""
+    return path[:2] == ("seed", "phenotypes") and path[3:4] == ("becomes",) and path[2] == path[4]
 
 
 def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
@@ -48,7 +58,7 @@ def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
     names = [str(name) for name in tree] if isinstance(tree, dict) else []
     pairs = scenario.pairs.values()
     unsaid = {
-        "weights": [factor.value for factor in Factor],
+        "weights": weighable(str(path[-2])) if len(path) > 1 else [],
         "ligands": [pair.ligand for pair in pairs],
         "receptors": [pair.receptor for pair in pairs],
         "becomes": list(scenario.seed.phenotypes),

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from metasim.errors import Mistake
 from metasim.scenario import catalogue
-from metasim.scenario.checks.patients import names_below
+from metasim.scenario.checks.effect import idle, unset
+from metasim.scenario.checks.patients import itself, names_below
+from metasim.scenario.fields import CHANGED
 from metasim.scenario.keys import find, join, nearest, split
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
@@ -12,12 +14,6 @@ from metasim.terms import DAYS_PER_YEAR
 
 MOST_CHANGES = 6
 """Changing treatments of a plan: each doubles the number of laws."""
-
-_CHANGEABLE = ("seed", "soil", "gates", "rates", "circulation", "growth", "angiogenesis")
-_NOT_CHANGEABLE = {
-    "detection_cells", "lethal_cells", "symptoms", "position", "size_cells", "initial_fraction",
-    "resistance", "subtype",
-}  # fmt: skip
 
 
 def check_plan(scenario: Scenario) -> Iterator[Mistake]:
@@ -111,7 +107,8 @@ def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
     parts = path.split(".")
     if parts[:2] == ["soil", "*"] and scenario.soil:
         parts[1] = next(iter(scenario.soil))
-    if parts[0] not in _CHANGEABLE or _NOT_CHANGEABLE & set(parts):
+    key = find(split(".".join(parts)))
+    if key is not None and key.is_number and key.varies is not CHANGED:
         yield place, "is nothing that a treatment can change", ""
         return
     tree = scenario.model_dump()
@@ -121,9 +118,12 @@ def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
             where = join(tuple(parts[:depth])) or "the scenario"
             yield place, f'there is no such key: {where} has no "{name}"', nearest(name, names)
             return
-    key = find(split(".".join(parts)))
     if key is None or not key.is_number:
         yield place, "is not a number", ""
+    elif itself(tuple(parts)):
+        yield place, "a phenotype cannot become itself", ""
+    elif reason := unset(scenario, tuple(parts)) or idle(scenario, tuple(parts)):
+        yield place, reason, ""
 
 
 def _conditions(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
