@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from metasim.law.growth import net_growth
+from metasim.law.growth import law_number, net_growth
 from metasim.targets.quantities.estimate import Estimate
 from metasim.targets.quantities.registry import Parameters, quantity
 from metasim.targets.sample import NotSimulated, Sample
-from metasim.terms import GrowthLaw
 
 
 class Nodes(Parameters):
@@ -66,7 +65,7 @@ def doubling_time_days(sample: Sample, of: Parameters) -> Estimate:
             mine.get(f"growth.{key}", np.full(len(mine), growth.get(key, np.nan)))
             for key in ("rho_per_day", "capacity_cells", "power_exponent")
         ]
-        law = GrowthLaw[growth["law"].upper()]
+        law = law_number(growth["law"])
         rows = zip(cells, *constants, strict=True)
         rates = np.array([net_growth(law, n, rho, k, p, True, np.inf) for n, rho, k, p in rows])
         times.append(np.log(2) / rates[rates > 0])
