@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 import metasim as ms
@@ -25,10 +26,10 @@ LINEAR = """
 """
 
 ASK = """
-import contextlib, io, json
+import contextlib, io, json, sys
+from importlib import import_module
 import numpy as np
 import metasim as ms
-from metasim.engines import cells, colonies
 from metasim.errors import ScenarioError
 from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
@@ -77,15 +78,13 @@ print(json.dumps({
                "linear" in json.dumps(parts["Growth"]), "rho/N" in json.dumps(parts["Growth"])],
     "sensitivity": any(r.key.endswith("stiffness") for r in soil_ranges(stiff)),
     "refused": refused,
-    "linear": {e.__name__: grown(linear, e) for e in (colonies, cells)},
+    "linear": grown(linear, import_module(f"metasim.engines.{sys.argv[1]}")),
 }))
 """
 
 
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory):
+def extended_by(folder, engine):
     """What a copy of the package with one more row in each table says."""
-    folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(PACKAGE, folder / "metasim", ignore=shutil.ignore_patterns("__pycache__"))
     shipped = PACKAGE.parent / "scenarios"
     if shipped.exists():
@@ -95,12 +94,21 @@ def extended(tmp_path_factory):
         text = file.read_text()
         end = text.index('\n)\n"""All ')
         file.write_text(text[:end] + row.rstrip() + text[end:])
-    env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(folder)}
+    env = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=folder, env=env, capture_output=True, text=True
+        [sys.executable, "-c", ASK, engine], cwd=folder, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    return extended_by(tmp_path_factory.mktemp("copy"), "cells")
+
+
+def a_cell_a_day_on_50(cells):
+    return 150 - 5 * 10 < cells < 150 + 5 * 10  # Poisson
 
 
 def test_a_factor_is_one_row_and_acts(extended):
@@ -119,11 +127,30 @@ def test_a_factor_shows_wherever_factors_do(extended):
     assert '"stiffness" has no say at this gate' in extended["refused"]
 
 
-def test_a_growth_law_is_one_row_and_acts_in_both_engines(extended):
+def test_a_growth_law_is_one_row_and_acts(extended):
     assert extended["schema"][3:] == [True, True]
-    assert len(extended["linear"]) == 2
-    for cells in extended["linear"].values():  # a cell a day on 50, Poisson
-        assert 150 - 5 * 10 < cells < 150 + 5 * 10
+    assert a_cell_a_day_on_50(extended["linear"])
+
+
+@pytest.mark.verify
+def test_a_growth_law_acts_in_the_compiled_engine(tmp_path):
+    assert a_cell_a_day_on_50(extended_by(tmp_path, "colonies")["linear"])
+
+
+def test_a_growth_law_is_compiled_from_its_row(monkeypatch):
+    from metasim.engines.colonies.kernel import inlined
+
+    def linear(cells, rho, capacity, power_exponent):
+        return rho / cells
+
+    laws = (*growth.LAWS, growth.GrowthLaw("linear", linear, "rho/N"))
+    monkeypatch.setattr(growth, "LAWS", laws)
+    plain = growth.net_growth_of(lambda function: function)
+    compiled = inlined(growth.net_growth_of(inlined))
+    call = numba.njit(lambda law, n: compiled(law, n, 0.02, 1e9, 0.7, True, 1e6))
+    for number in range(len(laws)):
+        assert call(number, 1e3) == pytest.approx(plain(number, 1e3, 0.02, 1e9, 0.7, True, 1e6))
+    assert call(4, 1e3) == pytest.approx(0.02 / 1e3)
 
 
 def test_tables_agree_with_the_schema():

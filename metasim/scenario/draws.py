@@ -36,6 +36,5 @@ def _uniform(rng_seed: int, path: str, first: int, count: int) -> Array:
     sequence = np.random.SeedSequence(rng_seed, spawn_key=(crc32(path.encode()),))
     stream = np.random.Philox(sequence).advance(first)
     words = stream.random_raw(count * _BLOCK)[::_BLOCK]
-    return np.minimum(
-        ((words >> np.uint64(11)) + 0.5) * 2.0**-53, LARGEST_U
-    )  # the last rounds to 1
+    uniform = ((words >> np.uint64(11)) + 0.5) * 2.0**-53
+    return np.asarray(np.minimum(uniform, LARGEST_U))  # the last rounds to 1
