@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 
 import metasim as ms
 from metasim.cli import app
-from metasim.errors import OptionError, ResultsError, RunInterrupted, ScenarioError
+from metasim.errors import LimitError, OptionError, ResultsError, RunInterrupted, ScenarioError
 from metasim.results import plots
 from metasim.results.plots.sweep import save_sweep_figures
 from metasim.results.sensitivity import chance, stands_out
 from metasim.runner.design import Range, design, parse
+from metasim.runner.patients import Cohort
 from metasim.runner.progress import Reporter
 from metasim.runner.sensitivity import _indices, _pairs, _sample, soil_ranges
 from tests import faults
@@ -127,7 +128,7 @@ def test_range_that_is_not_allowed_is_one_message(vary, options, message):
         design(BASE, [parse(vary)], **options)
 
 
-def test_nothing_unknown_or_impossible_varies():
+def test_nothing_unknown_or_impossible_varies(monkeypatch):
     with pytest.raises(OptionError, match="nothing would vary"):
         design(BASE, [])
     with pytest.raises(OptionError, match="given twice"):
@@ -136,6 +137,7 @@ def test_nothing_unknown_or_impossible_varies():
         design(BASE, [Range("soil.bone.nich", 0, 1, 1)])
     with pytest.raises(ScenarioError, match=r"--vary soil\.bone\.niche.*from 0 to 1"):
         design(BASE, [Range("soil.bone.niche", 0, 2, 1)])
+    monkeypatch.setattr("metasim.runner.design._MOST_CHECKED", 20)
     assert len(design(BASE, [Range("soil.bone.niche", 0, 1, 1e-6)], many=True).values) == 1_000_001
 
 
@@ -284,3 +286,113 @@ def test_figures_of_sweeps(tmp_path):
     assert [path.name for path in files] == [
         "response_soil.bone.niche.png", "response_soil.bone.niche.pdf"
     ]  # fmt: skip
+
+
+def test_lists_names_and_logarithms_are_run_as_written(tmp_path):
+    few, text = BASE.replace({"run.patients": 8}), "seed.subtype=luminal_a,triple_negative"
+    asked = [parse(text), parse("soil.bone.multiplier.colonization=1e-13:1e-1:4@log")]
+    done = ms.sweep(few, asked, output=tmp_path / "a", **QUIET)
+    points = done.table.drop_duplicates("point")
+    assert points["seed.subtype"].tolist() == ["luminal_a"] * 4 + ["triple_negative"] * 4
+    np.testing.assert_allclose(
+        points["soil.bone.multiplier.colonization"][:4], [1e-13, 1e-9, 1e-5, 1e-1], rtol=1e-12
+    )
+    changes = {"seed.subtype": "triple_negative", "soil.bone.multiplier.colonization": 1e-1}
+    alone = ms.run(few.replace(changes), **QUIET)
+    rows = done.rows("founded")
+    got = rows[rows["point"] == 7].set_index("organ")["metastases_per_patient"]
+    want = ms.summarise(alone, "founded").set_index("organ")["metastases_per_patient"]
+    np.testing.assert_allclose(got.loc[want.index], want)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "a" / "sweep.csv"), done.table, check_dtype=False
+    )
+    assert (done.scale("seed.subtype"), done.scale(done.keys[1])) == ("names", "log")
+    same = {"seed.subtype": ["luminal_a", "triple_negative"],
+            "soil.bone.multiplier.colonization": "1e-13:1e-1:4@log"}  # fmt: skip
+    ms.sweep(few, same, output=tmp_path / "a", resume=True, **QUIET)  # is finished
+    other = same | {"seed.subtype": ["luminal_a", "her2_enriched"]}
+    with pytest.raises(ResultsError, match=r"--vary seed\.subtype was 'luminal_a,triple_negative'"):
+        ms.sweep(few, other, output=tmp_path / "a", resume=True, **QUIET)
+    axes = plots.heat_map(done, organ="axillary_nodes", counted="founded")
+    assert axes.get_xscale() == "linear" and axes.get_yscale() == "log"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["luminal a", "triple negative"]
+    places = axes.collections[0].get_coordinates()[:, 0, 1]
+    np.testing.assert_allclose(places, [1e-15, 1e-11, 1e-7, 1e-3, 1e1])  # no cell is cut off
+    files = save_sweep_figures(ms.open_sweep(tmp_path / "a"), tmp_path / "figures")
+    assert all(path.stat().st_size > 5000 for path in files)
+
+
+def test_values_of_each_form():
+    def values(text, **options):
+        return [x[0] for x in design(BASE, [parse(f"soil.bone.niche={text}")], **options).values]
+
+    assert values("0.3,0,1") == [0.3, 0.0, 1.0]  # in the order they were given
+    assert values("0:1:3@lin") == [0.0, 0.5, 1.0]
+    assert values("0.01:1:3@log") == pytest.approx([0.01, 0.1, 1.0], rel=1e-12)
+    sampled = values("1e-4:1@log", kind="lhs", points=64)
+    assert np.histogram(np.log10(sampled), 4, (-4, 0))[0].tolist() == [16] * 4
+    assert sorted(values("0.1,0.9", kind="sobol", points=8)) == [0.1] * 4 + [0.9] * 4
+    plan = design(BASE, [parse("run.max_colonies=100,300")])
+    assert plan.changes(1) == {"run.max_colonies": 300}
+    assert isinstance(plan.changes(1)["run.max_colonies"], int)
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        ("soil.bone.niche=", "expected KEY=LOW:HIGH:STEP"),
+        ("soil.bone.niche=0.1,", "a value is missing"),
+        ("soil.bone.niche=0.1,0.1", "0.1 is given twice"),
+        ("soil.bone.niche=[1],2", "is neither a number nor a name"),
+        ("soil.bone.niche=0:1:3@log", "begins above 0"),
+        ("soil.bone.niche=0.1:1:3@square", "unknown scale 'square'; choose from log, lin"),
+        ("soil.bone.niche=0.1:1:2.5@log", "a whole number from 2 on"),
+        ("soil.bone.niche=0.1:1:1@log", "a whole number from 2 on"),
+        ("soil.bone.niche=0.1:1@log", "a grid needs a step"),
+        ("run.max_colonies=10,20.5", "whole numbers only"),
+    ],
+)
+def test_list_or_scale_that_is_not_allowed_is_one_message(vary, message):
+    with pytest.raises(OptionError, match=message):
+        design(BASE, [parse(vary)])
+
+
+def test_all_points_that_cannot_be_run_are_told_before_the_first_patient(tmp_path, monkeypatch):
+    monkeypatch.setattr("metasim.runner.patients.Cohort.chunk", None)
+    vary = {"soil.bone.niche": [0.5, 2, 3], "seed.subtype": ["luminal_a", "luminal_x"]}
+    with pytest.raises(ScenarioError) as caught:
+        ms.sweep(BASE, vary, output=tmp_path / "a", **QUIET)
+    said = str(caught.value)
+    assert "5 of 6 points" in said
+    assert "soil.bone.niche=2, seed.subtype=luminal_a: soil.bone.niche: " in said
+    assert "soil.bone.niche=0.5, seed.subtype=luminal_x: " in said and "luminal_a" in said
+    assert not list(tmp_path.iterdir())
+    many = {"soil.bone.niche": np.linspace(0, 3, 90).tolist()}
+    with pytest.raises(ScenarioError, match="60 of 90 points") as caught:
+        ms.sweep(BASE, many, **QUIET)
+    assert "and 40 more points" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 22
+    monkeypatch.setattr("metasim.runner.design._MOST_CHECKED", 10)
+    with pytest.raises(ScenarioError, match=r"soil\.bone\.niche=3"):  # the corners at least
+        ms.sweep(BASE, many, **QUIET)
+
+
+def test_point_that_breaks_later_is_a_failure_of_its_patients(tmp_path, monkeypatch):
+    few = BASE.replace({"run.patients": 5})
+    chunk = Cohort.chunk
+
+    def breaks(self, first, count):
+        if self.scenario.soil["bone"].niche == 0.5:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return chunk(self, first, count)
+
+    monkeypatch.setattr(Cohort, "chunk", breaks)
+    done = ms.sweep(few, VARY, output=tmp_path / "a", **QUIET)
+    assert done.failures["point"].tolist() == [1] * 5
+    assert done.failures["patient"].tolist() == list(range(5))
+    assert set(done.failures["error"]) == {"LinAlgError: Singular matrix"}
+    assert set(done.table["point"]) == {0, 2}
+    assert plots.response(done)
+    with pytest.raises(LimitError, match=r"all patients of all points failed, first at soil\.bone"):
+        ms.sweep(few, {"soil.bone.niche": [0.5]}, output=tmp_path / "b", **QUIET)
+    assert not (tmp_path / "b").exists()

@@ -29,7 +29,11 @@ Engine = Annotated[str | None, typer.Option(help="colonies (groups) or cells (ag
 Record = Annotated[str | None, typer.Option(help=" | ".join(RECORD_LEVELS))]
 Vary = Annotated[
     list[str] | None,
-    typer.Option("--vary", metavar="KEY=LOW:HIGH[:STEP]", help="What varies; may be repeated."),
+    typer.Option(
+        "--vary",
+        metavar="KEY=VALUES",
+        help="What varies: LOW:HIGH:STEP, LOW:HIGH:N@log, LOW:HIGH, or A,B,C; may be repeated.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="More than a million points are meant.")]
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,26 @@ _ROWS_AT_ONCE: Final = 1 << 20
 _GROUP: Final = ["point", "organ", "counted"]
 
 
+class Points(Protocol):
+    """What varies in a sweep."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Key paths."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """(P, len(keys)) values at each point; a name by its place in `names`."""
+
+    @property
+    def names(self) -> Mapping[str, Sequence[object]]:
+        """Names that the values of a key stand for, of keys that take names only."""
+
+    @property
+    def scales(self) -> Mapping[str, str]:
+        """The word "log" for keys whose values lie evenly in their logarithm."""
+
+
 class Sweep:
     """A finished sweep.
 
@@ -83,6 +103,12 @@ class Sweep:
     def keys(self) -> list[str]:
         """Key paths that vary: columns of the table."""
         return list(self.provenance["keys"])
+
+    def scale(self, key: str) -> str:
+        """How a key is drawn: "names", "log" or "linear"."""
+        if self.table[key].dtype.kind not in "fiu":
+            return "names"
+        return str(self.provenance.get("scales", {}).get(key, "linear"))
 
     @cached_property
     def table(self) -> "pd.DataFrame":
@@ -159,8 +185,7 @@ def publish_sweep(
     parts: PartsFolder,
     scenario_toml: str,
     provenance: Mapping[str, Any],
-    keys: Sequence[str],
-    values: np.ndarray,
+    points: Points,
 ) -> Sweep:
     """Put the finished parts of a sweep together.
 
@@ -168,8 +193,7 @@ def publish_sweep(
         parts: with all chunks written, tables `PARTS`.
         scenario_toml: the scenario that was varied.
         provenance: what to save beside it.
-        keys: what varies.
-        values: (P, len(keys)) its values at each point.
+        points: what varies, and how.
 
     Raises:
         ResultsError: the disk is full or cannot be written; the parts are kept.
@@ -178,16 +202,16 @@ def publish_sweep(
         **provenance,
         "format": SWEEP_FORMAT,
         "format_version": FORMAT_VERSION,
-        "keys": list(keys),
-        "points": len(values),
+        "keys": list(points.keys),
+        "points": len(points.values),
     }
+    about |= {"scales": dict(points.scales)} if points.scales else {}
     about["fingerprint"] = parts.fingerprint
 
     def fill(whole: Path) -> None:
         about["failures"] = join_parts(parts.paths("failures"), whole / "failures.parquet")
         tables = (
-            _with_keys(table, keys, values)
-            for table in _by_point(map(read_part, parts.paths("tallies")))
+            _with_keys(table, points) for table in _by_point(map(read_part, parts.paths("tallies")))
         )
         first = next(tables)
         target = whole / "sweep.parquet"
@@ -245,8 +269,13 @@ def _numbers(tallies: pa.Table) -> pa.Table:
     return pa.Table.from_pandas(out, preserve_index=False).replace_schema_metadata(None)
 
 
-def _with_keys(table: pa.Table, keys: Sequence[str], values: np.ndarray) -> pa.Table:
-    here = values[table["point"].to_numpy()]
-    for place, key in enumerate(keys):
-        table = table.add_column(1 + place, key, pa.array(here[:, place]))
+def _with_keys(table: pa.Table, points: Points) -> pa.Table:
+    here = points.values[table["point"].to_numpy()]
+    for place, key in enumerate(points.keys):
+        column: Any = here[:, place]
+        if key in points.names:
+            names = [str(name).lower() if isinstance(name, bool) else str(name)
+                     for name in points.names[key]]  # fmt: skip
+            column = pa.array([names[int(number)] for number in column], pa.string())
+        table = table.add_column(1 + place, key, pa.array(column))
     return table

@@ -1,18 +1,20 @@
-"""The points of a sweep: which keys vary, and which values they take at each point."""
+"""The points of a sweep: which values the keys that vary take at each point."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import product
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.errors import OptionError, ScenarioError
+from metasim.errors import Mistake, OptionError, ScenarioError
+from metasim.runner.vary import Range, Value, Vary, parse, spoken
 from metasim.scenario.keys import Key, find, split
 from metasim.scenario.schema import Scenario
+
+__all__ = ["Design", "Range", "Vary", "design", "parse"]
 
 Array = NDArray[np.float64]
 
@@ -21,75 +23,9 @@ SAMPLERS: Final = ("grid", "lhs", "sobol")
 MOST_POINTS: Final = 1_000_000
 """Points that are run without being asked for twice."""
 
-_HAIR: Final = Decimal("1e-6")  # of a step: a step such as 1/3 is no decimal
+_MOST_CHECKED: Final = 2_000  # points, before the first patient; takes some 2 ms each
+_MOST_TOLD: Final = 20
 _FIXED: Final = ("run.patients", "run.rng_seed")  # the same patients at every point
-
-
-@dataclass(frozen=True)
-class Range:
-    """A key and the values it may take.
-
-    Attributes:
-        key: dotted path of a number of the scenario.
-        low: smallest value, in the unit of the key.
-        high: largest value.
-        step: distance between the values of a grid; None: not for a grid.
-    """
-
-    key: str
-    low: float
-    high: float
-    step: float | None = None
-
-    def __str__(self) -> str:
-        return ":".join(_plain(x) for x in (self.low, self.high, self.step) if x is not None)
-
-    def count(self) -> int:
-        """How many values a grid has.
-
-        Raises:
-            OptionError: there is no step, or it does not lead to the end.
-        """
-        if self.step is None:
-            raise OptionError(
-                f"--vary {self.key}: a grid needs a step (LOW:HIGH:STEP); without one choose "
-                "--design lhs or sobol and --points"
-            )
-        low, high, step = map(_decimal, (self.low, self.high, self.step))
-        steps = int((high - low) / step + _HAIR)
-        end = low + steps * step
-        if abs(end - high) > _HAIR * step:
-            other = f"{_plain(self.low)}:{_plain(float(end))}:{_plain(self.step)}"
-            raise OptionError(
-                f"--vary {self.key}={self}: the last step ends at {_plain(float(end))}, not at "
-                f"{_plain(self.high)}; ask for {other if steps else 'a smaller step'}, or for a "
-                "step that fits"
-            )
-        return steps + 1
-
-    def values(self) -> Array:
-        """The values of a grid, both ends included.
-
-        They are added up as decimals, as they are written: 0, 0.1, 0.2, 0.3 of any scale.
-
-        Raises:
-            OptionError: there is no step, or it does not lead to the end.
-        """
-        count = self.count()
-        low, step = _decimal(self.low), _decimal(self.step or 0.0)
-        values = np.array([float(low + i * step) for i in range(count)])
-        values[-1] = self.high if count > 1 else self.low
-        return values
-
-
-def _decimal(value: float) -> Decimal:
-    """A number as the shortest decimal that stands for it."""
-    return Decimal(repr(float(value)))
-
-
-def _plain(value: float) -> str:
-    """A number as it is written, all its digits and no more."""
-    return repr(float(value)).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -98,41 +34,33 @@ class Design:
 
     Attributes:
         keys: what varies.
-        values: (P, len(keys)) a row per point.
+        values: (P, len(keys)) a row per point; a name by its place in `names`.
         kind: one of `SAMPLERS`, or what else made the points.
         asked: option -> value, from which the points came; empty: they were given.
+        names: key -> names that its values stand for; of keys that take names only.
+        scales: key -> "log", of keys that vary so.
     """
 
     keys: tuple[str, ...]
     values: Array
     kind: str
     asked: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    scales: Mapping[str, str] = field(default_factory=dict)
 
-    def changes(self, point: int) -> dict[str, float]:
-        """Key path -> value at a point."""
-        return dict(zip(self.keys, self.values[point].tolist(), strict=True))
+    def changes(self, point: int) -> dict[str, Value]:
+        """Key path -> value at a point, whole where the key takes whole numbers."""
+        out: dict[str, Value] = {}
+        for key, value in zip(self.keys, self.values[point].tolist(), strict=True):
+            if key in self.names:
+                out[key] = self.names[key][int(value)]
+            else:
+                out[key] = int(value) if _is_whole(key) else value
+        return out
 
-
-def parse(text: str) -> Range:
-    """A range from `KEY=LOW:HIGH` or `KEY=LOW:HIGH:STEP`.
-
-    Raises:
-        OptionError: it cannot be read, or there is nothing in it.
-    """
-    key, _, numbers = map(str.strip, text.partition("="))
-    try:
-        if not key:
-            raise ValueError
-        low, high, *step = map(float, numbers.split(":"))
-        if len(step) > 1 or not np.isfinite([low, high, *step]).all():
-            raise ValueError
-    except ValueError:
-        raise OptionError(
-            f"--vary {text}: expected KEY=LOW:HIGH:STEP, such as soil.bone.niche=0:1:0.1"
-        ) from None
-    if high < low or (step and step[0] <= 0):
-        raise OptionError(f"--vary {text}: the range is empty")
-    return Range(key, low, high, *step)
+    def spoken(self, point: int) -> str:
+        """A point in words: "soil.bone.niche=0.5, seed.subtype=her2"."""
+        return ", ".join(f"{key}={spoken(value)}" for key, value in self.changes(point).items())
 
 
 def refuse_too_many(count: float, many: bool) -> None:
@@ -148,13 +76,13 @@ def refuse_too_many(count: float, many: bool) -> None:
 
 def design(
     scenario: Scenario,
-    ranges: Sequence[Range],
+    ranges: Sequence[Vary],
     kind: str = "grid",
     points: int | None = None,
     *,
     many: bool = False,
 ) -> Design:
-    """The points of a sweep.
+    """The points of a sweep, each of them a scenario that can be run.
 
     Args:
         scenario: the base.
@@ -165,7 +93,7 @@ def design(
 
     Raises:
         OptionError: a key is no number or given twice, there are too many points, or none.
-        ScenarioError: a key is unknown, or the scenario refuses an end of its range.
+        ScenarioError: a key is unknown, or the scenario refuses some of the points.
     """
     if kind not in SAMPLERS:
         raise OptionError(f"--design {kind}: unknown; choose from {', '.join(SAMPLERS)}")
@@ -182,32 +110,45 @@ def design(
         raise OptionError("--points: a grid has the points that its steps give")
     count = points or math.prod(r.count() for r in ranges)
     refuse_too_many(count, many)
-    keys = tuple(r.key for r in ranges)
-    if sampled:
-        from scipy.stats import qmc
-
-        sampler = (qmc.LatinHypercube if kind == "lhs" else qmc.Sobol)(
-            len(keys), rng=scenario.run.rng_seed
-        )
-        low, high = np.array([[r.low, r.high] for r in ranges]).T
-        values = np.clip(low + (high - low) * sampler.random(int(count)), low, high)
-    else:
-        values = np.array(list(product(*(r.values() for r in ranges))))
+    values = (
+        _sample(ranges, kind, count, scenario.run.rng_seed)
+        if sampled
+        else np.array(list(product(*(r.values() for r in ranges))))
+    )
     asked = {"--design": kind} | ({"--points": str(points)} if sampled else {}) | varying(ranges)
-    return Design(keys, whole(values, keys), kind, asked)
+    out = designed(ranges, values, kind, asked)
+    check_points(scenario, out)
+    return out
 
 
-def varying(ranges: Sequence[Range]) -> dict[str, str]:
+def designed(ranges: Sequence[Vary], values: Array, kind: str, asked: Mapping[str, str]) -> Design:
+    """A design of points over ranges, whole numbers where the keys take these."""
+    keys = tuple(one.key for one in ranges)
+    names = {one.key: one.names for one in ranges if one.names}
+    scales = {one.key: "log" for one in ranges if isinstance(one, Range) and one.log}
+    whole = np.array([_is_whole(key) and key not in names for key in keys])
+    return Design(keys, np.where(whole, np.rint(values), values), kind, asked, names, scales)
+
+
+def _sample(ranges: Sequence[Vary], kind: str, count: int, rng_seed: int) -> Array:
+    from scipy.stats import qmc
+
+    sampler = (qmc.LatinHypercube if kind == "lhs" else qmc.Sobol)(len(ranges), rng=rng_seed)
+    places = sampler.random(count)
+    return np.stack([one.at(places[:, k]) for k, one in enumerate(ranges)], axis=1)
+
+
+def varying(ranges: Sequence[Vary]) -> dict[str, str]:
     """Option -> value of ranges."""
     return {f"--vary {one.key}": str(one) for one in ranges}
 
 
-def check(scenario: Scenario, ranges: Sequence[Range]) -> None:
-    """Check what is to vary.
+def check(scenario: Scenario, ranges: Sequence[Vary]) -> None:
+    """Check what is to vary, each key by itself.
 
     Raises:
         OptionError: a key is no number or given twice, or nothing is to vary.
-        ScenarioError: a key is unknown, or the scenario refuses an end of its range.
+        ScenarioError: a key is unknown, or holds a table.
     """
     if not ranges:
         raise OptionError("--vary is missing: nothing would vary")
@@ -217,25 +158,64 @@ def check(scenario: Scenario, ranges: Sequence[Range]) -> None:
         if one.key in _FIXED:
             raise OptionError(f"--vary {one.key}: every point has the same patients")
         key = find(split(one.key))
-        if key is not None and not key.is_number:
-            raise OptionError(f"--vary {one.key}: it is {key.allowed()}, not a number")
-        if key is not None and key.type is int and not whole_numbers(one):
-            raise OptionError(f"--vary {one.key}: it takes whole numbers only")
-        for value in (one.low, one.high):
-            asked: Any = int(value) if key is not None and key.type is int else value
+        if key is None:
             try:
-                scenario.replace({one.key: asked})
+                scenario.replace({one.key: one.given()[0]})
             except ScenarioError as error:
                 raise ScenarioError(f"--vary {one.key}", error.mistakes) from None
+        elif isinstance(one, Range) and not key.is_number:
+            raise OptionError(f"--vary {one.key}: it is {key.allowed()}, not a number")
+        elif _is_whole(one.key) and not one.names and not _whole_numbers(one):
+            raise OptionError(f"--vary {one.key}: it takes whole numbers only")
 
 
-def whole_numbers(one: Range) -> bool:
-    """Whether a range holds whole numbers only."""
-    return all(float(value).is_integer() for value in (one.low, one.high, one.step or 1.0))
+def check_points(scenario: Scenario, plan: Design) -> None:
+    """Make sure that every point can be run, before the first one is.
+
+    Of more than some thousand points, the corners, each value (of a thousand) and others in between
+    are tried; others that cannot be run end as failures of their patients.
+
+    Raises:
+        ScenarioError: with the points that the scenario refuses, each with the first reason.
+    """
+    mistakes, bad = [], 0
+    for point in _tried(plan):
+        try:
+            scenario.replace(plan.changes(point))
+        except ScenarioError as error:
+            bad += 1
+            if bad <= _MOST_TOLD:
+                mistakes.append(Mistake(plan.spoken(point), str(error.mistakes[0])))
+    if bad > _MOST_TOLD:
+        mistakes.append(Mistake("", f"and {bad - _MOST_TOLD:,} more points"))
+    if bad:
+        options = ", ".join(f"--vary {key}" for key in plan.keys)
+        raise ScenarioError(f"{options}: {bad:,} of {len(plan.values):,} points", mistakes)
 
 
-def whole(values: Array, keys: Sequence[str]) -> Array:
-    """Values, rounded where their key takes whole numbers."""
-    found: list[Key | None] = [find(split(key)) for key in keys]
-    is_int = np.array([key is not None and key.type is int for key in found])
-    return np.where(is_int, np.rint(values), values)
+def _tried(plan: Design) -> list[int]:
+    """Points to check: all, or the corners, each value at least once, and others in between."""
+    values, most = plan.values, _MOST_CHECKED // 4
+    if len(values) <= _MOST_CHECKED:
+        return list(range(len(values)))
+    extreme = (values == values.min(axis=0)) | (values == values.max(axis=0))
+    corners = np.flatnonzero(extreme.all(axis=1))[:most]
+    edges = [*values.argmin(axis=0), *values.argmax(axis=0)]
+    firsts = np.concatenate([np.unique(column, return_index=True)[1] for column in values.T])
+    spread = np.linspace(0, len(values) - 1, most).astype(int)
+    some = firsts[:: max(1, len(firsts) // most)]
+    return sorted({*corners.tolist(), *map(int, edges), *some.tolist(), *spread.tolist()})
+
+
+def _whole_numbers(one: Vary) -> bool:
+    """Whether these are whole numbers only."""
+    given: list[Any] = list(one.given())
+    if isinstance(one, Range) and one.points is None:
+        given.append(one.step or 1.0)
+    return all(float(value).is_integer() for value in given)
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a key takes whole numbers."""
+    key: Key | None = find(split(path))
+    return key is not None and key.type is int

@@ -16,8 +16,15 @@ import numpy as np
 from metasim.errors import OptionError, ScenarioError
 from metasim.results.sensitivity import Sensitivity, chance, save_sensitivity, stands_out
 from metasim.results.statistics import z
-from metasim.runner.design import Design, Range, check, refuse_too_many, varying, whole
+from metasim.runner.design import (
+    check,
+    check_points,
+    designed,
+    refuse_too_many,
+    varying,
+)
 from metasim.runner.sweep import sweep
+from metasim.runner.vary import Range, Vary, vary_of
 from metasim.scenario.biology import Soil
 from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Scenario
@@ -35,7 +42,7 @@ _CLINICAL: Final = ("detection_cells", "lethal_cells", "capacity_cells")
 
 def sensitivity(
     scenario: Scenario,
-    ranges: Sequence[Range] | Mapping[str, tuple[float, float]] = (),
+    ranges: Sequence[Vary] | Mapping[str, Any] = (),
     *,
     method: str = "morris",
     size: int | None = None,
@@ -47,7 +54,7 @@ def sensitivity(
 
     Args:
         scenario: the base; `run.patients` at each point.
-        ranges: what varies and how far; empty: `soil_ranges`.
+        ranges: what varies and how far, as for `metasim.sweep` but no lists; empty: `soil_ranges`.
         method: "morris" or "sobol".
         size: trajectories (Morris), or base points, a power of 2 (Sobol).
         quantity: "metastases_per_patient" or "share_with" (of patients).
@@ -68,27 +75,29 @@ def sensitivity(
     if size < 2 or (method == "sobol" and size & (size - 1)):
         wanted = "a power of 2" if method == "sobol" else "at least 2"
         raise OptionError(f"--size {size}: {method} needs {wanted}")
-    if isinstance(ranges, Mapping):
-        ranges = [Range(key, *ends) for key, ends in ranges.items()]
-    ranges = list(ranges) or soil_ranges(scenario)
-    check(scenario, ranges)
-    if flat := [one.key for one in ranges if one.low == one.high]:
+    asked_for = vary_of(ranges) or soil_ranges(scenario)
+    if lists := [one.key for one in asked_for if not isinstance(one, Range)]:
+        raise OptionError(f"--vary {lists[0]}: sensitivity takes a range, LOW:HIGH, not a list")
+    spans = [one for one in asked_for if isinstance(one, Range)]
+    check(scenario, spans)
+    _check_ends(scenario, spans)
+    if flat := [one.key for one in spans if one.low == one.high]:
         raise OptionError(f"--vary {flat[0]}: the range is empty")
-    count = size * (len(ranges) + (1 if method == "morris" else 2))
+    count = size * (len(spans) + (1 if method == "morris" else 2))
     refuse_too_many(count, many)
     try:
         import SALib  # noqa: F401 - asked for before an hour of simulation, not after
     except ImportError:
         raise OptionError("sensitivity needs SALib: pip install 'metasim[sensitivity]'") from None
     problem: dict[str, Any] = {
-        "num_vars": len(ranges),
-        "names": [one.key for one in ranges],
-        "bounds": [[one.low, one.high] for one in ranges],
+        "num_vars": len(spans),
+        "names": [one.key for one in spans],
+        "bounds": [[0.0, 1.0] if one.log else [one.low, one.high] for one in spans],
     }
     points = _sample(problem, method, size, scenario.run.rng_seed)
-    keys = tuple(problem["names"])
-    asked = {"--method": method, "--size": str(size)} | varying(ranges)
-    done = sweep(scenario, Design(keys, whole(points, keys), method, asked), **options)
+    asked = {"--method": method, "--size": str(size)} | varying(spans)
+    values = [one.at(points[:, k]) if one.log else points[:, k] for k, one in enumerate(spans)]
+    done = sweep(scenario, designed(spans, np.stack(values, 1), method, asked), **options)
     pairs = _pairs(method, points)
     tables = []
     for organ, part in done.rows().groupby("organ", sort=False):
@@ -103,6 +112,17 @@ def sensitivity(
     import pandas as pd
 
     return save_sensitivity(done, stands_out(pd.concat(tables, ignore_index=True)))
+
+
+def _check_ends(scenario: Scenario, ranges: Sequence[Range]) -> None:
+    """Check the ends of each range by themselves: points come close to them.
+
+    Raises:
+        ScenarioError: the scenario refuses one.
+    """
+    for one in ranges:
+        values = np.array([[one.low], [one.high]])
+        check_points(scenario, designed([one], values, "ends", {}))
 
 
 def soil_ranges(scenario: Scenario) -> list[Range]:

@@ -14,26 +14,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from metasim.errors import LimitError, MetasimError, OptionError
 from metasim.results.parts import DIGEST, PartsFolder, Span, encoded
 from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, open_sweep, publish_sweep
+from metasim.results.tables import FAILURES, SUMMARY
 from metasim.results.tally import tally
 from metasim.runner import executors
 from metasim.runner.cohort import MOST_AT_ONCE_ELSE, is_complete, provenance, refuse
-from metasim.runner.design import Design, Range, design
+from metasim.runner.design import Design, check_points, design
 from metasim.runner.dispatch import Dispatcher, Todo, versions
 from metasim.runner.patients import Cohort
 from metasim.runner.progress import reporting, stoppable
+from metasim.runner.vary import Vary, vary_of
 from metasim.scenario.explicit import explicit_toml
-from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Scenario
 
 
 def sweep(
     scenario: Scenario,
-    vary: Mapping[str, tuple[float, ...]] | Sequence[Range] | Design,
+    vary: Mapping[str, Any] | Sequence[Vary] | Design,
     *,
     kind: str = "grid",
     points: int | None = None,
@@ -53,7 +56,8 @@ def sweep(
     Args:
         scenario: the base; each point has its `run.patients` and `run.rng_seed`. A key that is
             drawn for each patient is fixed where it varies.
-        vary: key path -> (low, high, step), or (low, high) for a sample; or a finished design.
+        vary: key path -> (low, high, step), or (low, high) for a sample, a list of values, or a
+            text as after the `=` of `--vary` ("1e-3:10:5@log"); or a finished design.
         kind: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
         points: number of points of a sample.
         many: more than a million points are meant.
@@ -69,15 +73,18 @@ def sweep(
 
     Raises:
         OptionError: an option or range is not allowed.
-        ScenarioError: a key is unknown, or the scenario refuses a value.
+        ScenarioError: a key is unknown, or the scenario refuses some of the points.
         ResultsError: the folder exists, or cannot be written.
+        LimitError: all patients of all points failed.
         RunInterrupted: Ctrl-C, with how far the sweep came.
     """
     started, wall = datetime.now(UTC), time.perf_counter()
     executors.check(executor, workers, scheduler)
-    if isinstance(vary, Mapping):
-        vary = [Range(key, *ends) for key, ends in vary.items()]
-    plan = vary if isinstance(vary, Design) else design(scenario, vary, kind, points, many=many)
+    if isinstance(vary, Design):
+        plan = vary
+        check_points(scenario, plan)
+    else:
+        plan = design(scenario, vary_of(vary), kind, points, many=many)
     base = scenario.replace({"run.record": "summary"})
     text = explicit_toml(base)
     whole_row = Span(0, len(plan.values) * base.run.patients)
@@ -105,15 +112,20 @@ def sweep(
                     report.note,
                 ) as dispatcher,
             ):
+                first_failure = ""
                 todo = Todo(whole_row, parts.finished(), most=MOST_AT_ONCE_ELSE, size=chunk)
                 for finished in dispatcher.complete(todo):
                     packed, failures = finished.result
                     parts.write_chunk(finished.span, packed)
-                    report(finished.worker, finished.span.size, failures, finished.seconds)
+                    report(finished.worker, finished.span.size, len(failures), finished.seconds)
+                    first_failure = first_failure or next(iter(failures), "")
+        if report.failures == whole_row.size:
+            parts.discard()
+            raise LimitError(f"all patients of all points failed, first at {first_failure}")
         about = provenance(base, started, time.perf_counter() - wall)
         about |= {"executor": dispatcher.executor.name, "design": plan.kind}
         with stoppable(report, output is not None, overwrite):
-            out = publish_sweep(parts, text, about, plan.keys, plan.values)
+            out = publish_sweep(parts, text, about, plan)
     if output is None:
         import atexit
 
@@ -128,21 +140,36 @@ class _Chunks:
     base: Scenario
     plan: Design
 
-    def __call__(self, first: int, count: int) -> tuple[dict[str, bytes], int]:
+    def __call__(self, first: int, count: int) -> tuple[dict[str, bytes], list[str]]:
         patients, end, plain = self.base.run.patients, first + count, self.base.model_dump()
         tallies, failures = [TALLIES.empty_table()], [POINT_FAILURES.empty_table()]
         while first < end:
             point, patient = divmod(first, patients)
             here = min(patients - patient, end - first)
-            cohort = _cohort(self, point)
-            tables = cohort.chunk(patient, here)
-            counted = tally(tables["metastases"], tables["patients"], plain)
+            counted, failed = self._point(point, Span(patient, here), plain)
             tallies.append(_at(point, counted))
-            failures.append(_at(point, tables["failures"]))
+            failures.append(_at(point, failed))
             first += here
-        failed = pa.concat_tables(failures)
-        packed = {"tallies": encoded(pa.concat_tables(tallies)), "failures": encoded(failed)}
-        return packed, failed.num_rows
+        all_failed = pa.concat_tables(failures)
+        packed = {"tallies": encoded(pa.concat_tables(tallies)), "failures": encoded(all_failed)}
+        said = [f"{self.plan.spoken(row['point'])}: patient {row['patient']}, {row['error']}"
+                for row in all_failed.slice(0, 1).to_pylist()]  # fmt: skip
+        return packed, said * all_failed.num_rows
+
+    def _point(
+        self, point: int, patients: Span, plain: Mapping[str, Any]
+    ) -> tuple[pa.Table, pa.Table]:
+        """Tally and failures of some patients of a point; one that breaks fails for all of them."""
+        try:
+            tables = _cohort(self, point).chunk(*patients)
+            return tally(tables["metastases"], tables["patients"], plain), tables["failures"]
+        except OptionError:
+            raise
+        except Exception as error:
+            what = error if isinstance(error, MetasimError) else f"{type(error).__name__}: {error}"
+            numbers = range(patients.first, patients.first + patients.size)
+            rows = [{"patient": patient, "error": str(what)} for patient in numbers]
+            return SUMMARY.empty_table(), pa.Table.from_pylist(rows, FAILURES)
 
     def __hash__(self) -> int:
         return id(self)
@@ -154,12 +181,7 @@ class _Chunks:
 @lru_cache(maxsize=2)
 def _cohort(chunks: _Chunks, point: int) -> Cohort:
     """The patients of a point; a large point is cut into several chunks."""
-    changes: dict[str, object] = dict(chunks.plan.changes(point))
-    for key, value in chunks.plan.changes(point).items():
-        found = find(split(key))
-        if found is not None and found.type is int:
-            changes[key] = int(value)
-    return Cohort(chunks.base.replace(changes))
+    return Cohort(chunks.base.replace(chunks.plan.changes(point)))
 
 
 def _at(point: int, table: pa.Table) -> pa.Table:
@@ -170,4 +192,5 @@ def _at(point: int, table: pa.Table) -> pa.Table:
 def _digest(plan: Design) -> str:
     from hashlib import sha256
 
-    return sha256(" ".join(plan.keys).encode() + plan.values.tobytes()).hexdigest()
+    said = " ".join([*plan.keys, *map(repr, sorted(plan.names.items()))])
+    return sha256(said.encode() + plan.values.tobytes()).hexdigest()

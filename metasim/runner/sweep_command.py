@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metasim.runner.design import Range, parse
+from metasim.runner.vary import parse
 from metasim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def run_sensitivity(
     """
     from metasim.runner.sensitivity import sensitivity
 
-    ranges: list[Range] = [parse(one) for one in vary]
-    study = sensitivity(scenario, ranges, output=folder, progress=not quiet, **options)
+    study = sensitivity(
+        scenario, [parse(one) for one in vary], output=folder, progress=not quiet, **options
+    )
     if not quiet:
         print("what drives each organ, the strongest first, with 95 % intervals")
         for organ, rows in study.table.groupby("organ", sort=False):

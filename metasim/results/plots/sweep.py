@@ -83,15 +83,18 @@ def response(
            if rows.loc[rows["organ"] == organ, columns[0]].any()]  # fmt: skip
     alone = len(sweep.keys) == 1
     ends = []
+    places = Places(sweep, key)
     for number, organ in enumerate(hit):
-        part = rows[rows["organ"] == organ].set_index(key)[columns].sort_index()
+        part = rows[rows["organ"] == organ]
+        part = part.set_index(places.of(part[key]))[columns].sort_index()
         table = part if alone else _around_values(part)
         x, ink = table.index.to_numpy(), colour(sweep.base, organ)
         middle, low, high = scale * table.to_numpy().T
-        bars = len(x) <= _POINTS_WITH_BARS
+        bars = places.named or len(x) <= _POINTS_WITH_BARS
         if bars and len(x) > 1:
-            x = x + (number / len(hit) - 0.5) * 0.2 * np.diff(x).min()
-        ax.plot(x, middle, linestyle=dashes(sweep.base, organ), color=ink)
+            x = places.aside(x, (number / len(hit) - 0.5) * 0.2)
+        line = "none" if places.named else dashes(sweep.base, organ)
+        ax.plot(x, middle, linestyle=line, color=ink)
         if bars:
             ax.errorbar(x, middle, [middle - low, high - middle], fmt="o", elinewidth=1,
                         markersize=4, color=ink)  # fmt: skip
@@ -102,10 +105,11 @@ def response(
     if not ends:
         return nothing(ax, title, "no metastasis in any organ at any point")
     ax.set_ylim(bottom=0)
-    base = _base_value(sweep, key)
-    if base is not None and rows[key].min() <= base <= rows[key].max():
+    places.mark(ax.xaxis)
+    base, at = _base_value(sweep, key), places.of(rows[key])
+    if base is not None and not places.named and at.min() <= base <= at.max():
         ax.axvline(base, color="#888888", linestyle=":", linewidth=1.2, zorder=0)
-        left = base > rows[key].mean()
+        left = places.share(base, at) > 0.5
         ax.annotate("as in the scenario", (base, 1), (-4 if left else 4, 0), va="top",
                     ha="right" if left else "left", fontsize=10, color="#666666",
                     xycoords=("data", "axes fraction"),
@@ -149,7 +153,7 @@ def _base_value(sweep: Sweep, key: str) -> float | None:
         value = value[int(part)] if isinstance(value, list) else value.get(part)
         if value is None:
             return None
-    return float(value)
+    return float(value) if isinstance(value, int | float) else None
 
 
 @rc_context(STYLE)
@@ -187,20 +191,24 @@ def heat_map(
     style: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": scale * rows[highest].max()}
     ax = new_axes(ax, 7.5, 5.8)
     shown: Any
+    ends = {key: Places(sweep, key) for key in (across, up)}
+    rows = rows.assign(**{key: place.of(rows[key]) for key, place in ends.items()})
     if _is_grid(sweep):
         table = scale * rows.pivot(index=up, columns=across, values=column)
-        shown = ax.pcolormesh(table.columns, table.index, table.to_numpy(), shading="nearest",
-                              **style)  # fmt: skip
+        edges = (ends[across].edges(table.columns), ends[up].edges(table.index))
+        shown = ax.pcolormesh(*edges, table.to_numpy(), shading="flat", **style)
         if table.size <= 150:
             _write_numbers(ax, list(table.columns), list(table.index), table.to_numpy(),
                            "{:.1f}" if quantity == "share" else "{:.2g}", dark_below=0.6 *
                            style["vmax"])  # fmt: skip
-        if max(table.shape) <= 12:
-            ax.set_xticks(table.columns)
-            ax.set_yticks(table.index)
+        few = max(table.shape) <= 12
+        ends[across].mark(ax.xaxis, table.columns if few else None)
+        ends[up].mark(ax.yaxis, table.index if few else None)
     else:
         shown = ax.scatter(rows[across], rows[up], c=scale * rows[column], s=70, edgecolors=INK,
                            linewidths=0.5, **style)  # fmt: skip
+        ends[across].mark(ax.xaxis)
+        ends[up].mark(ax.yaxis)
     bar = ax.figure.colorbar(shown, ax=ax)
     bar.set_label(_LABELS[quantity])
     bar.outline.set_visible(False)  # type: ignore[operator]
@@ -284,6 +292,64 @@ def save_sweep_figures(done: Sweep | Sensitivity, folder: Path) -> list[Path]:
                 figure.savefig(path, dpi=200)
                 written.append(path)
     return written
+
+
+class Places:
+    """Where the values of a key lie on an axis: numbers where they are, names side by side.
+
+    Args:
+        sweep: a finished sweep.
+        key: one of its keys.
+    """
+
+    def __init__(self, sweep: Sweep, key: str) -> None:
+        scale = sweep.scale(key)
+        self.named = scale == "names"
+        self._log = scale == "log"
+        self._names = list(dict.fromkeys(sweep.table[key].astype(str))) if self.named else []
+
+    def of(self, values: "pd.Series[Any]") -> np.ndarray:
+        """Places of values."""
+        if not self.named:
+            return values.to_numpy(dtype=float)
+        return np.array([self._names.index(str(value)) for value in values], dtype=float)
+
+    def aside(self, x: np.ndarray, part: float) -> np.ndarray:
+        """Places moved by a part of the smallest distance between them."""
+        if self._log:
+            return np.asarray(x * np.exp(part * np.diff(np.log(x)).min()))
+        return np.asarray(x + part * np.diff(x).min())
+
+    def edges(self, places: Any) -> np.ndarray:
+        """Ends of the cells around places in order: half-way between them."""
+        x = np.asarray(places, dtype=float)
+        x = np.log(x) if self._log else x
+        if len(x) == 1:
+            between = np.array([x[0] - 0.5, x[0] + 0.5])
+        else:
+            middle = (x[1:] + x[:-1]) / 2
+            between = np.array([2 * x[0] - middle[0], *middle, 2 * x[-1] - middle[-1]])
+        return np.exp(between) if self._log else between
+
+    def share(self, value: float, of: np.ndarray) -> float:
+        """How far along the axis a value lies, from 0 to 1."""
+        ends = np.array([of.min(), value, of.max()])
+        low, here, high = np.log(ends) if self._log else ends
+        return float((here - low) / (high - low)) if high > low else 0.5
+
+    def mark(self, axis: Any, values: Any = None) -> None:
+        """Give an axis its scale and ticks; those of some values, if given."""
+        if self.named:
+            axis.set_ticks(
+                range(len(self._names)), [name.replace("_", " ") for name in self._names]
+            )
+            return
+        if self._log:
+            (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
+        if values is not None:
+            axis.set_ticks(values, [f"{value:.3g}" for value in values], minor=False)
+            if self._log:
+                axis.minorticks_off()
 
 
 def _spoken(sweep: Sweep, key: str) -> str:
