@@ -64,8 +64,8 @@ def test_help_fits_and_names_every_command():
     assert "..." not in result.stdout.partition("Commands:")[2], "a description is cut off"
     listed = result.stdout.partition("Commands:\n")[2].splitlines()
     commands = [line.split()[0] for line in listed]
-    assert commands == ["run", "sweep", "sensitivity", "compare", "plot", "watch", "show", "check",
-                        "list", "schema"]  # fmt: skip
+    assert commands == ["run", "sweep", "sensitivity", "compare", "validate", "fit",
+                        "plot", "watch", "show", "check", "list", "schema"]  # fmt: skip
     for command in commands:
         helped = metasim(command, "--help")
         assert helped.exit_code == 0

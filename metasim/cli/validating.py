@@ -53,10 +53,10 @@ def validate(
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
-    """Hold scenarios against published figures: z-score and verdict of each.
+    """Hold scenarios against published figures.
 
-    Runs each cohort once, with as many patients as make the error of the simulation small beside
-    the published one. Exit code 1: --require is not met.
+    Each target gets a z-score and a verdict. Every cohort runs once, with as many patients as make
+    the error of the simulation small beside the published one. Exit code 1: --require is not met.
     """
     from metasim.results.store import open_results
     from metasim.targets.load import read_targets

@@ -107,7 +107,7 @@ class Fit(Part):
     """What may be fitted."""
 
     free: dict[str, Free] = Field(default_factory=dict)
-    """Key path -> prior. "SCENARIO:KEY" frees a key of one scenario only."""
+    """Key path -> prior. "COHORT:KEY" frees a key in the scenarios of one cohort only."""
 
 
 class TargetsFile(Part):

@@ -1,0 +1,1 @@
+"""Fit: let published figures decide free keys of scenarios."""

@@ -1,0 +1,131 @@
+"""Free keys: their priors, and what values of them make of a scenario."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from metasim.errors import Mistake, OptionError, ScenarioError
+from metasim.scenario.schema import Scenario
+from metasim.targets.load import TargetsError, prior_mistakes
+from metasim.targets.schema import Free
+
+_KINDS: Final = ("lognormal", "normal", "uniform")
+
+
+@dataclass(frozen=True)
+class FreeKey:
+    """A key that the targets are to decide.
+
+    Attributes:
+        name: as it was given: KEY, or COHORT:KEY for the scenarios of one cohort.
+        prior: what is known of it before.
+    """
+
+    name: str
+    prior: Free
+
+    @property
+    def cohort(self) -> str:
+        """The only cohort that it is free in; empty: all."""
+        return self.name.rpartition(":")[0]
+
+    @property
+    def key(self) -> str:
+        """Its key path."""
+        return self.name.rpartition(":")[2]
+
+    def value(self, u: float | NDArray[np.float64]) -> Any:
+        """The prior's quantile at probabilities u in [0, 1]."""
+        prior, log = self.prior, self.prior.scale == "log"
+        low, high = (np.log(x) if log else x for x in (prior.low, prior.high))
+        if prior.centre is None or prior.sd is None:
+            at = low + (high - low) * np.asarray(u, float)
+        else:
+            centre = np.log(prior.centre) if log else prior.centre
+            a, b = (ndtr((end - centre) / prior.sd) for end in (low, high))
+            at = centre + prior.sd * ndtri(a + np.asarray(u, float) * (b - a))
+        out = np.clip(np.exp(at) if log else at, prior.low, prior.high)
+        return out if np.ndim(u) else float(out)
+
+
+def parse_free(text: str) -> FreeKey:
+    """A free key of the command line: KEY=LOW:HIGH or KEY=LOW:HIGH:log.
+
+    Raises:
+        OptionError: it is none.
+    """
+    key, _, ends = text.partition("=")
+    parts = ends.split(":")
+    try:
+        low, high = float(parts[0]), float(parts[1])
+        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log") or not key:
+            raise ValueError
+    except (ValueError, IndexError):
+        raise OptionError(
+            f"--free {text}: expected KEY=LOW:HIGH or KEY=LOW:HIGH:log, such as "
+            '"soil.bone.niche=0.1:0.9"'
+        ) from None
+    free = Free(low=low, high=high, scale="log" if len(parts) == 3 else "linear")
+    for mistake in prior_mistakes(free, f"--free {key}"):
+        raise OptionError(str(mistake))
+    return FreeKey(key, free)
+
+
+def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, object]:
+    """Key paths and values of free keys as `Scenario.replace` takes them.
+
+    A key `patients.KEY.lognormal.median` moves a parameter of a patients' distribution.
+
+    Args:
+        scenario: whose distributions these are.
+        values: key -> value.
+
+    Raises:
+        OptionError: a patients' distribution lacks the parameter, or a plain key is drawn.
+    """
+    out: dict[str, object] = {}
+    for key, value in values.items():
+        if key in scenario.patients:
+            kind = next((k for k in _KINDS if getattr(scenario.patients[key], k)), "lognormal")
+            middle = "mean" if kind == "normal" else "low" if kind == "uniform" else "median"
+            raise OptionError(
+                f"--free {key}: it is drawn for each patient; free its distribution instead, "
+                f"such as patients.{key}.{kind}.{middle}"
+            )
+        path, _, parameter = key.removeprefix("patients.").rpartition(".")
+        path, _, kind = path.rpartition(".")
+        if not key.startswith("patients.") or kind not in _KINDS:
+            out[key] = value
+            continue
+        shape = getattr(scenario.patients.get(path), kind, None)
+        if shape is None or parameter not in type(shape).model_fields:
+            raise OptionError(f"--free {key}: {path or key} is not drawn from a {kind} with that")
+        before = out.get(f"patients.{path}", {kind: shape.model_dump(exclude_none=True)})
+        assert isinstance(before, dict)
+        out[f"patients.{path}"] = {kind: {**before[kind], parameter: value}}
+    return out
+
+
+def check_priors(scenario: Scenario, keys: list[FreeKey], source: str) -> None:
+    """Refuse free keys that do not exist, and priors outside what a key may hold.
+
+    Raises:
+        TargetsError: all mistakes at once.
+    """
+    mistakes = []
+    for free in keys:
+        for end in ("low", "high"):
+            value = getattr(free.prior, end)
+            try:
+                scenario.replace(changes_of(scenario, {free.key: value}))
+            except ScenarioError as error:
+                first = error.mistakes[0]
+                said = f"its prior's {end} end is refused: {first.message}"
+                mistakes.append(Mistake(f"free {free.name}", said, first.hint))
+                break
+    if mistakes:
+        raise TargetsError(source, mistakes)

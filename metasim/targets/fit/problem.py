@@ -1,0 +1,109 @@
+"""What is fitted: free keys, cohorts, targets; and a target's values at a point of the priors."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasim.results.store import Results
+from metasim.scenario.explicit import explicit_toml
+from metasim.scenario.schema import Scenario
+from metasim.targets.fit.free import FreeKey, changes_of
+from metasim.targets.published import standard_error
+from metasim.targets.sample import Nobody, NotSimulated
+from metasim.targets.schema import Target
+from metasim.targets.score import BETWEEN_COHORTS
+from metasim.targets.simulate import Plan, estimate, samples_of, simulate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Targets, the scenarios of their cohorts, and the keys that are free.
+
+    All points share the random numbers of the patients (common random numbers).
+
+    Attributes:
+        plan: targets and scenarios; without targets that nothing simulates.
+        keys: the free keys.
+        patients: virtual patients of each scenario.
+    """
+
+    plan: Plan
+    keys: tuple[FreeKey, ...]
+    patients: int
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that are simulated."""
+        return tuple(t for t in self.plan.targets.targets if t.cohort not in self.plan.missing)
+
+    @cached_property
+    def published(self) -> Floats:
+        """Published values, shape (T,)."""
+        return np.array([t.value for t in self.targets])
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Standard error of the published values and between cohorts, shape (T,)."""
+        own = [standard_error(t, self.plan.targets.unit(t)) for t in self.targets]
+        return np.asarray(np.hypot(own, BETWEEN_COHORTS * self.published), dtype=np.float64)
+
+    @cached_property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Which targets the fit may see, shape (T,)."""
+        return np.array([t.use == "fit" for t in self.targets])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells fits apart: a resumed fit must have the same."""
+        texts = [explicit_toml(s) for several in self.plan.scenarios.values() for s in several]
+        about = [repr(self.keys), repr(self.targets), str(self.patients), *texts]
+        return sha256("\n".join(about).encode()).hexdigest()
+
+    def values(self, u: Floats) -> dict[str, float]:
+        """Values of the free keys at a point u of the unit cube, shape (d,)."""
+        return {free.name: free.value(float(at)) for free, at in zip(self.keys, u, strict=True)}
+
+    def scenario_at(self, cohort: str, scenario: Scenario, u: Floats) -> Scenario:
+        """A cohort's scenario at a point."""
+        values = self.values(u)
+        mine = {f.key: values[f.name] for f in self.keys if f.cohort in ("", cohort)}
+        return scenario.replace(changes_of(scenario, mine))
+
+    def simulated(self, u: Floats) -> tuple[Floats, Floats]:
+        """Simulated values of the targets at a point, and their standard errors.
+
+        Args:
+            u: in the unit cube, shape (d,).
+
+        Returns:
+            Two arrays of shape (T,); nan where a value cannot be told at this point.
+        """
+        found: dict[str, Results] = {}
+        runs: dict[str, list[Results]] = {}
+        for cohort, several in self.plan.scenarios.items():
+            runs[cohort] = []
+            for one in several:
+                scenario = self.scenario_at(cohort, one, u)
+                text = explicit_toml(scenario)
+                if text not in found:
+                    found[text] = simulate(scenario, self.patients)
+                runs[cohort].append(found[text])
+        samples = samples_of(self.plan.targets, runs)
+        values, errors = np.full((2, len(self.targets)), np.nan)
+        for place, target in enumerate(self.targets):
+            try:
+                one_value = estimate(target, samples)
+            except (Nobody, NotSimulated):
+                continue
+            if np.isfinite(one_value.standard_error):
+                values[place], errors[place] = one_value.value, one_value.standard_error
+        return values, errors
+
+    def z(self, values: Floats, errors: Floats) -> Floats:
+        """The z-scores of simulated values, shape (..., T)."""
+        return np.asarray((values - self.published) / np.hypot(self.spread, errors))

@@ -1,0 +1,184 @@
+"""What a fit leaves: posterior.parquet, best.toml, report.md."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import tomlkit
+from numpy.typing import NDArray
+
+from metasim.targets.fit.free import changes_of
+from metasim.targets.fit.run import Fit
+from metasim.targets.scorecard import number
+
+if TYPE_CHECKING:
+    from metasim.scenario.schema import Scenario
+
+Floats = NDArray[np.float64]
+_UNDECIDED: Final = 0.8  # of the prior's spread that is left
+_TRADED: Final = 0.6  # correlation
+
+
+def save_fit(fit: Fit, source: str, scenario: "Scenario | None", folder: Path) -> list[Path]:
+    """Write what a fit leaves; each file appears whole.
+
+    Args:
+        fit: from `run_fit`.
+        source: the scenario that was fitted, which best.toml extends.
+        scenario: the same, loaded; None: cohorts had their own, so that there is no best.toml.
+        folder: where to.
+    """
+    out = [_written(folder / "report.md", report(fit, source))]
+    if scenario is not None:
+        out.append(_written(folder / "best.toml", best_toml(fit, source, scenario, folder)))
+    if len(fit.draws):
+        path = folder / "posterior.parquet"
+        fit.posterior().to_parquet(path.with_suffix(".tmp"), index=False)
+        os.replace(path.with_suffix(".tmp"), path)
+        out.append(path)
+    return out
+
+
+def centre(fit: Fit) -> Floats:
+    """The point that best.toml gives: the quick layer's."""
+    return fit.best
+
+
+def best_toml(fit: Fit, source: str, scenario: "Scenario", folder: Path) -> str:
+    """A scenario file that extends the fitted one, its values marked as calibrated."""
+    values = fit.problem.values(centre(fit))
+    mine = {f.key: values[f.name] for f in fit.problem.keys if not f.cohort}
+    document = tomlkit.document()
+    targets = fit.problem.plan.targets
+    cited = targets.title or targets.source
+    document.add(tomlkit.comment(f"Fitted by metasim to: {cited}"))
+    path = Path(source)
+    document["extends"] = os.path.relpath(path, folder) if path.is_file() else source
+    for key, value in changes_of(scenario, mine).items():
+        annotated = tomlkit.inline_table()
+        annotated.update({"value": value, "status": "calibrated", "note": f"fitted to: {cited}"})
+        if key.startswith("patients."):
+            document.setdefault("patients", tomlkit.table())[key.removeprefix("patients.")] = (
+                annotated
+            )
+            continue
+        table: Any = document
+        *above, name = key.split(".")
+        for part in above:
+            table = table.setdefault(part, tomlkit.table())
+        table[name] = annotated
+    return tomlkit.dumps(document)
+
+
+def report(fit: Fit, source: str) -> str:
+    """The report as Markdown."""
+    lines = [f"# Fit of {source} to {fit.problem.plan.targets.title or 'targets'}", ""]
+    lines += [*_parameters(fit), *_undecided(fit), *_traded(fit), *_targets(fit), *_effort(fit)]
+    return "\n".join(lines) + "\n"
+
+
+def interval(fit: Fit, name: str) -> tuple[float, float, float]:
+    """Posterior median of a free key with its central 90 % interval."""
+    low, middle, high = quantiles(fit.parameters(fit.draws)[name], fit.weights, (0.05, 0.5, 0.95))
+    return middle, low, high
+
+
+def quantiles(values: Floats, weights: Floats, shares: tuple[float, ...]) -> tuple[float, ...]:
+    """Quantiles of weighted values."""
+    order = np.argsort(values, kind="stable")
+    places = np.cumsum(weights[order]) - weights[order] / 2
+    return tuple(float(x) for x in np.interp(shares, places, values[order]))
+
+
+def narrowed(fit: Fit) -> Floats:
+    """Spread of each key's posterior beside its prior's, in the prior's own probabilities, (d,)."""
+    if not len(fit.draws):
+        return np.sqrt(12 * np.diag(fit.covariance))
+    mean = fit.weights @ fit.draws
+    return np.asarray(np.sqrt(12 * (fit.weights @ (fit.draws - mean) ** 2)))
+
+
+def _parameters(fit: Fit) -> list[str]:
+    out = ["## Priors and posteriors", ""]
+    out += ["| key | prior | best | posterior median (90 % interval) | spread left |"]
+    out += ["|---|---|---|---|---|"]
+    values, left = fit.problem.values(fit.best), narrowed(fit)
+    for place, free in enumerate(fit.problem.keys):
+        prior = f"{free.prior.low:g} to {free.prior.high:g}, {free.prior.scale}"
+        said = "-"
+        if len(fit.draws):
+            middle, low, high = interval(fit, free.name)
+            said = f"{middle:.4g} ({low:.4g} to {high:.4g})"
+        best = f"{values[free.name]:.4g}"
+        out.append(f"| `{free.name}` | {prior} | {best} | {said} | {left[place]:.0%} |")
+    return [*out, "", "Spread left: of the posterior, beside the prior's.", ""]
+
+
+def _undecided(fit: Fit) -> list[str]:
+    wide = [f.name for f, x in zip(fit.problem.keys, narrowed(fit), strict=True) if x > _UNDECIDED]
+    out = ["## What the targets do not decide", ""]
+    if not wide:
+        return [*out, "Every free key is narrower than its prior.", ""]
+    return [*out, *(
+        f"- `{name}`: what was known before is about all that is known now." for name in wide
+    ), ""]  # fmt: skip
+
+
+def _traded(fit: Fit) -> list[str]:
+    if len(fit.draws):
+        spread = np.atleast_2d(np.cov(fit.draws.T, aweights=fit.weights))
+    else:
+        spread = fit.covariance
+    scale = np.sqrt(np.diag(spread))
+    correlation = spread / np.outer(scale, scale)
+    names = [free.name for free in fit.problem.keys]
+    pairs = [
+        f"- `{names[i]}` and `{names[j]}`: correlation {correlation[i, j]:+.2f}"
+        for i in range(len(names))
+        for j in range(i)
+        if abs(correlation[i, j]) > _TRADED
+    ]
+    nothing = f"No two keys have a correlation beyond {_TRADED:g}."
+    return ["## Pairs that trade off", "", *(pairs or [nothing]), ""]
+
+
+def _targets(fit: Fit) -> list[str]:
+    z = fit.problem.z(fit.best_values, fit.best_errors)
+    out = ["## Targets", "", "| target | use | published | best | z | predicted (95 %) |"]
+    out += ["|---|---|---|---|---|---|"]
+    for place, target in enumerate(fit.problem.targets):
+        unit = fit.problem.plan.targets.unit(target)
+        said = "-"
+        if len(fit.draws):
+            column = fit.values[:, place]
+            good = np.isfinite(column)
+            if good.any():
+                low, high = quantiles(
+                    column[good], fit.weights[good] / fit.weights[good].sum(), (0.025, 0.975)
+                )
+                said = f"{number(low, unit)} to {number(high, unit)}"
+        label = target.label or target.id
+        out.append(
+            f"| {label}, {unit} | {target.use} | {number(target.value, unit)} | "
+            f"{number(fit.best_values[place], unit)} | {z[place]:+.1f} | {said} |"
+        )
+    check = "Targets of use `check` were held back from the fit: they test it."
+    return [*out, "", check, "The predicted interval holds the chance of the simulation too.", ""]
+
+
+def _effort(fit: Fit) -> list[str]:
+    size = fit.problem.patients * sum(map(len, fit.problem.plan.scenarios.values()))
+    out = ["## Effort", "", f"- Simulations: {fit.known:,}, {fit.simulated:,} of them now"]
+    out += [f"- Patients of each: at most {size:,}", f"- Time: {fit.seconds:.0f} s"]
+    if len(fit.draws):
+        out += [f"- Draws: {len(fit.draws):,}, effective {fit.effective:.0f}"]
+        out += [f"- Log evidence: {fit.log_evidence:.2f}"]
+    return out
+
+
+def _written(path: Path, text: str) -> Path:
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
