@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from metasim.results.plots.body import flows
 from metasim.results.plots.outline import body_outline
 from metasim.results.plots.style import FAINT, INK, spread
+from metasim.results.plots.text import plain
 from metasim.scenario.schema import Scenario
 from metasim.terms import Stage
 from metasim.watch.colours import STAGE_COLOURS
@@ -55,7 +56,7 @@ def scene(scenario: Scenario, places: NDArray[np.float64]) -> Scene:
         for stage in Stage
     ]  # fmt: skip
     ax.legend(handles=dots, loc="lower left", title="stage of the cell", alignment="left")
-    drawn.text(0.03, 0.955, scenario.title or "metasim", weight="bold", size=14, color=INK)
+    drawn.text(0.03, 0.955, plain(scenario.title or "metasim"), weight="bold", size=14, color=INK)
     canvas.draw()  # type: ignore[no-untyped-call]
 
     figure = Figure(figsize=_SIZE, dpi=DPI)

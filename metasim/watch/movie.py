@@ -5,12 +5,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import animation, rc_context
+from matplotlib import animation
 from numpy.typing import NDArray
 from PIL import Image
 
 from metasim.errors import OptionError
-from metasim.results.plots.style import INK, MUTED, STYLE
+from metasim.results.plots.style import INK, MUTED, styled
+from metasim.results.plots.text import plain
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR, Stage
 from metasim.watch.backdrop import DPI, HEART, scene
@@ -51,7 +52,7 @@ class Movie:
         self.every = max(1, -(-model.last_step // MOST_SHOTS))
         self.places = np.array([scenario.soil[name].position for name in model.organs])
         self.rows_seen = 0
-        with rc_context(STYLE):
+        with styled():
             self.scene = scene(scenario, self.places)
             flow = STAGE_COLOURS[Stage.CIRCULATION]
             ax = self.scene.axes
@@ -99,7 +100,7 @@ class Movie:
         for label, name, n in zip(
             self.scene.labels, model.organs, model.census().sum(axis=0), strict=True
         ):
-            label.set_text(f"{self.scenario.soil[name].label or name}  {n:,}")
+            label.set_text(plain(f"{self.scenario.soil[name].label or name}  {n:,}"))
             label.set_color(INK if n else MUTED)
 
     # where the dots are

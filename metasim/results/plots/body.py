@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
@@ -16,14 +15,15 @@ from metasim.results.plots.style import (
     FAINT,
     INK,
     MUTED,
-    STYLE,
     cohort,
     colour,
     head,
+    in_style,
     name,
     new_axes,
     spread,
 )
+from metasim.results.plots.text import plain
 from metasim.results.store import Results
 from metasim.results.summary import PLURALS, Counted, short, summarise
 from metasim.results.tally import ANY_DISTANT
@@ -38,7 +38,7 @@ _BEND = 0.22
 Place = tuple[float, float]
 
 
-@rc_context(STYLE)
+@in_style
 def body(results: Results, ax: Axes | None = None, *, counted: Counted = "auto") -> Axes:
     """Organs at their places: vessels as wide as the flow they carry, area by metastases.
 
@@ -150,7 +150,7 @@ def _label(
             members, spread(wanted, 0.023 * lines + 0.012, 0.02, 0.98), strict=True
         ):
             ax.annotate(
-                f"{name(results, organ)}  {short(means[organ]) if means[organ] else 0}",
+                plain(f"{name(results, organ)}  {short(means[organ]) if means[organ] else 0}"),
                 places[organ],
                 (side * _LABELS_X, y),
                 ha="right" if side < 0 else "left",

@@ -6,7 +6,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation, Transform
@@ -19,17 +18,18 @@ from metasim.results.plots.style import (
     FAINT,
     INK,
     MUTED,
-    STYLE,
     colour,
     count,
     dashes,
     head,
+    in_style,
     lay_out,
     name,
     new_axes,
     nothing,
     run_title,
 )
+from metasim.results.plots.text import plain
 from metasim.results.plots.treatments import (
     MARKS,
     TICK_POINTS,
@@ -51,7 +51,7 @@ MARKS_POINTS: Final = 21
 """Room in points that `mark_course` takes above the axes."""
 
 
-@rc_context(STYLE)
+@in_style
 def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = None) -> Axes:
     """Cells of one patient's tumours over time, on a log scale.
 
@@ -85,7 +85,7 @@ def colonies(results: Results, ax: Axes | None = None, *, patient: int | None = 
         burden = counts[counts["organ"] == organ]
         if here.empty and not burden["cells"].any():
             continue
-        drawn[organ] = Line2D([], [], linewidth=2.4, label=name(results, organ), **kind)
+        drawn[organ] = Line2D([], [], linewidth=2.4, label=plain(name(results, organ)), **kind)
         cells = burden["cells"].where(burden["cells"] > 0)  # a gap where there are none
         ax.plot(years(burden["day"], course), cells, linewidth=2.4, zorder=3, **kind)
         detection = results.description.by_key[organ].detection_cells or np.inf

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.compare import DEATH, Comparison
@@ -16,17 +15,20 @@ from metasim.results.plots.style import (
     STYLE,
     beside,
     head,
+    in_style,
+    name_rows,
     new_axes,
     nothing,
     two_rows,
 )
+from metasim.results.plots.text import plain
 from metasim.results.summary import PLURALS
 
 _GROUP: Final = 0.76  # of a row's height that its bars take
 _ROW_INCHES: Final = 0.24
 
 
-@rc_context(STYLE)
+@in_style
 def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
     """Patients with metastases and deaths in each run, at the right the difference.
 
@@ -60,7 +62,7 @@ def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
         share, low, high = (100 * mine[f"{which}{end}"].to_numpy() for end in ("", "_low", "_high"))
         place = row + thick * (k - (len(runs) - 1) / 2)
         shade = GROUP_COLOURS[k % len(GROUP_COLOURS)]
-        label = f"{letter(compared, run)}  {run}"
+        label = plain(f"{letter(compared, run)}  {run}")
         ax.barh(place, share, height=0.92 * thick, color=shade, alpha=0.8, label=label)
         ax.errorbar(share, place, xerr=np.maximum([share - low, high - share], 0), fmt="none",
                     ecolor="#222222", elinewidth=1.2, capsize=2)  # fmt: skip
@@ -72,7 +74,7 @@ def comparison(compared: Comparison, ax: Axes | None = None) -> Axes:
                            np.maximum(high - middle, 0)], fmt="o", color=shade, markersize=5,
                            elinewidth=1.6, capsize=3)  # fmt: skip
     labels = table.drop_duplicates("organ").set_index("organ")["label"].loc[organs]
-    ax.set_yticks(row, [label[0].upper() + label[1:] for label in labels])
+    name_rows(ax, row, [label[0].upper() + label[1:] for label in labels])
     for axes in (ax, right):
         axes.axhline(organs.index(DEATH) - 0.5, color=FAINT, linewidth=0.8)
     ax.set_ylim(len(organs) - 0.5, -0.5)

@@ -1,15 +1,23 @@
 """Metastases per organ."""
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from metasim.results.plots.style import STYLE, cohort, colour, head, name, new_axes, nothing
+from metasim.results.plots.style import (
+    cohort,
+    colour,
+    head,
+    in_style,
+    name,
+    name_rows,
+    new_axes,
+    nothing,
+)
 from metasim.results.store import Results
 from metasim.results.summary import PLURALS, Counted, short, summarise
 from metasim.results.tally import ANY_DISTANT
 
 
-@rc_context(STYLE)
+@in_style
 def organ_counts(results: Results, ax: Axes | None = None, *, counted: Counted = "auto") -> Axes:
     """Mean number of metastases per patient, organ by organ, with 95 % intervals.
 
@@ -51,7 +59,7 @@ def organ_counts(results: Results, ax: Axes | None = None, *, counted: Counted =
             f"{number}   in {share:.1f} % of patients" if share else "none",
             (right, y), (6, 0), textcoords="offset points", va="center",
         )  # fmt: skip
-    ax.set_yticks(place, [name(results, organ) for organ in rows["organ"]])
+    name_rows(ax, place, [name(results, organ) for organ in rows["organ"]])
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.5 * high.max())

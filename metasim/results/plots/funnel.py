@@ -2,14 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.plots.style import (
     MUTED,
-    STYLE,
     cohort,
     head,
+    in_style,
     new_axes,
     nothing,
     power_of_ten,
@@ -20,7 +19,7 @@ from metasim.terms import Stage
 _BAR = "#0072B2"
 
 
-@rc_context(STYLE)
+@in_style
 def funnel(results: Results, ax: Axes | None = None) -> Axes:
     """Cells per patient that entered each of the seven stages, on a log scale.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from metasim.errors import OptionError
 from metasim.results.pairing import are_paired
 from metasim.results.plots.style import FAINT, MUTED, cohort, count, spread, unbroken
+from metasim.results.plots.text import plain
 from metasim.results.store import Results
 
 Floats = NDArray[np.float64]
@@ -93,7 +94,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
     places = spread(wanted, _LINE_INCHES * lines / height, 0, 1)
     for text, (_, colour, _), end, place in zip(texts, ends, wanted, places, strict=True):
         ax.annotate(
-            text,
+            plain(text),
             (1, end),
             (1.05, place),
             xycoords="axes fraction",
@@ -122,7 +123,7 @@ def numbers_at_risk(
         low = -66 - 15 * line
         if name:
             short = textwrap.shorten(name, _NAME_LETTERS, placeholder="…")
-            ax.annotate(short, (1.05, 0), (0, low), xycoords="axes fraction",
+            ax.annotate(plain(short), (1.05, 0), (0, low), xycoords="axes fraction",
                         textcoords="offset points", color=colour)  # fmt: skip
         for tick in ticks:
             ax.annotate(f"{number(tick):,}", (tick, 0), (0, low), ha="center",

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.outcomes import OUTCOMES, Outcome, time_to
 from metasim.results.plots.groups import groups, shown, since
-from metasim.results.plots.style import STYLE, head, new_axes, nothing
+from metasim.results.plots.style import head, in_style, new_axes, nothing
+from metasim.results.plots.text import plain
 from metasim.results.store import Results
 from metasim.results.survival import piecewise_hazard
 
@@ -17,7 +17,7 @@ _EVENTS_PER_INTERVAL = 8
 _TALLEST = 2.0  # times the highest rate
 
 
-@rc_context(STYLE)
+@in_style
 def hazard(
     results: Results | Sequence[Results],
     ax: Axes | None = None,
@@ -57,7 +57,9 @@ def hazard(
     top = 0.0  # of the axis: rare events late on have long intervals, which may leave it
     for k, (group, time, event) in enumerate(zip(several, times, happened, strict=True)):
         rate, low, high = (100 * x for x in piecewise_hazard(time["years"], event, edges))
-        ax.stairs(rate, edges, baseline=None, color=group.colour, linewidth=2, label=group.label)
+        ax.stairs(
+            rate, edges, baseline=None, color=group.colour, linewidth=2, label=plain(group.label)
+        )
         shift = 0.08 * width * (k - (len(several) - 1) / 2)
         ax.errorbar(middle + shift, rate, yerr=[rate - low, high - rate], fmt="o", markersize=4.5,
                     color=group.colour, elinewidth=1.3, capsize=2.5)  # fmt: skip

@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.outcomes import incidence_by_organ
 from metasim.results.plots.groups import label_ends, numbers_at_risk
 from metasim.results.plots.style import (
     MUTED,
-    STYLE,
     cohort,
     colour,
     dashes,
     head,
+    in_style,
     name,
     new_axes,
     nothing,
@@ -26,7 +25,7 @@ from metasim.results.summary import PLURALS, Counted
 _BARS_UP_TO = 8
 
 
-@rc_context(STYLE)
+@in_style
 def incidence(
     results: Results,
     ax: Axes | None = None,

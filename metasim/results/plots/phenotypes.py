@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.phenotypes import (
@@ -16,15 +15,17 @@ from metasim.results.plots.groups import groups, numbers_at_risk, since
 from metasim.results.plots.style import (
     INK,
     MUTED,
-    STYLE,
     cohort,
     count,
     head,
+    in_style,
     name,
+    name_rows,
     new_axes,
     nothing,
     run_title,
 )
+from metasim.results.plots.text import plain
 from metasim.results.statistics import wilson_interval
 from metasim.results.store import Results
 from metasim.results.tables import TABLES_AT
@@ -34,7 +35,7 @@ _INTERVALS: Final = 20
 _WIDTHS_YEARS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
-@rc_context(STYLE)
+@in_style
 def phenotypes(results: Results, ax: Axes | None = None) -> Axes:
     """Shares of the phenotypes in the metastases: over time, or by organ at the end.
 
@@ -72,7 +73,7 @@ def _over_time(results: Results, ax: Axes) -> Axes:
     below = np.zeros(len(means))
     for k, (phenotype, label) in enumerate(zip(names, _labels(results, names), strict=True)):
         share = means[phenotype].to_numpy()
-        ax.bar(left, 100 * share, width, 100 * below, align="edge", label=label,
+        ax.bar(left, 100 * share, width, 100 * below, align="edge", label=plain(label),
                color=_COLOURS[k % len(_COLOURS)], edgecolor="white", linewidth=0.6)  # fmt: skip
         below = np.minimum(below + share, 1)
         if phenotype != names[-1]:  # shares vary less than yes and no do: Wilson's is no shorter
@@ -115,11 +116,11 @@ def _by_organ(results: Results, ax: Axes) -> Axes:
     for k, phenotype in enumerate(names):
         share = 100 * means[phenotype].to_numpy()
         shade = _COLOURS[k % len(_COLOURS)]
-        ax.barh(rows, share, left=left, height=0.62, color=shade, label=labels[k])
+        ax.barh(rows, share, left=left, height=0.62, color=shade, label=plain(labels[k]))
         left += share
     for row, number in zip(rows, numbers, strict=True):
         ax.annotate(f"{number:,}", (101, row), va="center", annotation_clip=False)
-    ax.set_yticks(rows, [name(results, organ) for organ in means.index])
+    name_rows(ax, rows, [name(results, organ) for organ in means.index])
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 100)

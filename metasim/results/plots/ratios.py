@@ -3,21 +3,30 @@
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from metasim.results.compare import Comparison
 from metasim.results.compare_report import letter, ratio_text
 from metasim.results.plots.groups import GROUP_COLOURS
-from metasim.results.plots.style import FAINT, INK, MUTED, STYLE, beside, head, new_axes, nothing
+from metasim.results.plots.style import (
+    FAINT,
+    INK,
+    MUTED,
+    beside,
+    head,
+    in_style,
+    name_rows,
+    new_axes,
+    nothing,
+)
 
 _GROUP: Final = 0.76  # of a row's height that its runs take
 _ROW_INCHES: Final = 0.24
 _WIDEST: Final = 20.0  # ratio at which the axis ends at the latest
 
 
-@rc_context(STYLE)
+@in_style
 def hazard_ratios(compared: Comparison, ax: Axes | None = None) -> Axes:
     """Hazard ratio of each run to the first, with 95 % intervals: recurrence, organs, death.
 
@@ -48,7 +57,7 @@ def hazard_ratios(compared: Comparison, ax: Axes | None = None) -> Axes:
             events = f"{row['events_first']:,} / {row['events_other']:,}"
             _write(numbers, place, events, ratio_text(row))
             _draw(ax, row, place, shade)
-    ax.set_yticks(range(len(outcomes)), [outcome.capitalize() for outcome in outcomes])
+    name_rows(ax, range(len(outcomes)), [one[:1].upper() + one[1:] for one in outcomes])
     ax.set_ylim(len(outcomes) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

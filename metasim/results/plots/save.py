@@ -18,6 +18,7 @@ from metasim.results.plots.funnel import funnel
 from metasim.results.plots.hazard import hazard
 from metasim.results.plots.incidence import incidence
 from metasim.results.plots.phenotypes import phenotypes
+from metasim.results.plots.style import styled
 from metasim.results.plots.survival import survival
 from metasim.results.plots.swimmer import swimmer
 from metasim.results.plots.tree import seeding_tree
@@ -99,7 +100,8 @@ def save_figure(ax: Axes, path: Path) -> list[Path]:
     with plain_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         png, pdf = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.pdf")
-        figure.savefig(png, dpi=200, metadata={"Software": None})
-        figure.set_layout_engine("none")  # it stands; laying out again takes time
-        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        with styled():
+            figure.savefig(png, dpi=200, metadata={"Software": None})
+            figure.set_layout_engine("none")  # it stands; laying out again takes time
+            figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return [png, pdf]

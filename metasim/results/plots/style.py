@@ -1,14 +1,25 @@
 """What all figures share: type, colours, axes, labels that do not overlap."""
 
 import textwrap
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from metasim.errors import OptionError
+from metasim.results.plots.text import family, plain
 from metasim.results.store import Results
+
+Style = str | Path | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]]
+"""A style of Matplotlib: its name, a file, settings, or several of these."""
 
 STYLE: Final[Any] = {
     "font.size": 11,
@@ -38,6 +49,46 @@ FAINT: Final = "#BBBBBB"
 # Okabe and Ito's colours for all kinds of colour vision, without the yellow (invisible on white).
 _PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+
+
+_ONE_AT_A_TIME: Final = threading.RLock()
+
+
+@contextmanager
+def styled(style: Style | None = None) -> Iterator[None]:
+    """Settings of figures while they are drawn, and then again those that were.
+
+    Matplotlib's settings are global, so that threads draw one after the other: none sees the
+    settings of another or leaves them behind.
+
+    Args:
+        style: of Matplotlib, over the settings of metasim.
+
+    Raises:
+        OptionError: there is no such style.
+    """
+    import matplotlib.style
+
+    with _ONE_AT_A_TIME, rc_context(STYLE):
+        if style is not None:
+            try:
+                matplotlib.style.use(style)  # type: ignore[arg-type]
+            except (OSError, KeyError, ValueError) as error:
+                raise OptionError(f"style {style!r}: {error}") from error
+        rcParams["text.usetex"] = False  # titles and labels are plain text
+        rcParams["text.parse_math"] = True  # powers of ten
+        yield
+
+
+def in_style(draw: Callable[..., Axes]) -> Callable[..., Axes]:
+    """A figure drawn in the settings of metasim, and in those of its argument `style` over them."""
+
+    @wraps(draw)
+    def drawn(*arguments: Any, style: Style | None = None, **options: Any) -> Axes:
+        with styled(style):
+            return draw(*arguments, **options)
+
+    return drawn
 
 
 def colour(results: Results, organ: str) -> str:
@@ -93,9 +144,9 @@ def head(ax: Axes, title: str, detail: str, above: float = 7) -> None:
     inches = lay_out(ax)
     lines = textwrap.wrap(unbroken(detail), max(20, int(inches / 0.083)))
     title = textwrap.fill(title, max(15, int(inches / 0.135)))
-    ax.set_title(title, pad=above + 3 + 15.5 * len(lines))
+    ax.set_title(plain(title), pad=above + 3 + 15.5 * len(lines), fontfamily=family())
     ax.annotate(
-        "\n".join(lines),
+        plain("\n".join(lines)),
         (0, 1),
         (0, above),
         xycoords="axes fraction",
@@ -114,11 +165,11 @@ def unbroken(text: str) -> str:
 def nothing(ax: Axes, title: str, message: str) -> Axes:
     """Axes that say why there is nothing to show."""
     ax.set_axis_off()
-    ax.set_title(title)
+    ax.set_title(plain(title), fontfamily=family())
     ax.text(
         0.5,
         0.5,
-        textwrap.fill(message, 60),
+        plain(textwrap.fill(message, 60)),
         transform=ax.transAxes,
         ha="center",
         va="center",
@@ -132,6 +183,12 @@ def name(results: Results, organ: str) -> str:
     """An organ's label, in lines of 22 letters, marked where its metastases count as local."""
     local = results.description.by_key[organ].site == "primary"
     return textwrap.fill(results.label(organ) + (" (local)" if local else ""), 22)
+
+
+def name_rows(ax: Axes, places: Sequence[Any] | NDArray[Any], names: Sequence[str]) -> None:
+    """Ticks of the vertical axis with names of users at them."""
+    texts = [plain(one) for one in names]
+    ax.set_yticks(places, texts, fontfamily=family())
 
 
 def cohort(results: Results, patients: int) -> str:

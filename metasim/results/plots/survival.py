@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from metasim.results.outcomes import Outcome, survival_curve
@@ -17,7 +16,7 @@ from metasim.results.plots.groups import (
     shown,
     since,
 )
-from metasim.results.plots.style import STYLE, head, new_axes, nothing, two_rows
+from metasim.results.plots.style import head, in_style, new_axes, nothing, two_rows
 from metasim.results.store import Results
 from metasim.results.survival import Survival
 
@@ -33,7 +32,7 @@ _USUAL: Final[tuple[Outcome, ...]] = ("death", "distant_or_death")
 _DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 
 
-@rc_context(STYLE)
+@in_style
 def survival(
     results: Results | Sequence[Results],
     ax: Axes | None = None,

@@ -2,28 +2,28 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from metasim.errors import OptionError
-from metasim.results.folder import plain_errors
+from metasim.results.plots.save import save_figure
 from metasim.results.plots.style import (
     INK,
-    STYLE,
     colour,
     count,
     dashes,
     head,
+    in_style,
     name,
+    name_rows,
     new_axes,
     nothing,
     run_title,
     spread,
 )
+from metasim.results.plots.text import family, plain
 from metasim.results.sensitivity import Sensitivity
 from metasim.results.statistics import z
 from metasim.results.summary import PLURALS
@@ -48,7 +48,7 @@ _POINTS_WITH_BARS: Final = 21
 _EIGHTHS: Final = 8
 
 
-@rc_context(STYLE)
+@in_style
 def response(
     sweep: Sweep,
     ax: Axes | None = None,
@@ -114,14 +114,14 @@ def response(
                     ha="right" if left else "left", fontsize=10, color="#666666",
                     xycoords=("data", "axes fraction"),
                     textcoords="offset points")  # fmt: skip
-    ax.set_xlabel(_spoken(sweep, key))
+    ax.set_xlabel(plain(_spoken(sweep, key)), fontfamily=family())
     ax.set_ylabel(_LABELS[quantity])
     heights = np.array([height for height, _ in ends])
     bottom, top = ax.get_ylim()
     for place, (_, organ) in zip(
         spread(heights, 0.055 * (top - bottom), bottom, top), ends, strict=True
     ):
-        ax.annotate(name(sweep.base, organ), (1, float(place)), (6, 0), va="center",
+        ax.annotate(plain(name(sweep.base, organ)), (1, float(place)), (6, 0), va="center",
                     xycoords=("axes fraction", "data"), textcoords="offset points",
                     color=colour(sweep.base, organ), annotation_clip=False)  # fmt: skip
     what = "at each point" if alone else "of means over points; the other keys vary too"
@@ -156,7 +156,7 @@ def _base_value(sweep: Sweep, key: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-@rc_context(STYLE)
+@in_style
 def heat_map(
     sweep: Sweep,
     ax: Axes | None = None,
@@ -212,14 +212,14 @@ def heat_map(
     bar = ax.figure.colorbar(shown, ax=ax)
     bar.set_label(_LABELS[quantity])
     bar.outline.set_visible(False)  # type: ignore[operator]
-    ax.set_xlabel(_spoken(sweep, across))
-    ax.set_ylabel(_spoken(sweep, up))
+    ax.set_xlabel(plain(_spoken(sweep, across)), fontfamily=family())
+    ax.set_ylabel(plain(_spoken(sweep, up)), fontfamily=family())
     where = organ if organ == ANY_DISTANT else name(sweep.base, organ)
     head(ax, f"Metastases: {where}", _detail(sweep, counted))
     return ax
 
 
-@rc_context(STYLE)
+@in_style
 def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
     """Which parameter drives which organ: the parameters that matter most, ranked.
 
@@ -250,8 +250,9 @@ def ranking(study: Sensitivity, ax: Axes | None = None) -> Axes:
                   vmin=0, vmax=1.15, shading="nearest", edgecolors="white")  # fmt: skip
     _write_numbers(ax, range(len(organs)), range(len(share)), share.to_numpy(), "{:.2f}",
                    dark_above=0.6, margin=margin.to_numpy())  # fmt: skip
-    ax.set_xticks(range(len(organs)), [name(sweep.base, o).replace(" ", "\n") for o in organs])
-    ax.set_yticks(range(len(share)), [_spoken(sweep, key) for key in share.index])
+    names = [plain(name(sweep.base, o).replace(" ", "\n")) for o in organs]
+    ax.set_xticks(range(len(organs)), names, fontfamily=family())
+    name_rows(ax, range(len(share)), [_spoken(sweep, key) for key in share.index])
     ax.invert_yaxis()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -284,13 +285,7 @@ def save_sweep_figures(done: Sweep | Sensitivity, folder: Path) -> list[Path]:
             figures |= {f"response_{key}": _response_to(done, key) for key in done.keys}
     written = []
     for title, draw in figures.items():
-        figure = cast(Figure, draw().figure)
-        with plain_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for suffix in ("png", "pdf"):
-                path = folder / f"{title}.{suffix}"
-                figure.savefig(path, dpi=200)
-                written.append(path)
+        written += save_figure(draw(), folder / title)
     return written
 
 

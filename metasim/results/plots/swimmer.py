@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -13,14 +12,15 @@ from metasim.results.plots.groups import groups, since
 from metasim.results.plots.style import (
     INK,
     MUTED,
-    STYLE,
     colour,
     head,
+    in_style,
     lay_out,
     new_axes,
     nothing,
     run_title,
 )
+from metasim.results.plots.text import plain
 from metasim.results.plots.treatments import (
     MARKS,
     TICK_POINTS,
@@ -55,7 +55,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
 _MARK_POINTS: Final = 7.5  # between events of the disease
 
 
-@rc_context(STYLE)
+@in_style
 def swimmer(results: Results, ax: Axes | None = None, *, patients: int = 30) -> Axes:
     """Clinical course of single patients, one line each, sorted by how long they were followed.
 
@@ -179,7 +179,7 @@ def _keys(results: Results, marks: pd.DataFrame, treatments: list[Any]) -> list[
     space = Line2D([], [], linestyle="none", label=" ")
     organs = [
         Line2D([], [], linestyle="none", marker="s", markersize=9, color=colour(results, organ),
-               label=results.label(organ))
+               label=plain(results.label(organ)))
         for organ in results.organs if (marks["organ"] == organ).any()
     ]  # fmt: skip
     heading = Line2D([], [], linestyle="none", label="in the colour of the organ:")

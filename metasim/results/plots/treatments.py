@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from metasim.results.plots.style import MUTED, spread
+from metasim.results.plots.text import plain
 from metasim.results.timeline import GIVEN_ONCE
 
 SURGERY: Final = "surgery"
@@ -60,12 +61,14 @@ def lanes(spans: pd.DataFrame) -> dict[str, int]:
 
 def treatment_keys(events: pd.DataFrame, spans: pd.DataFrame) -> list[Any]:
     """Legend of the treatments among some events and their spans."""
-    keys: list[Any] = [Patch(color=shade, label=words(n)) for n, shade in shades(spans).items()]
+    keys: list[Any] = [
+        Patch(color=shade, label=plain(words(n))) for n, shade in shades(spans).items()
+    ]
     for event in MARKS:
         names = events.loc[events["event"] == event, "name"].unique()
         if len(names):
             label = SURGERY if event == SURGERY else ", ".join(map(words, names))
-            keys.append(Line2D([], [], linestyle="none", label=label, **mark(event, MUTED)))
+            keys.append(Line2D([], [], linestyle="none", label=plain(label), **mark(event, MUTED)))
     return keys
 
 

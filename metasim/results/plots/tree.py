@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -17,16 +16,17 @@ from metasim.results.plots.colonies import (
 from metasim.results.plots.style import (
     FAINT,
     INK,
-    STYLE,
     colour,
     count,
     dashes,
     head,
+    in_style,
     name,
     new_axes,
     nothing,
     run_title,
 )
+from metasim.results.plots.text import plain
 from metasim.results.store import Results
 
 _CLASSES = (("micro_day", "micrometastases"), ("macro_day", "macrometastases"))
@@ -35,7 +35,7 @@ _LABELLED_LINES = 28
 _PRIMARY = 0
 
 
-@rc_context(STYLE)
+@in_style
 def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | None = None) -> Axes:
     """One patient's metastases as life lines, each hanging from its parent.
 
@@ -78,7 +78,7 @@ def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | Non
         ax.plot([born, gone], [y, y], linewidth=width, solid_capstyle="butt", **kind)
         ax.plot(born, y, "o", color=kind["color"], markersize=3)
         if len(kept) <= _LABELLED_LINES:
-            ax.annotate(name(results, organ), (gone, y), (8, 0), textcoords="offset points",
+            ax.annotate(plain(name(results, organ)), (gone, y), (8, 0), textcoords="offset points",
                         va="center", color=INK)  # fmt: skip
     ax.annotate("primary tumour", (begin, 0), (0, 6), textcoords="offset points",
                 color=INK)  # fmt: skip
@@ -148,7 +148,7 @@ def _legend(ax: Axes, results: Results, kept: pd.DataFrame) -> None:
     present = [organ for organ in results.organs if (kept["organ"] == organ).any()]
     handles = [
         Line2D([], [], color=colour(results, organ), linestyle=dashes(results, organ),
-               linewidth=3, label=name(results, organ))
+               linewidth=3, label=plain(name(results, organ)))
         for organ in present
     ]  # fmt: skip
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), title="organ",
