@@ -35,6 +35,7 @@ from metasim.results.values import check_links
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray
 
 
 class Results:
@@ -147,6 +148,22 @@ class Results:
             return ds.dataset(path)
         except (pa.ArrowInvalid, OSError) as error:  # it was whole when the folder was opened
             raise ResultsError(f"{path}: cannot be read any more ({error})") from error
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """The tables as arrays with named axes, see `metasim.results.exchange.to_xarray`.
+
+        Raises:
+            OptionError: xarray is not installed.
+            ResultsError: only the summary was recorded, or the arrays would be too large.
+        """
+        from metasim.results.exchange import to_xarray
+
+        return to_xarray(self)
+
+    def _repr_html_(self) -> str:
+        from metasim.results.exchange import html
+
+        return html(self)
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Save into a results folder, which appears whole or not at all.
