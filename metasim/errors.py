@@ -27,7 +27,24 @@ class Mistake:
     def __str__(self) -> str:
         place = f"in {self.place}" if self.place else ""
         said = "; ".join(filter(None, (place, self.hint)))
-        return (f"{self.key}: " if self.key else "") + self.message + (f" ({said})" if said else "")
+        key = self.key if len(self.key) <= _MOST_OF_A_KEY else f"{self.key[:_MOST_OF_A_KEY]} ..."
+        return _one_line(
+            (f"{key}: " if key else "") + self.message + (f" ({said})" if said else "")
+        )
+
+
+MOST_MISTAKES = 20
+"""Mistakes that a message lists."""
+_MOST_OF_A_KEY = 200
+
+
+def _one_line(text: str) -> str:
+    """A text with what would break the line, or steer a terminal, written out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 class ScenarioError(MetasimError):
@@ -44,10 +61,13 @@ class ScenarioError(MetasimError):
         super().__init__(source, mistakes)
 
     def __str__(self) -> str:
-        lines = [str(mistake) for mistake in self.mistakes]
-        if len(lines) == 1:
-            return f"{self.source}: {lines[0]}"
-        return f"{self.source}: {len(lines)} mistakes\n" + "\n".join(f"  {line}" for line in lines)
+        source, number = _one_line(self.source), len(self.mistakes)
+        lines = [str(mistake) for mistake in self.mistakes[:MOST_MISTAKES]]
+        if number == 1:
+            return f"{source}: {lines[0]}"
+        if number > MOST_MISTAKES:
+            lines.append(f"... and {number - MOST_MISTAKES:,} more")
+        return "\n  ".join([f"{source}: {number:,} mistakes", *lines])
 
 
 class ResultsError(MetasimError):

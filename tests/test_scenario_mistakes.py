@@ -1,6 +1,7 @@
 """Every mistake of a scenario file gets one clear message, and all of them at once."""
 
 import os
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -250,10 +251,138 @@ def test_file_that_is_no_scenario(tmp_path, content, fragments):
         assert fragment in str(caught.value)
 
 
-def test_deep_tables_are_refused(mistakes):
-    [(key, message)] = mistakes(f'extends = "breast"\n{".".join("a" * 1500)} = 1')
-    assert key == "a"
-    assert "no such key" in message
+HOSTILE = [
+    (".".join("a" * 500) + " = 1", "a key has more than 32 parts"),
+    ("a." * 300_000 + "a = 1", "a key has more than 32 parts"),
+    ("x = " + "{a=" * 300 + "1" + "}" * 300, "nested too deeply"),
+    ("[soil.bone]\nniche = " + "[" * 90 + "]" * 90, "nested too deeply"),
+    ("[run]\npatients = " + "9" * 5000, "a whole number has more than 4,300 digits"),
+    ("[run]\npatients = " + "9" * 400, "run.patients: a number is too large"),
+    ("[run]\nrng_seed = 18446744073709551616", "run.rng_seed: must be a whole number"),
+    ("[growth]\nrho_per_day = 0x" + "f" * 400_000, "growth.rho_per_day: a number is too large"),
+    ("treatment." + "9" * 5000 + ".start = 1", "its name has 5,000 characters"),
+    ("treatment." + "9" * 150 + ".start = 1", "the scenario has no treatment"),
+    ("[primary]\norgan = '" + "b" * 500_000 + "'", "the text has 500,000 characters"),
+    ("treatment = [" + "{}," * 9000 + "]", "treatment: the list has 9,000 values; at most 100"),
+    ("[soil.bone]\nniche = 'a\\nb\\u001b[31m'".replace("'", '"'), 'not "a\\nb\\x1b[31m"'),
+    ("a = 1\n\0", "not TOML"),
+    ("\n".join(f"k{i} = 1" for i in range(20_000)), "has more than 10,000 values"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), HOSTILE, ids=[said for _, said in HOSTILE])
+def test_hostile_text_is_a_mistake_of_one_line(mistakes, text, said):
+    [(_, message)] = mistakes(f'extends = "breast"\n{text}')
+    assert said in message
+    assert len(message) < 500
+    assert message.isprintable()
+
+
+MANY = [
+    "\n".join(f"k{i} = 1" for i in range(9000)),
+    "\n".join(f"soil.bone.nich{i}.x = 2.0" for i in range(3000)),
+    "\n".join(f"[soil.o{i}]\nniche = 0.1" for i in range(4000)),
+    "[seed.receptors]\n" + "\n".join(f"R{i} = 0.5" for i in range(9000)),
+    "[patients]\n'soil.bone.niche'.choice.values = [" + "'a'," * 9000 + "]",
+]
+
+
+@pytest.mark.parametrize("text", MANY, ids=["keys", "tables", "organs", "names", "list"])
+def test_many_mistakes_are_found_in_linear_time_and_twenty_are_listed(tmp_path, text):
+    """Each took from 5 s to minutes while names, layers or hints were searched anew for each."""
+    path = tmp_path / "x.toml"
+    path.write_text(f'extends = "breast"\n{text}')
+    start = time.process_time()
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    lines = str(caught.value).splitlines()
+    assert time.process_time() - start < 8  # 0.3 to 1.2 s
+    assert len(caught.value.mistakes) >= 3000
+    assert len(lines) == 22
+    assert lines[-1].strip() == f"... and {len(caught.value.mistakes) - 20:,} more"
+
+
+def test_hints_are_looked_for_in_the_mistakes_that_are_listed_only(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(keys, "get_close_matches", lambda name, *_, **__: calls.append(name) or [])
+    path = tmp_path / "x.toml"
+    path.write_text('extends = "breast"\n' + "\n".join(f"soil.bone.k{i} = 1" for i in range(500)))
+    with pytest.raises(ScenarioError):
+        load(path)
+    assert 20 <= len(calls) <= 40
+
+
+def test_hostile_changes_from_python():
+    deep, around = [], {}
+    for _ in range(5000):
+        deep = [deep]
+    around["a"] = around
+    for key, value in {"soil.bone.niche": deep, "soil.bone": around, "run.patients": 10**400,
+                       "a" * 5000: 1, ".".join("a" * 5000): 1, 3: 4, "": 1, ".": 1,
+                       "patients." + "x." * 3000: 1}.items():  # fmt: skip
+        with pytest.raises(ScenarioError) as caught:
+            load("breast", {key: value})
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + b'extends = "breast"')
+    assert load(path) == load("breast")
+
+
+def test_whole_numbers_may_be_written_as_floats(tmp_path):
+    path = tmp_path / "x.toml"
+    text = 'extends = "luminal_a"\n[run]\npatients = 1e3\nrng_seed = 7.0\n[primary]\n'
+    path.write_text(text + "initial_cells = 1e6\n[seed.clusters.cluster]\nsize_cells = 6.0\n")
+    scenario = load(path, {"treatment.0.cycles": 1.0, "run.max_colonies": 1e4})
+    found = (scenario.run.patients, scenario.run.rng_seed, scenario.primary.initial_cells,
+             scenario.seed.clusters["cluster"].size_cells, scenario.treatment[0].cycles,
+             scenario.run.max_colonies)  # fmt: skip
+    assert found == (1000, 7, 1_000_000, 6, 1, 10_000)
+    assert {type(value) for value in found} == {int}
+    assert scenario.replace({"run.patients": 2e2}).run.patients == 200
+    for wrong in (1.5, 1e-3, float("inf"), float("nan"), True, "1e3"):
+        with pytest.raises(ScenarioError, match="must be a whole number"):
+            scenario.replace({"run.patients": wrong})
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    (".5", 0.5), ("5.", 5.0), ("+.5", 0.5), ("-.5e-3", -5e-4), ("1e3", 1e3), ("1_000", 1000),
+    ("+5", 5), ("1.e3", 1e3), (" .5 ", 0.5), (".", "."), ("1__0.", "1__0."), ("a.5", "a.5"),
+])  # fmt: skip
+def test_numbers_of_the_command_line(text, value):
+    assert parse_override(f"soil.bone.niche={text}") == ("soil.bone.niche", value)
+
+
+def test_a_text_that_looks_like_a_number_stays_one_where_a_text_belongs():
+    assert parse_override("title=.5") == ("title", ".5")
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-inf", "1e400"])
+def test_no_number_is_infinite(text):
+    with pytest.raises(ScenarioError, match="must be a number"):
+        load("breast", dict([parse_override(f"growth.rho_per_day={text}")]))
+
+
+def test_devices_sockets_and_pipes_without_a_writer(tmp_path):
+    for device in ("/dev/zero", "/dev/null"):
+        with pytest.raises(ScenarioError, match="it is a device, not a file"):
+            load(device)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ScenarioError, match="is missing"):
+        load(tmp_path / "pipe")
+    with pytest.raises(ScenarioError, match="no scenario of this name"):
+        load("a" * 5000)
+    with pytest.raises(ScenarioError, match="name too long"):
+        load(f"{'a' * 5000}.toml")
+
+
+def test_a_chain_of_too_many_files(tmp_path):
+    for i in range(40):
+        (tmp_path / f"f{i}.toml").write_text(f'extends = "f{i + 1}.toml"')
+    with pytest.raises(ScenarioError, match="more than 32 files extend each other"):
+        load(tmp_path / "f0.toml")
 
 
 def test_missing_and_unreadable_files(tmp_path):

@@ -25,6 +25,7 @@ from metasim.scenario.fields import (
     Probability,
     Real,
     Varies,
+    Whole,
     number,
 )
 
@@ -129,7 +130,7 @@ class Cluster(Part):
 
     varies: ClassVar[Varies] = CHANGED
 
-    size_cells: Annotated[int, number("cells", ge=2, le=10_000), FIXED]
+    size_cells: Annotated[Whole, number("cells", ge=2, le=10_000), FIXED]
     """Cells per cluster."""
     share_fraction: Fraction
     """Share of the invading cells that leave in clusters of this class."""

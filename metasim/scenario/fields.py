@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Varies(IntEnum):
@@ -39,6 +39,12 @@ def number(unit: str, **limits: float) -> Any:
     return Field(json_schema_extra={"unit": unit}, **limits)  # type: ignore[call-overload]
 
 
+def _whole(value: object) -> object:
+    """A float without a fraction as the whole number that it is: `patients = 1e3`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Level = Annotated[float, number("", ge=0, le=1)]
 Probability = Annotated[float, number("", ge=0, le=1)]
 Fraction = Annotated[float, number("", ge=0, le=1)]
@@ -49,6 +55,6 @@ PerDay = Annotated[float, number("1/day", ge=0)]
 Days = Annotated[float, number("days", gt=0)]
 Years = Annotated[float, number("years", gt=0)]
 Cells = Annotated[float, number("cells", ge=1, le=1e13)]
-CellCount = Annotated[int, number("cells", ge=1, le=10_000_000_000_000)]
+CellCount = Annotated[Whole, number("cells", ge=1, le=10_000_000_000_000)]
 Millimetres = Annotated[float, number("mm", gt=0, le=1000)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")]

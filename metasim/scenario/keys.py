@@ -1,10 +1,15 @@
 """What the schema says about a key path: type, unit, allowed values, names that stand beside it."""
 
+import re
+import sys
 import types
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -17,6 +22,8 @@ Path = tuple[str | int, ...]
 """A key path as its parts. What stands under ``patients`` is one part, itself a dotted path; so is
 what a treatment changes."""
 
+_MOST_COMPARED = 60  # characters of names that are compared with each other
+_MOST_NAMES = 500  # names that one is compared with
 _WORDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
 
@@ -172,7 +179,10 @@ def split(path: str) -> Path:
     parts = path.split(".")
     if head == "treatment" and parts[2:3] == ["change"]:
         parts[3:] = [".".join(parts[3:])] if parts[3:] else []
-    return tuple(int(part) if part.isdecimal() else part for part in parts)
+    return tuple(int(part) if _INDEX.fullmatch(part) else part for part in parts)
+
+
+_INDEX = re.compile(r"[0-9]{1,1000}")  # Python reads no number of more than 4,300 digits
 
 
 def join(path: Path) -> str:
@@ -205,9 +215,26 @@ def is_list_of_tables(value: object) -> bool:
     return isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value)
 
 
+_hints_left: ContextVar[int] = ContextVar("hints_left", default=sys.maxsize)
+
+
+@contextmanager
+def few_hints(most: int) -> Iterator[None]:
+    """Within, only the first so many hints are looked for: each compares with every name."""
+    before = _hints_left.set(most)
+    try:
+        yield
+    finally:
+        _hints_left.reset(before)
+
+
 def closest(name: str, names: Iterable[str]) -> str | None:
     """The name that is most alike, or that begins with what was given; None: there is none."""
-    known = {n.lower(): n for n in names}
+    if _hints_left.get() <= 0:
+        return None
+    _hints_left.set(_hints_left.get() - 1)
+    name = name[:_MOST_COMPARED]
+    known = {n.lower()[:_MOST_COMPARED]: n for n in islice(names, _MOST_NAMES)}
     found = get_close_matches(name.lower(), known, n=1)
     found += [n for n in known if len(name) > 1 and n.startswith(name.lower())]
     return known[found[0]] if found else None

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from metasim.errors import Mistake
@@ -18,7 +19,7 @@ _MAX_DEPTH = 12
 
 @dataclass
 class Layer:
-    """One layer of values.
+    """One layer of values; what its paths begin with is worked out once, when first asked for.
 
     Attributes:
         name: the file, catalogue entry or option it comes from.
@@ -33,6 +34,22 @@ class Layer:
     origins: dict[str, Origin] = field(default_factory=dict)
     replaces: tuple[str, ...] = ()
     mistakes: list[Mistake] = field(default_factory=list)
+
+    @cached_property
+    def _below(self) -> dict[Path, list[Path]]:
+        """Path -> the paths of values that begin with it."""
+        out: dict[Path, list[Path]] = {}
+        for path in self.values:
+            for length in range(1, len(path) + 1):
+                out.setdefault(path[:length], []).append(path)
+        return out
+
+    def sets(self, path: Path) -> list[Path]:
+        """The values that stand at, below or above a path."""
+        above = (path[:length] for length in range(1, len(path)))
+        return [p for p in above if self.values.get(p, {}) != {}] + [
+            p for p in self._below.get(path, []) if p in self.values
+        ]
 
 
 def layer(
@@ -118,9 +135,13 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
         for table in part.replaces:
             tree.pop(table, None)
             _forget(table, tree, origins)
+        drawn = tree.get("patients")
+        inside = _by_table(drawn) if isinstance(drawn, dict) and drawn else {}
         for path, value in part.values.items():
-            if path[0] != "patients" and value != {}:
-                _forget(join(path), tree, origins)
+            if inside and path[0] != "patients" and value != {}:
+                for key in inside.get(join(path), ()):
+                    tree["patients"].pop(key, None)
+                    origins.pop(f"patients.{key}", None)
         for path, value in part.values.items():
             _put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
         origins |= part.origins
@@ -158,6 +179,16 @@ def place_in_lists(layers: list[Layer]) -> None:
 
 def _kind(item: object) -> str:
     return str(item.get("kind", "of no kind")) if isinstance(item, dict) else "not a table"
+
+
+def _by_table(drawn: dict[str, Any]) -> dict[str, list[str]]:
+    """Each key, and each table above it -> the drawn keys there."""
+    out: dict[str, list[str]] = {}
+    for key in drawn:
+        parts = key.split(".")
+        for length in range(1, len(parts) + 1):
+            out.setdefault(".".join(parts[:length]), []).append(key)
+    return out
 
 
 def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None:

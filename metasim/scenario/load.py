@@ -8,23 +8,24 @@ beside the file (`--set`, `replace`).
 import copy
 import dataclasses
 import pathlib
-import tomllib
 from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from metasim.errors import Mistake, OptionError, ScenarioError
+from metasim.errors import MOST_MISTAKES, Mistake, OptionError, ScenarioError
 from metasim.scenario import catalogue
 from metasim.scenario.checks import check
 from metasim.scenario.files import File, chain, read
-from metasim.scenario.keys import Path, is_list_of_tables, nearest, shown, split
+from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, nearest, shown, split
 from metasim.scenario.kinds import complete_treatments
 from metasim.scenario.layers import REMOVED, Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
+from metasim.scenario.text import MOST_DEPTH, excess, parse_value
 
+_MOST_ROUNDS = 20  # of taking bad values out
 _STAND_INS = {
     "kind": "unnamed", "start": 0.0, "cycles": 2, "residual_fraction": 1.0, "log_kill": 1.0,
     "dose_gray": 1.0, "hazard_per_day": 1.0,
@@ -80,12 +81,11 @@ def parse_override(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     key = key.strip().replace('"', "").replace("'", "")
     if not equals or not key:
-        raise OptionError(f'--set {text}: expected KEY=VALUE, such as "soil.bone.niche=0.9"')
-    try:
-        table = tomllib.loads(f"value = {value}")
-    except (ValueError, RecursionError):
-        return key, value.strip()
-    return key, table["value"] if table.keys() == {"value"} else value.strip()
+        said = f'--set {text[:200]}: expected KEY=VALUE, such as "soil.bone.niche=0.9"'
+        raise OptionError(said)
+    found = find(split(key))
+    is_text = found is not None and found.type is str
+    return key, parse_value(value, is_text=is_text)
 
 
 def _layers_of(file: File) -> list[Layer]:
@@ -108,6 +108,10 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
     out = []
     for key, value in changes.items():
         given = value if isinstance(value, Given) else Given(value, name)
+        wrong = _excess(key, given.value)
+        if wrong is not None:
+            out.append(Layer(given.by, mistakes=[wrong]))
+            continue
         table = _plain(given.value)
         head, _, rest = key.partition(".")
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
@@ -116,6 +120,18 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
         complete_treatments(own)
         out += [*_named_layers(own), own]
     return out
+
+
+def _excess(key: object, value: object) -> Mistake | None:
+    """What of a change is beyond the bounds of a scenario's text."""
+    if not isinstance(key, str):
+        return Mistake(shown(key), "is no key path; give it as text")
+    if key.count(".") > MOST_DEPTH:
+        return Mistake(key, "there is no such key")
+    wrong = excess({key.replace(".", " ")[:20]: value} if len(key) <= 200 else {key: value})
+    if wrong is None:
+        return None
+    return dataclasses.replace(wrong, key=key if len(key) <= 200 else key[:40])
 
 
 def _named_layers(own: Layer) -> list[Layer]:
@@ -161,13 +177,20 @@ def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
         leaf: the layer that `source` stands for; mistakes of other layers say whose they are.
         layers: root first.
     """
+    with few_hints(2 * MOST_MISTAKES):
+        return _built(source, leaf, layers)
+
+
+def _built(source: str, leaf: str, layers: list[Layer]) -> Scenario:
     place_in_lists(layers)
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
     scenario, wrong = validate(tree)
     mistakes += [(_layer_of(layers, path), mistake) for path, mistake in wrong]
     usable = layers
-    while scenario is None and wrong:  # without the bad values, the rest can still be checked
+    for _ in range(_MOST_ROUNDS):  # without the bad values, the rest can still be checked
+        if scenario is not None or not wrong:
+            break
         usable = _without(usable, [path for path, _ in wrong])
         before = wrong
         scenario, wrong = validate(merge(usable)[0])
@@ -186,18 +209,9 @@ def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
     return scenario
 
 
-def _sets(own: Layer, path: Path) -> list[Path]:
-    """The values of a layer that stand at, below or above a path."""
-    length = len(path)
-    return [
-        key for key, value in own.values.items()
-        if key[:length] == path or (path[: len(key)] == key and value != {})
-    ]  # fmt: skip
-
-
 def _layer_of(layers: list[Layer], path: Path) -> str:
     """Name of the last layer that says something of a path; empty: none does."""
-    return next((own.name for own in reversed(layers) if _sets(own, path)), "")
+    return next((own.name for own in reversed(layers) if own.sets(path)), "")
 
 
 def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:
@@ -205,7 +219,7 @@ def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:
     out = [dataclasses.replace(own, values=dict(own.values)) for own in layers]
     for path in paths:
         for own in reversed(out):
-            if found := _sets(own, path):
+            if found := own.sets(path):
                 for key in found:
                     below = path[len(key) :]
                     if below[1:] and is_list_of_tables(own.values[key]):

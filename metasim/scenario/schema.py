@@ -35,6 +35,7 @@ from metasim.scenario.fields import (
     Positive,
     Real,
     Varies,
+    Whole,
     Years,
     number,
 )
@@ -46,7 +47,7 @@ from metasim.terms import MACRO_CELLS, MICRO_CELLS
 class Run(Part):
     """How many patients, how long, in which steps, by which engine."""
 
-    patients: Annotated[int, number("", ge=1, le=100_000_000)] = 100
+    patients: Annotated[Whole, number("", ge=1, le=100_000_000)] = 100
     """Number of virtual patients."""
     years: Years = 15.0
     """Years each patient is followed, counted from `follow_from`."""
@@ -58,15 +59,15 @@ class Run(Part):
     """Length of a time step."""
     engine: Literal["colonies", "cells"] = "colonies"
     """Who draws: groups of identical cells (fast, any size), or every cell as an agent."""
-    rng_seed: Annotated[int, number("", ge=0, lt=2**63)] = 1
+    rng_seed: Annotated[Whole, number("", ge=0, lt=2**63)] = 1
     """Seed of the random numbers (not the cancer cell)."""
     record: Literal["summary", "patients", "metastases", "everything"] | None = None
     """What is written; unset: everything up to 1,000 patients, then metastases."""
     record_every_days: Days = 182.625
     """Interval between recorded days of counts.parquet and stages.parquet."""
-    max_cells: Annotated[int, number("cells", ge=1)] = 200_000
+    max_cells: Annotated[Whole, number("cells", ge=1)] = 200_000
     """Cell engine: more agents than this end the run with a message."""
-    max_colonies: Annotated[int, number("", ge=1)] = 100_000
+    max_colonies: Annotated[Whole, number("", ge=1)] = 100_000
     """Colony engine: more colonies than this in one patient end the run with a message."""
 
 

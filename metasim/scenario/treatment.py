@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from metasim.scenario.fields import Days, Fraction, Level, Name, NonNegative, Part, number
+from metasim.scenario.fields import Days, Fraction, Level, Name, NonNegative, Part, Whole, number
 
 RELAPSE_IN = "relapse in "
 """How `start` names the first relapse in one organ: "relapse in bone"."""
@@ -46,7 +46,7 @@ class Treatment(Part):
     seen) or "relapse in ORGAN"."""
     delay_days: Annotated[float, number("days", ge=0)] = 0.0
     """Days from `start`."""
-    cycles: Annotated[int, number("", ge=1, le=10_000)] = 1
+    cycles: Annotated[Whole, number("", ge=1, le=10_000)] = 1
     """How often it removes or kills at once."""
     interval_days: Days = 21.0
     """Days from one cycle to the next."""
@@ -68,7 +68,7 @@ class Treatment(Part):
     """It kills: each cell survives a cycle with probability exp(-log_kill)."""
     dose_gray: Annotated[float, number("Gy", ge=0)] | None = None
     """It irradiates: total dose of a cycle, D."""
-    fractions: Annotated[int, number("", ge=1, le=1000)] = 1
+    fractions: Annotated[Whole, number("", ge=1, le=1000)] = 1
     """Equal fractions n that the dose is given in."""
     alpha_per_gray: Annotated[float, number("1/Gy", ge=0)] = 0.0
     """Each cell survives with probability exp(-alpha D - beta D^2 / n)."""
