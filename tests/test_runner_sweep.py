@@ -370,7 +370,7 @@ def test_all_points_that_cannot_be_run_are_told_before_the_first_patient(tmp_pat
     many = {"soil.bone.niche": np.linspace(0, 3, 90).tolist()}
     with pytest.raises(ScenarioError, match="60 of 90 points") as caught:
         ms.sweep(BASE, many, **QUIET)
-    assert "and 40 more points" in str(caught.value)
+    assert "... and 40 more" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 22
     monkeypatch.setattr("metasim.runner.design._MOST_CHECKED", 10)
     with pytest.raises(ScenarioError, match=r"soil\.bone\.niche=3"):  # the corners at least

@@ -24,7 +24,6 @@ MOST_POINTS: Final = 1_000_000
 """Points that are run without being asked for twice."""
 
 _MOST_CHECKED: Final = 2_000  # points, before the first patient; takes some 2 ms each
-_MOST_TOLD: Final = 20
 _FIXED: Final = ("run.patients", "run.rng_seed")  # the same patients at every point
 
 
@@ -178,19 +177,16 @@ def check_points(scenario: Scenario, plan: Design) -> None:
     Raises:
         ScenarioError: with the points that the scenario refuses, each with the first reason.
     """
-    mistakes, bad = [], 0
+    mistakes = []
     for point in _tried(plan):
         try:
             scenario.replace(plan.changes(point))
         except ScenarioError as error:
-            bad += 1
-            if bad <= _MOST_TOLD:
-                mistakes.append(Mistake(plan.spoken(point), str(error.mistakes[0])))
-    if bad > _MOST_TOLD:
-        mistakes.append(Mistake("", f"and {bad - _MOST_TOLD:,} more points"))
-    if bad:
+            mistakes.append(Mistake(plan.spoken(point), str(error.mistakes[0])))
+    if mistakes:
         options = ", ".join(f"--vary {key}" for key in plan.keys)
-        raise ScenarioError(f"{options}: {bad:,} of {len(plan.values):,} points", mistakes)
+        said = f"{options}: {len(mistakes):,} of {len(plan.values):,} points"
+        raise ScenarioError(said, mistakes)
 
 
 def _tried(plan: Design) -> list[int]:
