@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 import tomllib
-from importlib.metadata import version
 
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from metasim.cli import app
+from metasim.terms import VERSION
 from tests.faults import ROOT
 
 METASIM = [sys.executable, "-m", "metasim"]
@@ -73,7 +73,7 @@ def test_help_fits_and_names_every_command():
 
 
 def test_version():
-    assert metasim("--version").stdout == f"metasim {version('metasim')}\n"
+    assert metasim("--version").stdout == f"metasim {VERSION}\n"
 
 
 def test_run_prints_the_table_and_writes_the_folder(finished):

@@ -11,13 +11,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import metasim as ms
+from metasim.cli.compare_command import parse_share, run_comparison
 from metasim.errors import OptionError, ResultsError
 from metasim.results.compare import DEATH, compare
 from metasim.results.compare_report import introduction, letter, render
 from metasim.results.outcomes import time_to
 from metasim.results.statistics import mean_interval, wilson_interval
 from metasim.results.tally import ANY_DISTANT
-from metasim.runner.compare_command import parse_share, run_comparison
 from metasim.runner.comparison import labels_of, open_or_run
 from tests.outcomes_synthetic import course_results
 from tests.synthetic import make_results

@@ -1,7 +1,6 @@
 """The command `fit`: published figures decide free keys of scenarios."""
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,9 @@ from metasim.cli.options import (
     changes,
 )
 from metasim.cli.running import _compile
-from metasim.cli.shell import app, say
+from metasim.cli.shell import app
+from metasim.terminal import say
+from metasim.terminal import tell as tell_user
 
 
 @app.command()
@@ -60,7 +61,7 @@ def fit(
     from metasim.targets.fit.command import run_fits
 
     folder = output or Path("results") / f"{'-'.join(Path(s).stem for s in sources)}-fit"
-    tell = (lambda _: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
+    tell = (lambda _: None) if quiet else tell_user
     run_fits(
         sources, targets, free or [], folder, changes=changes(set_, rng_seed=rng_seed),
         patients=patients, draws=draws, rng_seed=1 if rng_seed is None else rng_seed,

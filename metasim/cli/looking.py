@@ -1,14 +1,17 @@
 """The commands that show: plot, watch, show, check, list, schema."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from metasim.cli.finish import Finish
 from metasim.cli.options import RngSeed, Set, Source, asked
 from metasim.cli.shell import app
-from metasim.errors import OptionError
+from metasim.errors import MetasimError, OptionError
+from metasim.terminal import console, plain
+from metasim.terminal.console import tell
+from metasim.terminal.table import FittingTable
 
 
 @app.command()
@@ -22,26 +25,33 @@ def plot(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
 ) -> None:
-    """Draw the figures of a finished run, sweep or sensitivity study."""
+    """Draw the figures of a finished run, sweep or study."""
     from metasim.results.plots import FIGURES, save_figures
+    from metasim.results.plots.save import worth_drawing
     from metasim.results.sensitivity import open_study
     from metasim.results.store import open_results
     from metasim.results.sweeps import is_sweep
 
+    finish = Finish(refused=MetasimError)
     folder = output or results / "figures"
     if is_sweep(results):
-        from metasim.results.plots.sweep import save_sweep_figures
+        from metasim.cli.sweep_command import draw_study
 
         if figure:
             raise OptionError(f"--figure {figure[0]}: of a sweep, all figures are drawn")
-        for path in save_sweep_figures(open_study(results), folder):
-            print(path)
+        for path in draw_study(open_study(results), folder, finish):
+            print(plain(path))
+        finish.end()
         return
     unknown = sorted(set(figure or []) - set(FIGURES))
     if unknown:
         raise OptionError(f"--figure {unknown[0]}: unknown; allowed: {', '.join(FIGURES)}")
-    for path in save_figures(open_results(results), folder, figure):
-        print(path)
+    done = open_results(results)
+    for path in finish.figures(
+        lambda: figure or worth_drawing(done), lambda name: save_figures(done, folder, [name])
+    ):
+        print(plain(path))
+    finish.end()
 
 
 @app.command()
@@ -72,10 +82,11 @@ def show(
 ) -> None:
     """Show a scenario in full: values with unit, origin and source."""
     from metasim.scenario.explicit import describe, explicit_toml, print_description
+    from metasim.terminal.text import toml_to_read
 
     scenario = asked(source, set_)
     if toml:
-        print(explicit_toml(scenario), end="")
+        print(toml_to_read(explicit_toml(scenario)), end="")
         return
     keys = [row.key for row in describe(scenario)]
     if not any(known.startswith(key) for known in keys):
@@ -110,10 +121,10 @@ def check(
         try:
             load(source)
         except ScenarioError as error:
-            print(f"metasim: {error}", file=sys.stderr)
+            tell(f"metasim: {error}")
             wrong += 1
         else:
-            print(f"{source}: fine")
+            print(plain(f"{source}: fine"))
     if wrong:
         raise typer.Exit(2)
 
@@ -121,17 +132,12 @@ def check(
 @app.command("list")
 def list_() -> None:
     """List the shipped scenarios and the catalogue."""
-    from rich.console import Console
-    from rich.table import Table
-
     from metasim.scenario.explicit import catalogue_entries
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kind", "name", "what it is"):
-        table.add_column(column, overflow="fold")
+    table = FittingTable("", ("kind", "name", "what it is"), words=(0, 1, 2), folds=(0, 2))
     for entry in catalogue_entries():
         table.add_row(*entry)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metasim.cli.finish import Finish
 from metasim.cli.options import (
     Engine,
     Executor,
@@ -30,8 +31,9 @@ from metasim.cli.options import (
     asked,
     changes,
 )
-from metasim.cli.shell import app, say
+from metasim.cli.shell import app
 from metasim.errors import OptionError
+from metasim.terminal import console, say, tell
 
 if TYPE_CHECKING:
     from metasim.results.store import Results
@@ -83,15 +85,17 @@ def run(
         executor=executor, scheduler=scheduler, patient=patient, until=until,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
-    if quiet:
-        for name in results.summary.attrs["never_given"]:
-            print(f"metasim: {said_never_given(name)}", file=sys.stderr)
-    else:
-        _print_summary(results)
+    finish = Finish(f"the results are whole: metasim plot {folder} draws the figures again")
+    with finish.showing("summary"):
+        if quiet:
+            for name in results.summary.attrs["never_given"]:
+                tell(f"metasim: {said_never_given(name)}")
+        else:
+            _print_summary(results)
     say("results", f"{folder}{os.sep}")
     if figures:
-        _draw(results, folder / "figures", quiet)
-    _tell_failures(results.provenance["rows"]["failures"])
+        _draw(results, folder / "figures", quiet, finish)
+    finish.end(results.provenance["rows"]["failures"])
 
 
 @app.command()
@@ -118,16 +122,17 @@ def sweep(
 
     Draws response curves, or a heat map over two keys.
     """
-    from metasim.runner.sweep_command import run_sweep
+    from metasim.cli.sweep_command import run_sweep
 
+    finish = Finish(f"the sweep is whole: {_again(source, output, '-sweep')}")
     failed = run_sweep(
         asked(source, set_, patients=patients, years=years, rng_seed=rng_seed),
         vary or [], output or _results(source, "-sweep"), kind=design, points=points, many=yes,
         overwrite=overwrite, resume=resume, workers=workers, executor=executor,
-        scheduler=scheduler, figures=figures, quiet=quiet,
+        scheduler=scheduler, figures=figures, quiet=quiet, finish=finish,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
-    _tell_failures(failed)
+    finish.end(failed)
 
 
 @app.command()
@@ -159,16 +164,17 @@ def sensitivity(
 
     Without --vary, among all soil parameters.
     """
-    from metasim.runner.sweep_command import run_sensitivity
+    from metasim.cli.sweep_command import run_sensitivity
 
+    finish = Finish(f"the study is whole: {_again(source, output, '-sensitivity')}")
     failed = run_sensitivity(
         asked(source, set_, patients=patients, years=years, rng_seed=rng_seed),
         vary or [], output or _results(source, "-sensitivity"), method=method, size=size,
         quantity=quantity, many=yes, overwrite=overwrite, resume=resume, workers=workers,
-        executor=executor, scheduler=scheduler, figures=figures, quiet=quiet,
+        executor=executor, scheduler=scheduler, figures=figures, quiet=quiet, finish=finish,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
-    _tell_failures(failed)
+    finish.end(failed)
 
 
 @app.command()
@@ -196,20 +202,19 @@ def compare(
     of the first; options change these runs. Patients are paired if all runs have the same rng_seed
     and number of them.
     """
-    from metasim.runner.compare_command import run_comparison
+    from metasim.cli.compare_command import run_comparison
 
+    finish = Finish()
     run_comparison(
         sources, changes(set_, patients=patients, years=years, rng_seed=rng_seed), precision,
-        output, progress=not quiet, workers=workers,
+        output, progress=not quiet, workers=workers, finish=finish,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
+    finish.end()
 
 
-def _tell_failures(failed: int) -> None:
-    """Say so, and end with 3, if patients failed."""
-    if failed:
-        print(f"metasim: {failed:,} patients failed and are left out", file=sys.stderr)
-        raise typer.Exit(3)
+def _again(source: str, output: Path | None, what: str) -> str:
+    return f"metasim plot {output or _results(source, what)} draws the figures again"
 
 
 def _results(source: str, what: str) -> Path:
@@ -241,19 +246,25 @@ def _end_at_once(*_: object) -> None:
 
 
 def _print_summary(results: "Results") -> None:
-    from rich.console import Console
-
     from metasim.results.summary import render
 
-    console = Console()
-    console.print()
-    console.print(render(results.summary))
-    console.print()
+    screen = console()
+    screen.print()
+    screen.print(render(results.summary))
+    screen.print()
 
 
-def _draw(results: "Results", folder: Path, quiet: bool) -> None:
-    from metasim.results.plots import save_figures
+def _draw(results: "Results", folder: Path, quiet: bool, finish: Finish) -> None:
+    def names() -> list[str]:
+        from metasim.results.plots.save import worth_drawing
 
-    paths = save_figures(results, folder)
-    if not quiet:
+        return worth_drawing(results)
+
+    def draw(name: str) -> list[Path]:
+        from metasim.results.plots import save_figures
+
+        return save_figures(results, folder, [name])
+
+    paths = finish.figures(names, draw)
+    if paths and not quiet:
         say("figures", f"{folder}{os.sep} ({', '.join(sorted({path.stem for path in paths}))})")

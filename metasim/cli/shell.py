@@ -1,31 +1,80 @@
 """The app that the commands add themselves to: how it ends on mistakes, full disks and Ctrl-C."""
 
 import atexit
-import errno
+import io
 import os
-import shutil
 import signal
 import sys
-import textwrap
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from metasim.cli.finish import NOT_SHOWN
 from metasim.errors import MetasimError, MetasimWarning, RunInterrupted
+from metasim.terminal import guarded, hold_descriptors, tell
 
 _PATIENCE_SECONDS = 5.0
+_KEEP = ("run", "sweep", "sensitivity", "compare", "plot", "watch", "fit")
+"""Commands whose work stays, whether or not their output can be printed."""
 
 
 class _Commands(TyperGroup):
     """The commands: a user's mistake ends in one message and exit code 2, Ctrl-C in 130."""
 
+    _command: str | None = None
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Parse, run, and end with the exit code of what came of it.
+
+        What cannot be written to standard output or error ends nothing: the work goes on, and the
+        exit code says that something was not shown.
+        """
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        with guarded() as (out, _):
+            code = self._code(args, prog_name, complete_var, **extra)
+            out.flush()
+            if out.lost is not None and not out.gone:
+                tell(f"metasim: output: {out.lost.strerror or out.lost}")
+                code = code or (NOT_SHOWN if self._command in _KEEP else 2)
+        sys.exit(code)
+
+    def _code(
+        self, args: Sequence[str] | None, prog: str | None, complete: str | None, **extra: Any
+    ) -> int:
+        """Run; returns the exit code."""
+        try:
+            ended = super().main(args, prog, complete, False, **extra)
+        except Exception as error:
+            show = getattr(error, "show", None)  # a mistake in the command line
+            if show is None:
+                raise
+            said = io.StringIO()
+            show(file=said)
+            tell(said.getvalue().rstrip())
+            return int(getattr(error, "exit_code", 2))
+        return ended if isinstance(ended, int) else 0
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was asked for."""
+        try:
+            return self._invoke(ctx)
+        finally:
+            self._command = ctx.invoked_subcommand
+
+    def _invoke(self, ctx: typer.Context) -> Any:
         try:
             with _plain_warnings():
                 return super().invoke(ctx)
@@ -37,8 +86,6 @@ class _Commands(TyperGroup):
         except MemoryError as error:
             _end(f"metasim: not enough memory ({error})", 2)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader of the output has gone, and wants no message
             _end(f"metasim: {error.filename or 'output'}: {error.strerror or error}", 2)
 
 
@@ -50,7 +97,7 @@ def _plain_warnings() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, MetasimWarning):
-                print(f"metasim: {message}", file=sys.stderr, flush=True)
+                tell(f"metasim: {message}")
             else:
                 shown(message, category, *rest, **more)
 
@@ -59,7 +106,7 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
+    tell(message)
     raise typer.Exit(code) from None
 
 
@@ -116,15 +163,10 @@ class CtrlC:
 
 def main() -> None:
     """Entry point."""
+    hold_descriptors()
+    os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever windows there are
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not with nohup
         signal.signal(signal.SIGINT, CtrlC())
         # last of all, when Python would take the handler away
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     app(prog_name="metasim")
-
-
-def say(label: str, text: str) -> None:
-    """Print a line with a label before it, folded to the width of the terminal."""
-    width = max(40, shutil.get_terminal_size().columns)
-    print(textwrap.fill(f"{label:<8} {text}", width, subsequent_indent=" " * 9,
-                        break_long_words=False, break_on_hyphens=False))  # fmt: skip

@@ -9,8 +9,9 @@ import typer
 
 from metasim.cli.options import Quiet, RngSeed, Set, Workers, changes
 from metasim.cli.running import _compile
-from metasim.cli.shell import app, say
+from metasim.cli.shell import app
 from metasim.errors import OptionError
+from metasim.terminal import console, plain, say
 
 if TYPE_CHECKING:
     from metasim.targets.validate import Validation
@@ -98,15 +99,13 @@ def validate(
 
 
 def _report(judged: "list[Validation]", output: Path | None, quiet: bool) -> None:
-    from rich.console import Console
-
     from metasim.targets.scorecard import render, save, summary
 
-    console = Console()
+    screen = console()
     for done in judged:
         if not quiet:
             for part in render(done):
-                console.print(part, highlight=False)
+                screen.print(plain(part) if isinstance(part, str) else part)
         say("targets", f"{done.targets.source}: {summary(done.scores)}")
         if output is not None:
             folder = output if len(judged) == 1 else output / Path(done.targets.source).stem

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from metasim.results.compare import Comparison
-from metasim.results.fitting import FittingTable
 from metasim.results.folder import plain_errors
 from metasim.results.summary import PLURALS, short
 from metasim.results.tally import ANY_DISTANT
+from metasim.terminal.table import FittingTable
 
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from metasim.errors import OptionError
-from metasim.results.fitting import FittingTable
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
 from metasim.results.tables import TABLES_AT
 from metasim.results.tally import ANY_DISTANT, CLASSES
+from metasim.terminal.table import FittingTable
 from metasim.terms import DAYS_PER_MONTH
 
 if TYPE_CHECKING:

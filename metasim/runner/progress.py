@@ -1,7 +1,6 @@
 """Progress that tells the truth: patients done, failures, rate, time left, who works at present."""
 
 import math
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,8 @@ from rich.progress import (
 from rich.text import Text
 
 from metasim.errors import MetasimError, OptionError, RunInterrupted
+from metasim.terminal import console as terminal_console
+from metasim.terminal import plain, tell
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
@@ -112,7 +113,7 @@ class _Lines(Reporter):
         self.note(f"{self.done:,} of {self.total:,} patients, {self.pace()}")
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
 
 class _Bar(Reporter):
@@ -133,7 +134,7 @@ class _Bar(Reporter):
         self._bar.update(self._task, total=self.total, completed=self.done)
 
     def note(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False)
+        self._bar.console.print(Text(plain(text)))
 
 
 class _BarAndPace(Progress):
@@ -158,7 +159,7 @@ def reporting(
         show: False: nothing at all.
         console: where a bar goes; None: standard error.
     """
-    console = console or Console(stderr=True)
+    console = console or terminal_console(error=True)
     if not show:
         yield Reporter(total, done)
         return

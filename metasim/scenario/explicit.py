@@ -1,7 +1,6 @@
 """The scenario in full: as a TOML file that stands alone, and as rows that say where it is from."""
 
 from collections.abc import Iterator
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import tomlkit
@@ -11,6 +10,7 @@ from metasim.scenario.file_schema import json_schema
 from metasim.scenario.keys import find, is_list_of_tables, join, leaves, split
 from metasim.scenario.origin import DEFAULT, Origin
 from metasim.scenario.schema import Scenario
+from metasim.terminal import cells, console, fold, pad, plain
 
 __all__ = [
     "Row",
@@ -72,31 +72,29 @@ def cited(rows: list[Row]) -> list[str]:
 
 def print_description(scenario: Scenario, key: str = "") -> None:
     """Print the values whose key begins with `key`, table by table, then their sources in full."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    screen = console(soft_wrap=True)
 
     def folded(text: str, style: str = "", indent: str = "    ") -> None:
-        for line in wrap(text, console.width, initial_indent=indent, subsequent_indent="    ",
-                         break_long_words=False, break_on_hyphens=False):  # fmt: skip
-            console.print(line, style=style)
+        for line in fold(plain(text, lines=False), screen.width, indent, "    "):
+            screen.print(line, style=style)
 
     rows = [row for row in describe(scenario) if row.key.startswith(key)]
     tables: dict[str, list[Row]] = {}
     for row in rows:
         tables.setdefault(join(split(row.key)[:-1]), []).append(row)
     for table, inside in tables.items():
-        console.print(f"\n[{table}]" if table else "", style="bold")
+        screen.print(f"\n[{plain(table, lines=False)}]" if table else "", style="bold")
         for row in inside:
             drawn = "(drawn per patient)" if row.drawn else ""
             value = f"{split(row.key)[-1]} = {' '.join(filter(None, (row.value, row.unit, drawn)))}"
-            if len(value) > _VALUE_WIDTH:
+            value = plain(value, lines=False)
+            if cells(value) > _VALUE_WIDTH:
                 folded(value, indent="")
                 value = ""
-            console.print(f"{value:<{_VALUE_WIDTH}} {row.status:<10} {row.layer}")
+            screen.print(f"{pad(value, _VALUE_WIDTH)} {row.status:<10} {plain(row.layer)}")
             folded("; ".join(filter(None, (row.source, row.note))), "dim")
     if sources := cited(rows):
-        console.print("\nPlease cite", style="bold")
+        screen.print("\nPlease cite", style="bold")
         for source in sources:
             folded(source, indent="")
 

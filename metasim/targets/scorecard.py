@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from metasim.targets.score import AGREES, DIFFERS, FAILS, Score
 from metasim.targets.validate import Validation
 from metasim.targets.where import spoken
+from metasim.terminal.table import FittingTable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
 _STYLES: Final = {AGREES: "", DIFFERS: "yellow", FAILS: "bold red"}
 
@@ -61,28 +61,26 @@ def frame(scores: Sequence[Score]) -> "pd.DataFrame":
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
 
 
-def render(judged: Validation) -> "list[Table | str]":
-    """Tables by cohort and topic, of at most 80 columns; in a line what nothing simulates."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def render(judged: Validation) -> list[FittingTable | str]:
+    """Tables by cohort and topic, of any width; in a line what nothing simulates."""
+    from rich.text import Text
 
-    out: list[Table | str] = []
+    out: list[FittingTable | str] = []
     told = in_groups(s for s in judged.scores if not s.verdict.startswith("not simulated"))
     for cohort, several in groupby(told, key=lambda one: one.target.cohort):
         size = judged.patients.get(cohort, 0)
-        table = Table(
-            title=f"{cohort.replace('_', ' ')} ({size:,} patients simulated)",
-            title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
-        )  # fmt: skip
-        table.add_column("target", overflow="fold", min_width=20)
-        for heading in ("published", "simulated", "z"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("verdict", overflow="fold")
+        table = FittingTable(
+            f"{cohort.replace('_', ' ')} ({size:,} patients simulated)",
+            ("target", "published", "simulated", "z", "verdict"),
+            words=(0, 4),
+            folds=(0, 4),
+        )
         for topic, rows in groupby(several, key=lambda one: one.target.topic):
             if topic:
-                table.add_row(f"[bold]{topic}[/]")
+                table.add_row(Text(topic, style="bold"), *[""] * 4)
             for one in rows:
-                table.add_row(*_cells(one), style=_STYLES.get(one.verdict, "dim"))
+                style = _STYLES.get(one.verdict, "dim")
+                table.add_row(*(Text(cell, style=style) for cell in _cells(one)))
         out.append(table)
     return [*out, *_untold(judged.scores)]
 

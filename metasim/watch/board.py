@@ -4,10 +4,9 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
+from metasim.terminal.table import FittingTable
 from metasim.terms import DAYS_PER_YEAR, Stage
 from metasim.watch.colours import STAGE_COLOURS
 
@@ -61,30 +60,29 @@ class Board:
         self._shown = now
         return True
 
-    def render(self) -> Table:
+    def render(self) -> FittingTable:
         """The table as it stands."""
         model = self.model
         alive = sum(colony.number > 0 for colony in model.alive)
         years = model.day / DAYS_PER_YEAR
-        table = Table(
-            title=f"day {model.day:,.0f} ({years:.1f} years)   {model.census().sum():,} cells   "
-            f"{alive:,} metastases",
-            caption="flow: cells carried in this step, by the organ they left; curves: log scale",
-            box=SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
+        headings = (
+            Text(f"{stage.value}\n{_HEADINGS[stage]:>{_WIDTH}}", style=STAGE_COLOURS[stage])
+            for stage in Stage
         )
-        table.add_column("organ", no_wrap=True)
-        for stage in Stage:
-            table.add_column(
-                Text(f"{stage.value}\n{_HEADINGS[stage]}", style=STAGE_COLOURS[stage]),
-                justify="right",
-                no_wrap=True,
-                min_width=_WIDTH,
-            )
+        table = FittingTable(
+            f"day {model.day:,.0f} ({years:.1f} years)   {model.census().sum():,} cells   "
+            f"{alive:,} metastases",
+            ("organ", *headings),
+            "flow: cells carried in this step, by the organ they left; curves: log scale",
+            padding=(0, 1, 0, 0),
+            edges=True,
+        )
         for organ, row in zip(model.organs, self.cells.T, strict=True):
-            table.add_row(organ.replace("_", " "), *(f"{n:,}" if n else "·" for n in row))
-        table.add_section()
+            table.add_row(
+                organ.replace("_", " "),
+                *(f"{n:,}" if n else "·" for n in row),
+                end_section=organ == model.organs[-1],
+            )
         table.add_row("all", *(f"{n:,}" for n in self.cells.sum(axis=1)))
         history = list(zip(*self.by_stage, strict=True))
         curves = (Text(sparkline(list(history[s - 1])), style=STAGE_COLOURS[s]) for s in Stage)

@@ -4,15 +4,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.live import Live
 
 from metasim.errors import LimitError, OptionError
 from metasim.scenario.schema import Scenario
+from metasim.terminal import console as terminal_console
 from metasim.watch.board import Board
 from metasim.watch.patient import model_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from metasim.engines.cells import CascadeModel
 
 
@@ -22,7 +24,7 @@ def watch(
     movie: str | Path | None = None,
     cells: str | Path | None = None,
     patient: int = 0,
-    console: Console | None = None,
+    console: "Console | None" = None,
     **options: Any,
 ) -> "CascadeModel":
     """Run one patient on the cell engine and watch the cells per stage and organ.
@@ -42,7 +44,7 @@ def watch(
         LimitError: the cells outgrew `run.max_cells`; what was shown and written until then stays.
         OptionError: the movie's format is not known, or a file cannot be written.
     """
-    console = console or Console()
+    screen = console or terminal_console()
     model = model_of(scenario, patient, history=bool(movie or cells), **options)
     board = Board(model)
     try:
@@ -54,8 +56,8 @@ def watch(
                 from metasim.watch.movie import Movie
 
                 film = open_.enter_context(Movie(movie, scenario, model))
-            live = Live(console=console, auto_refresh=False)
-            if console.is_terminal:
+            live = Live(console=screen, auto_refresh=False)
+            if screen.is_terminal:
                 open_.enter_context(live)
             if table is not None:
                 open_.callback(_write_transitions, model, table)
@@ -63,11 +65,11 @@ def watch(
                 _step(model, board)
                 if film is not None:
                     film.shoot()
-                if console.is_terminal and board.is_due():
+                if screen.is_terminal and board.is_due():
                     live.update(board.render(), refresh=True)
     finally:
         if model.steps:
-            console.print(board.render())
+            screen.print(board.render())
     return model
 
 

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from metasim.cli.finish import Finish
 from metasim.errors import OptionError
 from metasim.results.compare import Comparison, compare
 from metasim.results.compare_report import introduction, render, save_tables
 from metasim.results.store import Results
 from metasim.runner.comparison import labels_of, open_or_run
 from metasim.scenario.schema import Scenario
+from metasim.terminal import console, plain, say
 
 
 def run_comparison(
@@ -21,6 +23,7 @@ def run_comparison(
     progress: bool = True,
     workers: int | None = None,
     prepare: Callable[[Scenario], object] = lambda _: None,
+    finish: Finish | None = None,
 ) -> Comparison:
     """Compare sources with the first of them; print tables, save tables and figures.
 
@@ -32,37 +35,42 @@ def run_comparison(
         progress: show progress on standard error.
         workers: local processes of each run; None: as many as pay.
         prepare: called with each scenario before it runs.
+        finish: told of what could not be shown.
 
     Raises:
         OptionError: fewer than two sources, one given twice, or a precision that is not a share.
     """
-    from rich.console import Console
-
     if len(sources) < 2:
         raise OptionError("it takes at least two results folders or scenarios to compare")
     share = parse_share(precision)
     results = open_or_run(sources, changes, progress=progress, workers=workers, prepare=prepare)
     compared = compare(results, labels_of(sources), precision=share)
-    paths = [] if output is None else _save(compared, results, output)
-    console = Console()
-    for line in introduction(compared):
-        console.print(line, highlight=False, markup=False)
-    for table in render(compared):
-        console.print(table)
-    if paths:
-        print(f"comparison  {output}{os.sep} ({', '.join(sorted({p.stem for p in paths}))})")
+    finish = finish or Finish()
+    paths = [] if output is None else [*save_tables(compared, output)]
+    with finish.showing("comparison"):
+        screen = console()
+        for line in introduction(compared):
+            screen.print(plain(line))
+        for table in render(compared):
+            screen.print(table)
+    if output is not None:
+        paths += _draw(compared, results, output, finish)
+        say("comparison", f" {output}{os.sep} ({', '.join(sorted({p.stem for p in paths}))})")
     return compared
 
 
-def _save(compared: Comparison, results: Sequence[Results], folder: Path) -> list[Path]:
-    from metasim.results.plots import comparison, survival
-    from metasim.results.plots.save import save_figure
+def _draw(
+    compared: Comparison, results: Sequence[Results], folder: Path, finish: Finish
+) -> list[Path]:
+    def draw(name: str) -> list[Path]:
+        from metasim.results.plots import comparison, survival
+        from metasim.results.plots.save import save_figure
 
-    return [
-        *save_tables(compared, folder),
-        *save_figure(comparison(compared), folder / "comparison"),
-        *save_figure(survival(results, labels=compared.labels), folder / "survival"),
-    ]
+        if name == "survival":
+            return save_figure(survival(results, labels=compared.labels), folder / name)
+        return save_figure(comparison(compared), folder / name)
+
+    return finish.figures(lambda: ["comparison", "survival"], draw)
 
 
 def parse_share(text: str) -> float:
