@@ -2,7 +2,7 @@
 
 Units (single cells or clusters) are independent of each other, so the fate of each may be drawn
 first and its path afterwards, conditioned on that fate (a Doob h-transform): exactly the law of
-MODEL section 5, but only the few destined units need be followed one by one, with their
+section 5 of docs/model, but only the few destined units need be followed one by one, with their
 parent; the many doomed ones are identical and are drawn as groups. `success` gives the probability
 h of ever founding a colony, `destined` and `doomed` the step probabilities given that fate.
 
@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.law.absorbing import absorbed
+
 Array = NDArray[np.float64]
 
 
@@ -34,12 +36,26 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.clip(out, 0.0, 1.0)
 
 
-class Exits(NamedTuple):
-    """What a unit does when it leaves a stage, before gates: shares of its exit rates."""
+MOST_PER_DAY = 1e300
+"""Rates are held at this, so that no sum of them overflows."""
 
-    extravasation: Array  # (P, 1, 1, 1) arrested: tries the vessel wall; else washed on
-    colonization: Array  # (P, O, 1) active: tries to found a colony; else falls dormant
-    reawakening: Array  # (P, O, 1) dormant: reawakens; else dies
+LEAST = 1e-300
+"""A chance below this is 0: of numbers that small no digits are left."""
+
+
+class Exits(NamedTuple):
+    """What a unit does when it leaves a stage, before gates: shares of its exit rates.
+
+    Both shares of a stage are kept, as 1 - share has no digits where the share is almost 1. Where
+    both rates are 0 a unit never leaves, and both shares are 0.
+    """
+
+    extravasation: Array  # (P, 1, 1, 1) arrested: tries the vessel wall
+    colonization: Array  # (P, O, 1) active: tries to found a colony
+    reawakening: Array  # (P, O, 1) dormant: reawakens
+    washout: Array  # (P, 1, 1, 1) arrested: is washed on
+    dormancy: Array  # (P, O, 1) active: falls dormant
+    death: Array  # (P, O, 1) dormant: dies
 
 
 def exits(
@@ -50,12 +66,29 @@ def exits(
     reawakening: Array,
     dormant_death: Array,
 ) -> Exits:
-    """Shares of competing exit rates (all 1/day): (P,) each, dormancy and reawakening (P, O)."""
+    """Shares of competing exit rates (Equation 5.2, which exit).
+
+    Args:
+        extravasation: (P,) 1/day, as all others.
+        washout: (P,).
+        colonization: (P,).
+        dormancy: (P, O).
+        reawakening: (P, O).
+        dormant_death: (P,).
+    """
+    cross, wash = _shares(extravasation, washout)
+    found, sleep = _shares(colonization[:, None], dormancy)
+    wake, die = _shares(reawakening, dormant_death[:, None])
+    walls = (slice(None), None, None, None)
     return Exits(
-        _ratio(extravasation, extravasation + washout)[:, None, None, None],
-        _ratio(colonization[:, None], colonization[:, None] + dormancy)[..., None],
-        _ratio(reawakening, reawakening + dormant_death[:, None])[..., None],
-    )
+        cross[walls], found[..., None], wake[..., None],
+        wash[walls], sleep[..., None], die[..., None],
+    )  # fmt: skip
+
+
+def _shares(one: Array, other: Array) -> tuple[Array, Array]:
+    one, other = np.minimum(one, MOST_PER_DAY), np.minimum(other, MOST_PER_DAY)
+    return _ratio(one, one + other), _ratio(other, one + other)
 
 
 class Gates(NamedTuple):
@@ -74,6 +107,7 @@ class Passage(NamedTuple):
     exit: Exits
     destination: Array  # (P, O, K, C, 2, O) a unit that leaves an organ goes by that route and is
     # arrested at that organ (last two indices)
+    destroyed: Array  # (P, O, K, C) a unit that leaves an organ is destroyed in transit
 
 
 class Success(NamedTuple):
@@ -86,14 +120,18 @@ class Success(NamedTuple):
 
 
 def success(regimes: Sequence[Passage]) -> Success:
-    """Solve the cascade's absorbing Markov chain, with the best regime in every state."""
-    # active <-> dormant: a loop entered with probability (1 - colonization share) * reawakening
+    """The best chance of ever founding a colony, by where a unit is (Equation 7.1, success).
+
+    The cascade is an absorbing Markov chain, with the best regime in every state.
+    """
+    # active <-> dormant: a loop that ends by founding, failing the gate, or dying asleep
     waking = _most([r.exit.reawakening for r in regimes])
+    dying = np.minimum.reduce(_alike([r.exit.death for r in regimes]))
     active = _most(
         [
             _ratio(
                 r.exit.colonization * r.gates.colonization,
-                1.0 - (1.0 - r.exit.colonization) * waking,
+                r.exit.colonization + r.exit.dormancy * dying,
             )
             for r in regimes
         ]
@@ -102,39 +140,41 @@ def success(regimes: Sequence[Passage]) -> Success:
     invaded = _most(
         [r.gates.intravasation[..., None] * _entering(r, arrested).sum((-2, -1)) for r in regimes]
     )
-    return Success(invaded, arrested, active, waking * active)
+    return Success(invaded, arrested, active, _most([waking * active]))
 
 
 def _most(arrays: Sequence[Array]) -> Array:
-    out = arrays[0]
-    for array in arrays[1:]:
-        out = np.maximum(out, array)
-    return np.clip(out, 0.0, 1.0)
+    out = np.minimum(np.maximum.reduce(_alike(arrays)), 1.0)
+    return np.where(out < LEAST, 0.0, out)
 
 
 def _arrested(regimes: Sequence[Passage], active: Array) -> Array:
     """(P, O, K, C) best chance of an arrested unit: policy iteration over the regimes."""
-    crossing, chain = [], []
-    # where nothing crosses the wall the chain may never absorb; success is 0 there
-    crosses = _most([r.exit.extravasation for r in regimes])[..., None] > 0
+    crossing, failing, chain = [], [], []
     for r in regimes:
         there = r.destination.sum(axis=-2)  # (P, O, K, C, O)
-        cross = (r.exit.extravasation * (r.gates.extravasation * active)[..., None])[..., None]
-        wash = np.where(crosses, (1.0 - r.exit.extravasation)[..., None] * there, 0.0)
-        cross, wash = np.broadcast_arrays(cross, wash)
-        crossing.append(np.moveaxis(cross[..., 0], 1, -1))  # (P, K, C, O)
+        succeeds = (r.gates.extravasation * active)[..., None]
+        cross = r.exit.extravasation * succeeds
+        wash = r.exit.washout[..., None] * there
+        fail = r.exit.extravasation * (1.0 - succeeds) + r.exit.washout * r.destroyed
+        cross, fail = np.broadcast_arrays(cross, fail)
+        crossing.append(np.moveaxis(cross, 1, -1))  # (P, K, C, O)
+        failing.append(np.moveaxis(fail, 1, -1))
         chain.append(np.moveaxis(wash, 1, -2))  # (P, K, C, O, O)
-    right, links = np.stack(_alike(crossing)), np.stack(_alike(chain))
+    right, lost, links = (np.stack(_alike(parts)) for parts in (crossing, failing, chain))
+    shape = np.broadcast_shapes(right.shape, links.shape[:-1])
+    right, lost = np.broadcast_to(right, shape), np.broadcast_to(lost, shape)
+    links = np.broadcast_to(links, (*shape, shape[-1]))
     choice = right.argmax(axis=0)
     for _ in range(100):  # each round improves some state; a few suffice
-        best = np.take_along_axis(right, choice[None], 0)[0]
+        best, fails = (np.take_along_axis(part, choice[None], 0)[0] for part in (right, lost))
         link = np.take_along_axis(links, choice[None, ..., None], 0)[0]
-        chance = np.linalg.solve(np.eye(link.shape[-1]) - link, best[..., None])[..., 0]
+        chance = absorbed(link, best[..., None], fails)[..., 0]
         offers = right + (links @ chance[..., None])[..., 0]
         if (offers.max(axis=0) <= chance * (1.0 + 1e-13)).all():
             break
         choice = offers.argmax(axis=0)
-    return np.clip(np.moveaxis(chance, -1, 1), 0.0, 1.0)
+    return _most([np.moveaxis(chance, -1, 1)])
 
 
 def _alike(arrays: Sequence[Array]) -> list[Array]:
@@ -173,8 +213,8 @@ class Doomed(NamedTuple):
 
 
 def destined(regime: Passage, chance: Success) -> Destined:
-    """Step probabilities of destined units, given the chances over all regimes."""
-    gates, exit_, _ = regime
+    """Step probabilities of destined units, given the chances (Equation 7.3, destined)."""
+    gates, exit_ = regime.gates, regime.exit
     arrivals = _entering(regime, chance.arrested)
     arrivals = arrivals.reshape(*arrivals.shape[:4], -1)
     enters = arrivals.sum(axis=-1)
@@ -185,30 +225,38 @@ def destined(regime: Passage, chance: Success) -> Destined:
         _ratio(gates.intravasation[..., None] * enters, chance.invaded),
         _ratio(landing, landing[..., -1:]),
         _ratio(crossing, chance.arrested),
-        _ratio((1.0 - exit_.extravasation) * enters, chance.arrested),
+        _ratio(exit_.washout * enters, chance.arrested),
         _ratio(exit_.colonization * gates.colonization, chance.active),
-        _ratio((1.0 - exit_.colonization) * chance.dormant, chance.active),
+        _ratio(exit_.dormancy * chance.dormant, chance.active),
         _ratio(exit_.reawakening * chance.active, chance.dormant),
     )
 
 
 def doomed(regime: Passage, chance: Success) -> Doomed:
-    """Step probabilities of doomed units, given the chances over all regimes."""
-    gates, exit_, destination = regime
-    enters = _entering(regime, chance.arrested).sum(axis=(-2, -1))
+    """Step probabilities of doomed units, given the chances (Equation 7.4, doomed).
+
+    What a doomed unit may do is summed, not taken from 1: so shares of the whole stay shares.
+    """
+    gates, exit_, destination = regime.gates, regime.exit, regime.destination
+    enters = np.minimum(_entering(regime, chance.arrested).sum(axis=(-2, -1)), 1.0)
     invasion, intravasation = gates.invasion[..., None], gates.intravasation[..., None]
-    cross, wash = exit_.extravasation * gates.extravasation[..., None], 1.0 - exit_.extravasation
-    found, sleep = exit_.colonization * gates.colonization, 1.0 - exit_.colonization
-    active, wake = chance.active[..., None], exit_.reawakening
-    stays = 1.0 - cross * active - wash * enters
-    rests = 1.0 - found - sleep * chance.dormant
-    fails = 1.0 - np.moveaxis(chance.arrested, 1, -1)[:, None]
+    invades = invasion * (1.0 - chance.invaded)
+    intravasates = intravasation * (1.0 - enters)
+    arrives = destination.sum(axis=-2) * (1.0 - np.moveaxis(chance.arrested, 1, -1)[:, None])
+    lands = arrives.sum(axis=-1) + regime.destroyed
+    active, passes = chance.active[..., None], gates.extravasation[..., None]
+    crosses = exit_.extravasation * passes * (1.0 - active)
+    washes = exit_.washout * (1.0 - enters)
+    stays = crosses + washes + exit_.extravasation * (1.0 - passes)
+    sleeps = exit_.dormancy * (1.0 - chance.dormant)
+    rests = sleeps + exit_.colonization * (1.0 - gates.colonization)
+    wakes = exit_.reawakening * (1.0 - chance.active)
     return Doomed(
-        _ratio(invasion * (1.0 - chance.invaded), 1.0 - invasion * chance.invaded),
-        _ratio(intravasation * (1.0 - enters), 1.0 - intravasation * enters),
-        _ratio(destination.sum(axis=-2) * fails, (1.0 - enters)[..., None]),
-        _ratio(cross * (1.0 - active), stays),
-        _ratio(wash * (1.0 - enters), stays),
-        _ratio(sleep * (1.0 - chance.dormant), rests),
-        _ratio(wake * (1.0 - chance.active), 1.0 - wake * chance.active),
+        _ratio(invades, invades + (1.0 - invasion)),
+        _ratio(intravasates, intravasates + (1.0 - intravasation)),
+        _ratio(arrives, lands[..., None]),
+        _ratio(crosses, stays),
+        _ratio(washes, stays),
+        _ratio(sleeps, rests),
+        _ratio(wakes, wakes + exit_.death),
     )

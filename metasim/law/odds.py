@@ -1,7 +1,7 @@
-"""Soil sets odds (MODEL section 3): from soil levels and the seed's traits to gate probabilities.
+"""Soil sets odds (section 3 of docs/model): from soil levels and the seed's traits to gates.
 
-Shapes: P patients (or 1), O organs, K phenotypes, F soil factors (order of `metasim.terms.Factor`),
-G gates (order of `metasim.terms.Gate`).
+Shapes: P patients (or 1), O organs, K phenotypes, F soil factors (in the order of
+`metasim.law.factors.FACTORS`), G gates (in the order of `metasim.terms.Gate`).
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ LARGEST = 1e300
 
 
 def pair_factor(ligands: Array, receptors: Array) -> Array:
-    """Chemotaxis or adhesion: sum over pairs of ligand level in the organ * receptor on the cell.
+    """Chemotaxis or adhesion: sum over pairs of ligand * receptor (Equation 3.3, pairs).
 
     Args:
         ligands: (P, O, pairs) levels in [0, 1].
@@ -27,7 +27,7 @@ def pair_factor(ligands: Array, receptors: Array) -> Array:
 
 
 def opposed_factor(level: Array, trait: Array) -> Array:
-    """A barrier that a trait of the cell overcomes: soil level * (1 - trait).
+    """A barrier that a trait overcomes: soil level * (1 - trait) (Equation 3.4, opposed factor).
 
     Args:
         level: (P, O) in [0, 1].
@@ -40,12 +40,15 @@ def opposed_factor(level: Array, trait: Array) -> Array:
 
 
 def answered_factor(level: Array, trait: Array) -> Array:
-    """A stimulus that a trait of the cell answers: soil level * trait; shapes as opposed_factor."""
+    """A stimulus that a trait answers: soil level * trait (Equation 3.5, answered factor).
+
+    Shapes are those of `opposed_factor`.
+    """
     return np.asarray(level[:, :, None] * trait[:, None, :])
 
 
 def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) -> Array:
-    """odds_g(o,k) = base_g * multiplier_g(o) * exp(sum_f weight_gf * x_f(o,k)).
+    """base_g * multiplier_g(o) * exp(sum_f weight_gf * x_f(o,k)) (Equation 3.1, odds of a gate).
 
     Args:
         base: (P, G) odds where every factor is 0.
@@ -56,12 +59,14 @@ def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) ->
     Returns:
         (P, G, O, K) odds; capped at `LARGEST` so that probabilities stay finite.
     """
+    weights = np.clip(weights, -1e150, 1e150)  # so that no sum of them overflows
     exponent = (weights[:, :, :, None, None] * factors[:, None, :, :, :]).sum(axis=2)
-    scale = (base[:, :, None] * multiplier)[..., None]
+    with np.errstate(over="ignore"):  # held at `LARGEST` below
+        scale = (base[:, :, None] * multiplier)[..., None]
     # exp(600) ~ 4e260: past it the probability is 1 to the last bit anyway
     return np.asarray(np.minimum(scale * np.exp(np.clip(exponent, -600.0, 600.0)), LARGEST))
 
 
 def probability(odds: Array) -> Array:
-    """Probability odds / (1 + odds), elementwise; monotone in the odds."""
+    """Probability odds / (1 + odds) (Equation 3.2, passing a gate), elementwise."""
     return np.asarray(odds / (1.0 + odds))

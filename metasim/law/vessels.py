@@ -1,9 +1,9 @@
-"""The organ graph and the walk of a circulating cell (MODEL section 2).
+"""The organ graph and the walk of a circulating cell (section 2 of docs/model).
 
 A state is an organ's bed met by one route, numbered route * O + organ. A unit (cell or cluster)
 that leaves a state is carried through junctions to the next bed. There it is destroyed with
 probability q, else arrested with probability a, else carried on by the route it came by.
-Being arrested at organ j after entering the flow at state s is (I - Q)^-1 R.
+Where it is arrested after leaving a state is the end of an absorbing Markov chain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.law.absorbing import absorbed
 from metasim.terms import Route
 
 Array = NDArray[np.float64]
@@ -18,7 +19,7 @@ Vessels = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def hop_matrix(organs: Sequence[str], vessels: Vessels) -> Array:
-    """Which bed a unit meets next.
+    """Which bed a unit meets next (Equation 2.1, hop).
 
     Junctions (names in `vessels` that are not organs) pass on what they get; what enters a
     junction by lymph leaves it by the junction's own outflow (the thoracic duct ends in a vein).
@@ -51,8 +52,8 @@ def hop_matrix(organs: Sequence[str], vessels: Vessels) -> Array:
     return np.asarray(step[:n, :n] + step[:n, n:] @ through)
 
 
-def walk_matrix(hop: Array, arrest: Array, death_per_pass: Array) -> Array:
-    """Where a unit that enters the flow is arrested: the absorbing Markov chain of the passes.
+def walk_matrix(hop: Array, arrest: Array, death_per_pass: Array) -> tuple[Array, Array]:
+    """Where a unit that enters the flow is arrested (Equations 2.2 and 2.3, pass and walk).
 
     Args:
         hop: (P, 2 O, 2 O) from `hop_matrix`.
@@ -60,9 +61,10 @@ def walk_matrix(hop: Array, arrest: Array, death_per_pass: Array) -> Array:
         death_per_pass: (P, C) probability of being destroyed at each bed.
 
     Returns:
-        (P, 2 O, K, C, O): probability of being arrested at the last index's organ, for a unit of
-        phenotype K and cluster class C that leaves the state of the second index. What is
-        missing to 1 is destroyed in transit.
+        (P, 2 O, K, C, O) probability of being arrested at the last index's organ, for a unit of
+        phenotype K and cluster class C that leaves the state of the second index; and
+        (P, 2 O, K, C) probability of being destroyed in transit. What is missing to 1 (of units
+        that are neither arrested nor destroyed anywhere) is carried round for ever.
     """
     n_organs = arrest.shape[1]
     alive = (1.0 - death_per_pass)[:, None, None, :]
@@ -72,5 +74,12 @@ def walk_matrix(hop: Array, arrest: Array, death_per_pass: Array) -> Array:
     q = step * np.concatenate([carried, carried], axis=-1)[..., None, :]
     blood, lymph = step[..., :n_organs], step[..., n_organs:]
     r = (blood + lymph) * arrested[..., None, :]
-    walk = np.linalg.solve(np.eye(2 * n_organs) - q, r)  # (P, K, C, 2 O, O)
-    return np.asarray(np.moveaxis(np.clip(walk, 0.0, 1.0), 3, 1))
+    destroyed = hop.sum(axis=-1)[:, None, None] * death_per_pass[:, None, :, None]
+    lost = np.where(hop.sum(axis=-1)[:, None, None] > 0.0, destroyed, 1.0)
+    shape = np.broadcast_shapes(q.shape[:-1], lost.shape)
+    ends = np.concatenate(
+        [np.broadcast_to(r, (*shape, n_organs)), np.broadcast_to(lost, shape)[..., None]], axis=-1
+    )
+    q = np.broadcast_to(q, (*shape, q.shape[-1]))
+    walk = np.moveaxis(absorbed(q, ends, np.zeros(shape)), 3, 1)  # from (P, K, C, 2 O, O + 1)
+    return walk[..., :-1], walk[..., -1]

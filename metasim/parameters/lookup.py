@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.law.odds import LARGEST
 from metasim.parameters.exposure import EVERY_ORGAN, exposure, reach
 from metasim.scenario.biology import Cluster, GateOdds, Phenotype, Seed, Soil
 from metasim.scenario.keys import find, split
@@ -144,13 +145,14 @@ class Parameters:
         for treatment in self.active:
             if path in treatment.change:
                 factor *= treatment.change[path] ** exposure(self.scenario, treatment)
-        return factor
+        return np.minimum(factor, LARGEST)
 
     def _number(self, path: str, default: Array) -> Array:
         value = self._plain(path, default)
         if not self._changed & {path, in_every_organ(path)}:
             return value
-        return np.minimum(value * self._factor(path), _largest(path))
+        with np.errstate(over="ignore"):
+            return np.minimum(value * self._factor(path), _largest(path))
 
     def _plain(self, path: str, default: Array) -> Array:
         self.read.add(path)
@@ -187,7 +189,7 @@ class Parameters:
                     organ = self.organs.index(path.split(".")[1])
                     share = float(reach(self.scenario, treatment)[organ])
                 factor *= treatment.change[name] ** share
-        return factor
+        return min(factor, LARGEST)
 
 
 def in_every_organ(path: str) -> str:
@@ -201,7 +203,7 @@ def in_every_organ(path: str) -> str:
 def _largest(path: str) -> float:
     """The largest value that a key may hold (a level: 1)."""
     key = find(split(path))
-    return key.limits.get("le", np.inf) if key is not None else np.inf
+    return min(key.limits.get("le", LARGEST), LARGEST) if key is not None else LARGEST
 
 
 def _member(part: Any, key: str) -> Any:

@@ -43,7 +43,7 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     passage = fate.Passage(
         passing,
         fate.exits(extravasation, washout, colonization, dormancy, reawakening, dormant_death),
-        _destination(vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph),
+        *_destination(*vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph),
     )
     return passage, {
         "intravasation_per_day": get.number(lambda s: s.rates.intravasation_per_day)[:, None],
@@ -76,7 +76,8 @@ def _gate_odds(get: Parameters) -> dict[Gate, Array]:
         alike([get.of_gate(gate, lambda g: g.base_odds)[:, None] for gate in Gate]), axis=1
     )
     felt = np.stack([get.felt(lambda g: g.base_odds, f"gates.{gate}") for gate in Gate])
-    passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, odds.LARGEST)
+    with np.errstate(over="ignore"):
+        passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, odds.LARGEST)
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
 
@@ -148,16 +149,20 @@ def _hop(get: Parameters) -> Array:
             graph[route][source][target] = float(value[k])
         for ends in graph.values():
             for shares in ends.values():  # drawn shares are scaled to sum to 1
-                total = sum(shares.values())
+                total = sum(shares.values()) or 1.0
                 shares.update({name: share / total for name, share in shares.items()})
         graphs.append(vessels.hop_matrix(get.organs, graph))
     return np.stack(graphs)
 
 
-def _destination(walk: Array, lymph: Array) -> Array:
-    """(P, O, K, C, 2, O): leaves by that route and is arrested at that organ."""
+def _destination(walk: Array, destroyed: Array, lymph: Array) -> tuple[Array, Array]:
+    """Equation 2.4 (leaving an organ): (P, O, K, C, 2, O) by that route, arrested at that organ.
+
+    The second array, (P, O, K, C), is the probability of being destroyed in transit.
+    """
     n = walk.shape[-1]
     by_route = np.stack([walk[:, :n], walk[:, n:]], axis=-2)  # (P, O, K, C, 2, O)
-    share = np.stack([1.0 - lymph, lymph], axis=-1)[:, :, None, None, :, None]
+    share = np.stack([1.0 - lymph, lymph], axis=-1)[:, :, None, None, :]
     assert by_route.shape[-2] == len(Route)
-    return np.asarray(by_route * share)
+    lost = np.stack([destroyed[:, :n], destroyed[:, n:]], axis=-1)
+    return by_route * share[..., None], (lost * share).sum(axis=-1)
