@@ -1,4 +1,4 @@
-"""Exact oracles (MODEL section 9) through the public interface: one scenario file each.
+"""Exact oracles (section 11 of docs/model) through the public interface: one scenario file each.
 
 Each check is run twice: on the scenario as it stands, where it must pass, and with a planted
 fault in the scenario or the law, where the same check must fail.

@@ -1,4 +1,4 @@
-"""Treatment against exact laws (MODEL sections 6 and 9), in both engines, with planted faults."""
+"""Treatment against exact laws (section 6 of docs/model), in both engines, with planted faults."""
 
 import math
 from pathlib import Path

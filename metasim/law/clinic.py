@@ -20,7 +20,7 @@ _MOST_VISITS = 1e15  # floats count up to 9e15
 
 
 def next_visit(day: float, first_day: float, interval_days: float) -> float:
-    """Day of the first visit after a day; visits are at first_day + n * interval_days.
+    """Day of the first visit after a day (Equation 8.3): at first_day + n * interval_days.
 
     Args:
         day: not before `first_day`.
@@ -37,7 +37,9 @@ def next_visit(day: float, first_day: float, interval_days: float) -> float:
 
 
 def screening_sensitivity(cells: float, half_cells: float, slope: float) -> float:
-    """Probability that a screening visit finds a primary: log-odds linear in its log size.
+    """Probability that a screening visit finds a primary (Equation 8.2, screening).
+
+    The log-odds are linear in the logarithm of its size.
 
     Args:
         cells: of the primary.
@@ -120,7 +122,7 @@ def cycle_due(day: float, start_day: float, given: int, cycles: int, interval_da
 
 
 def hazard_days(day: float, dt_days: float, start_day: float, duration_days: float) -> float:
-    """Days of the last step on which a treatment that kills by a hazard was given."""
+    """Days of the last step on which a hazard was given (Equation 6.3, days of a hazard)."""
     return min(dt_days, start_day + duration_days - (day - dt_days))
 
 
@@ -128,7 +130,7 @@ def hazard_days(day: float, dt_days: float, start_day: float, duration_days: flo
 
 
 def progressed(day: float, start_day: float, seen_cells: float, smallest_cells: float) -> bool:
-    """Whether the metastases seen have progressed since a treatment began (RECIST).
+    """Whether the metastases seen have progressed since a start (Equation 8.4; RECIST).
 
     Args:
         day: today.
@@ -148,7 +150,7 @@ def completed(day: float, start_day: float, duration_days: float, given: int, cy
 
 
 def other_death_day(exponential: float, hazard_per_day: float, growth_per_day: float) -> float:
-    """Day of death from other causes: a Gompertz hazard.
+    """Day of death from other causes, at a Gompertz hazard (Equation 8.5).
 
     Args:
         exponential: a standard exponential variate.

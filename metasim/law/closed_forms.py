@@ -1,4 +1,4 @@
-"""Exact oracles (MODEL section 9): what the engines must reproduce. lambda = b - d throughout."""
+"""Closed forms (section 11 of docs/model) that the engines must reproduce; lambda = b - d."""
 
 import math
 
@@ -12,12 +12,12 @@ Array = NDArray[np.float64]
 
 
 def growth_mean(n: float, birth: float, death: float, days: float) -> float:
-    """Mean size of n cells after some days: n e^(lambda t) (oracle 1)."""
+    """Mean size of n cells after some days: n e^(lambda t) (Equation 11.1)."""
     return n * math.exp((birth - death) * days)
 
 
 def growth_variance(n: float, birth: float, death: float, days: float) -> float:
-    """Variance of that size: n (b+d)/lambda e^(lambda t) (e^(lambda t) - 1) (oracle 1)."""
+    """Variance of that size: n (b+d)/lambda e^(lambda t) (e^(lambda t) - 1) (Equation 11.2)."""
     net = birth - death
     if net == 0.0:
         return n * 2.0 * birth * days
@@ -26,17 +26,17 @@ def growth_variance(n: float, birth: float, death: float, days: float) -> float:
 
 
 def extinction(birth: float, death: float, days: float) -> float:
-    """Probability that one cell has no descendants after some days: alpha(t) (oracle 2)."""
+    """Probability that one cell has no descendants after some days: alpha(t) (Equation 11.3)."""
     return birth_death(birth, death, days)[0]
 
 
 def extinction_ever(birth: float, death: float) -> float:
-    """Probability that one cell's line ever dies out: min(1, d/b) (oracle 2)."""
+    """Probability that one cell's line ever dies out: min(1, d/b) (Equation 11.4)."""
     return min(1.0, death / birth) if birth > 0 else 1.0
 
 
 def reaches(cells: float, birth: float, death: float) -> float:
-    """Probability that one cell's line reaches a size before it dies out (oracle 3)."""
+    """Probability that one cell's line reaches a size before it dies out (Equation 11.5)."""
     ratio = death / birth
     if ratio == 1.0:
         return 1.0 / cells
@@ -46,7 +46,7 @@ def reaches(cells: float, birth: float, death: float) -> float:
 def metastases_alive(
     rate: float, n0: float, growth: float, birth: float, death: float, days: float
 ) -> float:
-    """Poisson mean of metastases alive at a day (oracle 4).
+    """Poisson mean of metastases alive at a day (Equation 11.6).
 
     Founders arrive at rate * n(s), n(s) = n0 e^(growth s), and grow at rates birth, death.
     """
@@ -62,7 +62,7 @@ def metastases_alive(
 def relapse_free(
     rate: float, cells: float, growth: float, birth: float, death: float, size: float, days: float
 ) -> float:
-    """Probability of no relapse by `days` after removal of a primary of `cells` (oracle 5).
+    """Probability of no relapse by `days` after removal of a primary of `cells` (Equation 11.7).
 
     A relapse is a metastasis of at least `size` cells (large); the primary grew at `growth`.
     """
@@ -75,15 +75,15 @@ def relapse_free(
 
 
 def never_relapse(rate: float, cells: float, growth: float, birth: float, death: float) -> float:
-    """Probability that no metastasis outlives the removal of the primary (oracle 5)."""
+    """Probability that no metastasis outlives the removal of the primary (Equation 11.8)."""
     return math.exp(-rate * cells / growth * (1.0 - death / birth))
 
 
 def iwata_colonies(growth: float, emission: float, exponent: float, days: float) -> float:
-    """Colonies founded by day t if each grows as e^(a t) and emits m x^alpha (oracle 6).
+    """Colonies founded by day t if each grows as e^(a t) and emits m x^alpha (Equation 11.9).
 
-    Metastases and primary start from one cell and all emit. Source: Iwata et al. 2000, as
-    restated in MODEL section 9.
+    Metastases and primary start from one cell and all emit. Source: after Iwata et al.
+    2000, Journal of Theoretical Biology 203:177.
 
     Returns:
         N(t) = m (e^((a alpha + m) t) - 1) / (a alpha + m).
@@ -93,7 +93,7 @@ def iwata_colonies(growth: float, emission: float, exponent: float, days: float)
 
 
 def resistant_at(cells: float, mutation: float, birth: float, death: float) -> float:
-    """Probability of a resistant cell at a size, neutral mutants (oracle 7).
+    """Probability of a resistant cell at a size, neutral mutants (Equation 11.10).
 
     Source: after Iwasa, Nowak & Michor 2006, Genetics 172:2557.
     """

@@ -149,7 +149,7 @@ def _most(arrays: Sequence[Array]) -> Array:
 
 
 def _arrested(regimes: Sequence[Passage], active: Array) -> Array:
-    """(P, O, K, C) best chance of an arrested unit: policy iteration over the regimes."""
+    """(P, O, K, C) best chance of an arrested unit (Equation 7.2), by policy iteration."""
     crossing, failing, chain = [], [], []
     for r in regimes:
         there = r.destination.sum(axis=-2)  # (P, O, K, C, O)

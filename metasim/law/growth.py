@@ -125,7 +125,7 @@ net_growth = net_growth_of(lambda function: function)
 
 
 def birth_rate(death: float, net: float) -> float:
-    """Division rate b of a cell, 1/day: b = d + g, and never below 0.
+    """Division rate b of a cell, 1/day: d + g, never below 0 (Equation 4.6, division rate).
 
     Args:
         death: turnover d, 1/day.
@@ -135,10 +135,10 @@ def birth_rate(death: float, net: float) -> float:
 
 
 def birth_death(birth: float, death: float, dt: float) -> tuple[float, float]:
-    """Alpha and beta of the linear birth-death process over dt (Equation 4.7).
+    """Alpha and beta of the linear birth-death process over dt (Equation 4.8).
 
     One cell has no descendants after dt with probability alpha; otherwise their number is
-    geometric: P(k) = (1 - beta) beta^(k-1) (Equation 4.8). Source: Kendall 1948, Annals of
+    geometric: P(k) = (1 - beta) beta^(k-1) (Equation 4.9). Source: Kendall 1948, Annals of
     Mathematical Statistics 19:1.
 
     Args:
@@ -160,7 +160,7 @@ def birth_death(birth: float, death: float, dt: float) -> tuple[float, float]:
 
 
 def cumulants(alpha: float, beta: float) -> tuple[float, float, float, float, float]:
-    """First five cumulants of one cell's descendants: mean, variance, third to fifth.
+    """First five cumulants of one cell's descendants (Equation 4.10): mean, variance, third ...
 
     Args:
         alpha: probability of none.
@@ -194,6 +194,6 @@ def cumulants(alpha: float, beta: float) -> tuple[float, float, float, float, fl
 def border_rate(
     invasion_per_day: float, cells: float, reference_cells: float, exponent: float
 ) -> float:
-    """Invasion rate per cell at the border of a colony: r (N/N_ref)^(phi-1), 1/day."""
+    """Invasion rate per cell, r (N/N_ref)^(phi-1), 1/day (Equation 4.12)."""
     # exp of log: twice as quick as a power
     return invasion_per_day * math.exp((exponent - 1.0) * math.log(cells / reference_cells))

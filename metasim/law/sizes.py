@@ -13,5 +13,5 @@ STAGE_MM = (20.0, 50.0)
 
 
 def sphere_cells(diameter_mm: Number, cells_per_cm3: Number) -> Number:
-    """Cells of a spherical tumour of a diameter in mm."""
+    """Cells of a spherical tumour of a diameter in mm (Equation 8.1, cells of a diameter)."""
     return math.pi / 6.0 * (diameter_mm / 10.0) ** 3 * cells_per_cm3

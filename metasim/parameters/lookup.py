@@ -139,7 +139,7 @@ class Parameters:
         return {path: value for path, value in self.drawn.items() if path.startswith("vessels.")}
 
     def felt(self, key: Callable[[Any], Any], below: str = "") -> Array:
-        """(O, K) factor of the active treatments on a key whose change each cell feels itself."""
+        """(O, K) factor of active treatments on a key that each cell feels (Equation 6.4)."""
         path = path_of(key, below)
         factor = np.ones((len(self.organs), max(1, len(self.phenotypes))))
         for treatment in self.active:
@@ -180,7 +180,7 @@ class Parameters:
         return path in self.drawn or reduce(_member, path.split("."), self.scenario) is not None
 
     def _factor(self, path: str) -> float:
-        """Factor of the active treatments on a key; on soil, as much as reaches the organ."""
+        """Factor of active treatments on a key; on soil, what reaches the organ (Equation 6.4)."""
         factor = 1.0
         for treatment in self.active:
             for name in {path, in_every_organ(path)} & treatment.change.keys():

@@ -17,7 +17,10 @@ Ints = NDArray[np.int64]
 
 
 def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
-    """How units pass in a regime, and the fields of the law that say so."""
+    """How units pass in a regime, and the fields of the law that say so.
+
+    The arrest of clusters is Equation 3.6.
+    """
     gates = _gate_odds(get)
     cluster_cells, share, death_per_pass, arrest_factor = _clusters(get)
     arrest_odds = gates[Gate.ARREST][..., None] * arrest_factor[:, None, None, :]

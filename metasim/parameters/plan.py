@@ -1,4 +1,4 @@
-"""The treatment plan as frozen arrays (MODEL section 6): when, for whom, how many cells survive."""
+"""The treatment plan (section 6 of docs/model): when, for whom, how many cells survive."""
 
 import math
 
@@ -67,7 +67,7 @@ def lasts(treatment: Treatment) -> bool:
 
 
 def survival(scenario: Scenario, treatment: Treatment) -> Array:
-    """(O, K) probability that a cell survives a treatment that acts at once."""
+    """(O, K) probability that a cell survives a cycle (Equation 6.2, surviving a cycle)."""
     t = treatment
     log_kill = t.log_kill or 0.0
     if t.dose_gray is not None:

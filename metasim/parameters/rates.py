@@ -131,7 +131,7 @@ def _growing(get: Parameters) -> dict[str, Any]:
 
 
 def _growth_rates(get: Parameters) -> tuple[Array, Array]:
-    """Growth rate rho and turnover, (P, O, K): base * soil factor * phenotype factor."""
+    """Growth rate rho and turnover, (P, O, K) (Equation 4.7, growth constants)."""
     rho = get.plain(lambda s: s.growth.rho_per_day)[:, None, None]
     rho = rho * get.felt(lambda s: s.growth.rho_per_day)
     rho = rho * get.of_organs(lambda soil: soil.growth_factor)[:, :, None]

@@ -1,4 +1,4 @@
-"""A cancer cell as an agent: what it does at each of the seven stages (MODEL sections 1 to 5)."""
+"""A cancer cell as an agent: what it does at each of the seven stages (docs/model, 1 to 5)."""
 
 import math
 from bisect import bisect_right
@@ -114,7 +114,7 @@ class CancerCell(mesa.Agent):  # type: ignore[misc]
         return self.model.uniform()
 
     def chance(self, gate: Gate) -> float:
-        """Probability that it passes a gate where it is: odds / (1 + odds) of MODEL section 3."""
+        """Probability that it passes a gate where it is: odds / (1 + odds) (Equation 3.2)."""
         return float(self.model.gates[gate][self.organ, self.phenotype])
 
     def passes(self, gate: Gate) -> bool:
@@ -129,7 +129,7 @@ class CancerCell(mesa.Agent):  # type: ignore[misc]
     def grow(self, draw: float) -> int:
         """Descendants after the step, itself included: 0 (dies), 1 (nothing happens), 2 ...
 
-        None with probability alpha, else geometric with ratio beta (MODEL section 5, 1).
+        None with probability alpha, else geometric with ratio beta (Equation 4.9).
         """
         alpha, beta = self.colony.descent[self.phenotype]
         if draw < alpha:

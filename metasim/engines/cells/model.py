@@ -1,4 +1,4 @@
-"""The cell engine's model: the step law of MODEL section 5 for one patient, cell by cell.
+"""The cell engine's model: the step law (section 5 of docs/model) of one patient, cell by cell.
 
 A step, in this order (rates are evaluated at its start and held):
 

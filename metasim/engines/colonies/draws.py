@@ -28,7 +28,7 @@ cumulants = inlined(growth.cumulants)
 
 @inlined
 def corrected(z, variance, third, fourth, fifth):
-    """A normal deviate z corrected to a sum's cumulants, in cells from the mean.
+    """A normal deviate z corrected to a sum's cumulants (Equation 7.5), in cells from the mean.
 
     Cornish-Fisher expansion to the order of the fifth cumulant; the cumulants are those of the sum
     less those of the rounding that follows (Sheppard).
@@ -62,7 +62,7 @@ def count(rng, mean, variance, third, fourth, fifth):
 
 @inlined
 def leaving_prob(hazard):
-    """1 - exp(-hazard), quick where it is small (to 1e-13 of itself)."""
+    """1 - exp(-hazard) (Equation 5.1), quick where it is small (to 1e-13 of itself)."""
     if hazard < 1e-4:
         return hazard * (1.0 - hazard / 2.0 * (1.0 - hazard * (1.0 / 3.0)))
     return -math.expm1(-hazard)
@@ -101,7 +101,7 @@ def poisson(rng, mean):
 
 @inlined
 def grow(rng, n, birth, death, dt):
-    """Cells that n cells have become after dt: the linear birth-death law.
+    """Cells that n cells have become after dt: the linear birth-death law (Equation 4.9).
 
     More than `OUTGROWN` are handed back as so many.
     """

@@ -84,7 +84,7 @@ def grow_colony(rng, now, law, dt, organ, size, vascularised, cells, kinds):
 
 @inlined
 def change_phenotypes(rng, mutation, cells, kinds, dt):
-    """Phenotype transitions of a colony: along any living line at rate u * b."""
+    """Phenotype transitions of a colony: along any living line at rate u * b (Equation 4.11)."""
     n = len(cells)
     for k in range(n):
         kinds[k].arrived = 0
@@ -159,7 +159,7 @@ def shed(rng, now, law, dt, i, organ, size, stage, most, room):
     """Units leave a colony over its border; the cells that went.
 
     Of n cells of a phenotype floor(n share / size) clusters of each class stand ready at the
-    border; the others go singly. All of them leave with the same hazard.
+    border (Equation 5.3); the others go singly. All of them leave with the same hazard.
     """
     rates = law.rates
     hazard = dt * border_rate(
