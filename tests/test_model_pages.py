@@ -1,4 +1,4 @@
-"""The pages of the model: each number exists, is computed somewhere, and nothing foreign is cited."""
+"""The pages of the model: each number exists and is computed; nothing foreign is cited."""
 
 import ast
 import re

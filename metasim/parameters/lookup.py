@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 Key = Callable[[Scenario], float | None]
 """Says which key of a scenario is meant, such as `lambda s: s.growth.rho_per_day`."""
 
+_MOST = 1e50
+"""Factors of a treatment are held at this, so that no product of six overflows."""
+
 
 class _Path:
     """Stands for a part of a scenario, and notes which attributes and entries are asked of it."""
@@ -144,7 +147,9 @@ class Parameters:
         factor = np.ones((len(self.organs), max(1, len(self.phenotypes))))
         for treatment in self.active:
             if path in treatment.change:
-                factor *= treatment.change[path] ** exposure(self.scenario, treatment)
+                factor *= np.minimum(treatment.change[path], _MOST) ** exposure(
+                    self.scenario, treatment
+                )
         return np.minimum(factor, LARGEST)
 
     def _number(self, path: str, default: Array) -> Array:
@@ -188,7 +193,7 @@ class Parameters:
                 if path.startswith("soil."):
                     organ = self.organs.index(path.split(".")[1])
                     share = float(reach(self.scenario, treatment)[organ])
-                factor *= treatment.change[name] ** share
+                factor *= min(treatment.change[name], _MOST) ** share
         return min(factor, LARGEST)
 
 
