@@ -32,7 +32,7 @@ from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
 from metasim.runner import streams
 from metasim.scenario.schema import Scenario
-from metasim.terms import Tally
+from metasim.terms import Tally, install_line
 
 Array = NDArray[np.float64]
 
@@ -341,7 +341,7 @@ def run(report: Report) -> None:
     report.section("peers: 6 organs x 4 stages, 60 days, seconds a run (colonies; on their way)")
     peers = dict(programs())
     if not peers:
-        report.note("skipped: pip install 'metasim[peers]' brings COPASI and libRoadRunner")
+        report.note(f"skipped: {install_line('peers')} brings COPASI and libRoadRunner")
         return
     warnings.filterwarnings("ignore", module="basico")
     before: dict[str, float] = {}

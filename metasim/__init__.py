@@ -16,53 +16,87 @@ Names are loaded when first used, so that importing metasim is quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from metasim.public import HOMES, MODULES
 from metasim.terms import VERSION as __version__
 
-_HOME = {
-    "load": "metasim.scenario.load",
-    "Scenario": "metasim.scenario.schema",
-    "run": "metasim.runner.cohort",
-    "sweep": "metasim.runner.sweep",
-    "sensitivity": "metasim.runner.sensitivity",
-    "open_sweep": "metasim.results.sweeps",
-    "open_sensitivity": "metasim.results.sensitivity",
-    "Results": "metasim.results.store",
-    "open_results": "metasim.results.store",
-    "summarise": "metasim.results.summary",
-    "compare": "metasim.results.compare",
-    "MetasimError": "metasim.errors",
-    "ScenarioError": "metasim.errors",
-    "ResultsError": "metasim.errors",
-    "LimitError": "metasim.errors",
-    "CancerCell": "metasim.engines.cells",
-    "watch": "metasim.watch",
-}
-_MODULES = {"plots": "metasim.results.plots", "outcomes": "metasim.results.outcomes"}
-
-__all__ = [*_HOME, *_MODULES, "__version__"]
+__all__ = [
+    "FACTORS",
+    "CancerCell",
+    "CascadeModel",
+    "Comparison",
+    "Event",
+    "Factor",
+    "Gate",
+    "LimitError",
+    "MetasimError",
+    "MetasimWarning",
+    "Mistake",
+    "OptionError",
+    "Results",
+    "ResultsError",
+    "Route",
+    "RunInterrupted",
+    "Scenario",
+    "ScenarioError",
+    "Sensitivity",
+    "Stage",
+    "Sweep",
+    "UnknownOption",
+    "__version__",
+    "compare",
+    "load",
+    "model_of",
+    "open_results",
+    "open_sensitivity",
+    "open_sweep",
+    "outcomes",
+    "plots",
+    "read_targets",
+    "run",
+    "sensitivity",
+    "summarise",
+    "sweep",
+    "validate",
+    "watch",
+]
 
 if TYPE_CHECKING:
-    from metasim.engines.cells import CancerCell
-    from metasim.errors import LimitError, MetasimError, ResultsError, ScenarioError
+    from metasim.engines.cells import CancerCell, CascadeModel
+    from metasim.errors import (
+        LimitError,
+        MetasimError,
+        MetasimWarning,
+        Mistake,
+        OptionError,
+        ResultsError,
+        RunInterrupted,
+        ScenarioError,
+        UnknownOption,
+    )
+    from metasim.law.factors import FACTORS, Factor
     from metasim.results import outcomes, plots
-    from metasim.results.compare import compare
-    from metasim.results.sensitivity import open_sensitivity
+    from metasim.results.compare import Comparison, compare
+    from metasim.results.sensitivity import Sensitivity, open_sensitivity
     from metasim.results.store import Results, open_results
     from metasim.results.summary import summarise
-    from metasim.results.sweeps import open_sweep
+    from metasim.results.sweeps import Sweep, open_sweep
     from metasim.runner.cohort import run
     from metasim.runner.sensitivity import sensitivity
     from metasim.runner.sweep import sweep
     from metasim.scenario.load import load
     from metasim.scenario.schema import Scenario
-    from metasim.watch import watch
+    from metasim.targets.load import read_targets
+    from metasim.targets.validate import validate
+    from metasim.terms import Event, Gate, Route, Stage
+    from metasim.watching import model_of, watch
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(_MODULES[name])
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    if name in MODULES:
+        return import_module(MODULES[name])
+    if name in HOMES:
+        module, _, own = HOMES[name].partition(":")
+        return getattr(import_module(module), own)
     raise AttributeError(f"module 'metasim' has no attribute {name!r}")
 
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 
 class MetasimError(Exception):
-    """Base of all errors that are the user's to mend. The CLI prints it and exits with 2."""
+    """Base of all errors that are the user's to mend. The CLI prints it and exits with 2.
+
+    Example:
+        >>> try:
+        ...     ms.load("lumnal_a")
+        ... except ms.MetasimError as error:
+        ...     print(type(error).__name__)
+        ScenarioError
+    """
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,10 @@ class Mistake:
         hint: the nearest valid name or the way on; empty if there is none.
         place: the option, or the file that the scenario extends, which gives the value; empty: the
             scenario's own file.
+
+    Example:
+        >>> print(ms.Mistake("run.years", "must be above 0, not -1"))
+        run.years: must be above 0, not -1
     """
 
     key: str
@@ -53,6 +65,13 @@ class ScenarioError(MetasimError):
     Attributes:
         source: the file (or ``--set``, ``replace``) the mistakes were found in.
         mistakes: all of them.
+
+    Example:
+        >>> try:
+        ...     ms.load("luminal_a", {"soil.bone.nich": 1, "run.years": -1})
+        ... except ms.ScenarioError as error:
+        ...     print(sorted(mistake.key for mistake in error.mistakes))
+        ['run.years', 'soil.bone.nich']
     """
 
     def __init__(self, source: str, mistakes: list[Mistake]) -> None:
@@ -71,7 +90,15 @@ class ScenarioError(MetasimError):
 
 
 class ResultsError(MetasimError):
-    """A results folder that cannot be read, written or plotted."""
+    """A results folder that cannot be read, written or plotted.
+
+    Example:
+        >>> try:
+        ...     ms.open_results("nowhere")
+        ... except ms.ResultsError as error:
+        ...     print(error)
+        nowhere: no such results folder
+    """
 
 
 class LimitError(MetasimError):
@@ -79,18 +106,58 @@ class LimitError(MetasimError):
 
     Attributes:
         record: what the patient's engine had recorded until then, if it kept that.
+
+    Example:
+        >>> small = ms.load("few_cells", {"run.max_cells": 1, "run.patients": 1})
+        >>> try:
+        ...     ms.model_of(small)
+        ... except ms.LimitError:
+        ...     print("too many cells")
+        too many cells
     """
 
     record: object = None
 
 
 class OptionError(MetasimError):
-    """A command-line option or function argument that is not allowed."""
+    """A command-line option or function argument that is not allowed.
+
+    Example:
+        >>> try:
+        ...     ms.run(ms.load("luminal_a"), workers=0)
+        ... except ms.OptionError as error:
+        ...     print("refused")
+        refused
+    """
+
+
+class UnknownOption(OptionError, TypeError):
+    """An option that a function does not have; the message gives the nearest name.
+
+    Example:
+        >>> try:
+        ...     ms.run(ms.load("luminal_a"), worker=2)
+        ... except ms.UnknownOption as error:
+        ...     print(error)
+        run: there is no option "worker" (did you mean "workers"?)
+    """
 
 
 class MetasimWarning(UserWarning):
-    """Something that did not work but that the run goes on without; the CLI prints it as a line."""
+    """Something that did not work but that the run goes on without; the CLI prints it as a line.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", ms.MetasimWarning)
+    """
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; the message says how far it came and how to go on."""
+    """Ctrl-C during a run; the message says how far it came and how to go on.
+
+    Example:
+        >>> try:
+        ...     results = ms.run(ms.load("luminal_a", {"run.patients": 20}))
+        ... except ms.RunInterrupted as stopped:
+        ...     print(stopped)
+    """

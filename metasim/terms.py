@@ -11,11 +11,24 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""Version of metasim."""
+"""Version of metasim; the packaging reads it here."""
+
+DISTRIBUTION: Final = "metasim-cascade"
+"""What pip installs: the name `metasim` on the Python Package Index is another project's."""
+
+
+def install_line(extra: str) -> str:
+    """What installs an extra, to be shown where it is missing."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 class Stage(IntEnum):
-    """The seven stages of the metastatic cascade, in order."""
+    """The seven stages of the metastatic cascade, in order.
+
+    Example:
+        >>> ms.Stage.ARREST.label, ms.Stage(7).label
+        ('arrest', 'macrometastasis')
+    """
 
     PRIMARY_GROWTH = 1
     INVASION = 2
@@ -32,7 +45,12 @@ class Stage(IntEnum):
 
 
 class Gate(StrEnum):
-    """The five gates at which seed and soil decide whether a cell advances."""
+    """The five gates at which seed and soil decide whether a cell advances.
+
+    Example:
+        >>> [gate.value for gate in ms.Gate]
+        ['invasion', 'intravasation', 'arrest', 'extravasation', 'colonization']
+    """
 
     INVASION = "invasion"
     INTRAVASATION = "intravasation"
@@ -42,7 +60,12 @@ class Gate(StrEnum):
 
 
 class Route(IntEnum):
-    """The vessel by which a cell left its parent colony's organ."""
+    """The vessel by which a cell left its parent colony's organ.
+
+    Example:
+        >>> ms.Route.LYMPH.label
+        'lymph'
+    """
 
     BLOOD = 0
     LYMPH = 1
@@ -54,7 +77,12 @@ class Route(IntEnum):
 
 
 class Event(IntEnum):
-    """Clinical events of events.parquet."""
+    """Clinical events of events.parquet.
+
+    Example:
+        >>> ms.Event.RELAPSE.label
+        'relapse'
+    """
 
     DIAGNOSIS = 0
     SURGERY = 1

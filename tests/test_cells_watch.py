@@ -16,8 +16,8 @@ from metasim.errors import LimitError, OptionError
 from metasim.parameters.course import course_of
 from metasim.runner.cohort import Cohort
 from metasim.terms import Stage
-from metasim.watch import board, model_of, watch
-from metasim.watch.colours import STAGE_COLOURS
+from metasim.watching import board, model_of, watch
+from metasim.watching.colours import STAGE_COLOURS
 from tests import twin
 
 PLACES = {

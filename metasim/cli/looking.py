@@ -68,7 +68,7 @@ def watch(
     rng_seed: RngSeed = None,
 ) -> None:
     """Watch one patient's cells pass the seven stages."""
-    from metasim.watch import watch as watch_cells
+    from metasim.watching import watch as watch_cells
 
     watch_cells(asked(source, set_, rng_seed=rng_seed), movie=movie, cells=cells, patient=patient)
 

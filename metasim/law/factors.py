@@ -36,6 +36,11 @@ class Factor(NamedTuple):
         answer: what the trait does.
         trait_default: level of the trait where none is given.
         gates: gates that may weigh it.
+
+    Example:
+        >>> niche = next(factor for factor in ms.FACTORS if factor.name == "niche")
+        >>> niche.sign[ms.Gate.COLONIZATION]
+        1
     """
 
     name: str

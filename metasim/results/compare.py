@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.checked import checked
 from metasim.errors import OptionError
 from metasim.results.outcomes import Outcome, followed_patients, time_to
 from metasim.results.pairing import are_paired, check_comparable, lead_time_notes
@@ -63,6 +64,12 @@ class Comparison:
             events_first, patients_other, events_other, hazard_ratio, hazard_low, hazard_high,
             gain, rate_ratio, rate_low, rate_high.
         notes: what a reader should know, one sentence each.
+
+    Example:
+        >>> few = ms.load("luminal_a", {"run.patients": 20})
+        >>> compared = ms.compare([ms.run(few), ms.run(few)], ["one", "the same"])
+        >>> float(compared.differences["difference"].abs().max())
+        0.0
     """
 
     labels: tuple[str, ...]
@@ -77,6 +84,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+@checked()
 def compare(
     results: Sequence[Results],
     labels: Sequence[str] | None = None,
@@ -102,6 +110,13 @@ def compare(
     Raises:
         OptionError: fewer than two runs, or labels, precision or class that are not allowed.
         ResultsError: runs of other organs, origin or years; a run without its metastases.
+
+    Example:
+        >>> few = ms.load("luminal_a", {"run.patients": 20})
+        >>> poor = few.replace({"soil.bone.niche": 0.0})
+        >>> compared = ms.compare([ms.run(few), ms.run(poor)], ["as it is", "poor bone"])
+        >>> compared.paired
+        True
     """
     import pandas as pd
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from metasim.checked import checked
 from metasim.errors import ResultsError
 from metasim.results.door import Wanted, check_table
 from metasim.results.folder import add_checksums, plain_errors
@@ -44,6 +45,11 @@ class Sensitivity:
             whole range of the key; Sobol: total index), half_width of its 95 % interval, p_chance
             (see `chance`), clear (see `stands_out`), and mean_effect and spread (Morris) or
             first_order (Sobol).
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> ms.sensitivity(base, {"soil.bone.niche": (0.0, 1.0)}, size=2).method
+        'morris'
     """
 
     sweep: Sweep
@@ -106,11 +112,21 @@ def save_sensitivity(sweep: Sweep, table: "pd.DataFrame") -> Sensitivity:
     return Sensitivity(sweep, table)
 
 
+@checked()
 def open_sensitivity(folder: str | Path) -> Sensitivity:
     """Open a finished study.
 
+    Args:
+        folder: of a study, as `sensitivity` wrote it.
+
     Raises:
         ResultsError: there is none in the folder.
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> study = ms.sensitivity(base, {"soil.bone.niche": (0.0, 1.0)}, size=2, output="bone")
+        >>> ms.open_sensitivity("bone").method
+        'morris'
     """
     found = open_study(folder)
     if not isinstance(found, Sensitivity):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from metasim.checked import checked
 from metasim.errors import ResultsError
 from metasim.results.description import Description
 from metasim.results.door import (
@@ -48,6 +49,11 @@ class Results:
         title: one line for tables and figures.
         description: what tables and figures know of the run, frozen, every default filled in.
         organs: keys of the organs, in the order of tables and figures.
+
+    Example:
+        >>> results = ms.run(ms.load("luminal_a", {"run.patients": 20}))
+        >>> results.label("bone"), len(results.summary) == len(results.organs) + 1
+        ('Bone', True)
     """
 
     def __init__(
@@ -195,12 +201,22 @@ class Results:
         return frame
 
 
+@checked()
 def open_results(folder: str | Path) -> Results:
     """Open a results folder; tables are read when first used.
+
+    Args:
+        folder: of a run, as `run` or `Results.save` wrote it.
 
     Raises:
         ResultsError: the folder is missing, half-written, of another program or a newer version,
             or one of its files is damaged: names the file, and the key or column.
+
+    Example:
+        >>> results = ms.run(ms.load("luminal_a", {"run.patients": 20}))
+        >>> folder = results.save("results/few")
+        >>> ms.open_results(folder).provenance["rng_seed"]
+        1
     """
     path = Path(folder)
     if not path.is_dir():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from metasim.checked import checked
 from metasim.errors import OptionError
 from metasim.results.statistics import mean_interval, weighted_quantiles, wilson_interval
 from metasim.results.store import Results
@@ -36,6 +37,7 @@ COUNTS: Final = (
 _NUMBERS: Final = (*COUNTS, "first_median_months", "first_q1_months", "first_q3_months")
 
 
+@checked()
 def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
     """Metastases organ by organ.
 
@@ -59,6 +61,11 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
 
     Raises:
         OptionError: `counted` is none of the classes.
+
+    Example:
+        >>> results = ms.run(ms.load("luminal_a", {"run.patients": 20}))
+        >>> ms.summarise(results, "founded").attrs["patients"] <= 20
+        True
     """
     import pandas as pd
 

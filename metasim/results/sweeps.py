@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from metasim.checked import checked
 from metasim.errors import ResultsError
 from metasim.results.description import Description
 from metasim.results.door import (
@@ -89,6 +90,11 @@ class Sweep:
         folder: where it lies.
         provenance: versions, command, `keys`, `design`, times.
         base: the scenario that was varied, as results without tables: names and colours of organs.
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> ms.sweep(base, {"soil.bone.niche": (0.0, 1.0, 1.0)}).keys
+        ['soil.bone.niche']
     """
 
     def __init__(self, folder: Path, scenario_toml: str, provenance: Mapping[str, Any]) -> None:
@@ -148,12 +154,22 @@ def is_sweep(folder: Path) -> bool:
         return False
 
 
+@checked()
 def open_sweep(folder: str | Path) -> Sweep:
     """Open a finished sweep.
+
+    Args:
+        folder: of a sweep, as `sweep` wrote it.
 
     Raises:
         ResultsError: it is missing, no sweep, of a newer version, or one of its files is damaged:
             names the file, and the key or column.
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> swept = ms.sweep(base, {"soil.bone.niche": (0.0, 1.0, 1.0)}, output="swept")
+        >>> ms.open_sweep("swept").keys
+        ['soil.bone.niche']
     """
     path = Path(folder).absolute()
     if not path.is_dir():

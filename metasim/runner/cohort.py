@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from metasim.checked import checked
 from metasim.errors import LimitError, OptionError
 from metasim.results.parts import PartsFolder, Span
 from metasim.results.store import Results, open_results
@@ -27,11 +28,14 @@ from metasim.scenario.schema import Scenario
 
 __all__ = ["Cohort", "record_level", "run"]
 
+ENGINE_OPTIONS: Final = ("cell_class", "history", "max_cells")
+"""Options of the cell engine."""
 MOST_AT_ONCE: Final = {"everything": 128}
 """Patients that a chunk may have at most, by recording level: what memory holds at once."""
 MOST_AT_ONCE_ELSE: Final = 4096
 
 
+@checked(lambda: ENGINE_OPTIONS)
 def run(
     scenario: Scenario,
     *,
@@ -78,9 +82,16 @@ def run(
         OptionError: an option is not allowed, or the scheduler cannot be reached.
         LimitError: every patient outgrew a limit such as `run.max_colonies`.
         RunInterrupted: Ctrl-C, with how far the run came.
+
+    Example:
+        >>> results = ms.run(ms.load("luminal_a", {"run.patients": 20}))
+        >>> len(results.patients)
+        20
     """
     started, wall = datetime.now(UTC), time.perf_counter()
     executors.check(executor, workers, scheduler)
+    if engine_options and scenario.run.engine != "cells":
+        raise OptionError(f'{next(iter(engine_options))} is for engine = "cells"')
     plan = _planned(scenario, patient, until)
     if chunk is not None and chunk < 1:
         raise OptionError(f"chunk = {chunk}: at least 1 patient is needed")

@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Protocol
 
 from metasim.errors import MetasimError, MetasimWarning, OptionError
+from metasim.terms import install_line
 
 KINDS: Final = ("serial", "processes", "dask")
 """Executors by the name that `--executor` takes."""
@@ -217,7 +218,7 @@ def reach(scheduler: str) -> None:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise OptionError("--executor dask needs Dask: pip install 'metasim[dask]'") from None
+        raise OptionError(f"--executor dask needs Dask: {install_line('dask')}") from None
     answer = "no answer"
 
     def ask() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from metasim.checked import checked, keywords
 from metasim.errors import OptionError, ScenarioError
 from metasim.results.sensitivity import Sensitivity, chance, save_sensitivity, stands_out
 from metasim.results.statistics import z
@@ -28,6 +29,7 @@ from metasim.runner.vary import Range, Vary, vary_of
 from metasim.scenario.biology import Soil
 from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Scenario
+from metasim.terms import install_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,7 @@ _INTERVALS: Final = {"metastases_per_patient": "metastases", "share_with": "shar
 _CLINICAL: Final = ("detection_cells", "lethal_cells", "capacity_cells")
 
 
+@checked(lambda: keywords(sweep) - {"vary", "kind", "points"})
 def sensitivity(
     scenario: Scenario,
     ranges: Sequence[Vary] | Mapping[str, Any] = (),
@@ -66,6 +69,13 @@ def sensitivity(
         OptionError: an option or range is not allowed, or SALib is not installed.
         ScenarioError: a key is unknown, or the scenario refuses a value.
         ResultsError: the folder exists, or cannot be written.
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> ranges = {"soil.bone.niche": (0.0, 1.0), "soil.lung.niche": (0.0, 1.0)}
+        >>> study = ms.sensitivity(base, ranges, size=2, output="study")
+        >>> sorted(study.table["key"].unique())
+        ['soil.bone.niche', 'soil.lung.niche']
     """
     if method not in METHODS:
         raise OptionError(f"--method {method}: unknown; choose from {', '.join(METHODS)}")
@@ -88,7 +98,7 @@ def sensitivity(
     try:
         import SALib  # noqa: F401 - asked for before an hour of simulation, not after
     except ImportError:
-        raise OptionError("sensitivity needs SALib: pip install 'metasim[sensitivity]'") from None
+        raise OptionError(f"sensitivity needs SALib: {install_line('sensitivity')}") from None
     problem: dict[str, Any] = {
         "num_vars": len(spans),
         "names": [one.key for one in spans],

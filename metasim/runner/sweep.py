@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from metasim.checked import checked
 from metasim.errors import LimitError, MetasimError, OptionError
 from metasim.results.parts import DIGEST, PartsFolder, Span, encoded
 from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, open_sweep, publish_sweep
@@ -34,6 +35,7 @@ from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
 
 
+@checked()
 def sweep(
     scenario: Scenario,
     vary: Mapping[str, Any] | Sequence[Vary] | Design,
@@ -77,6 +79,12 @@ def sweep(
         ResultsError: the folder exists, or cannot be written.
         LimitError: all patients of all points failed.
         RunInterrupted: Ctrl-C, with how far the sweep came.
+
+    Example:
+        >>> base = ms.load("luminal_a", {"run.patients": 20})
+        >>> swept = ms.sweep(base, {"soil.bone.niche": (0.0, 1.0, 0.5)})
+        >>> swept.table["soil.bone.niche"].unique().tolist()
+        [0.0, 0.5, 1.0]
     """
     started, wall = datetime.now(UTC), time.perf_counter()
     executors.check(executor, workers, scheduler)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from metasim.checked import checked
 from metasim.errors import MOST_MISTAKES, Mistake, OptionError, ScenarioError
 from metasim.scenario import catalogue
 from metasim.scenario.checks import check
@@ -46,6 +47,7 @@ class Given(NamedTuple):
     by: str
 
 
+@checked()
 def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = None) -> Scenario:
     """Read a scenario.
 
@@ -56,6 +58,11 @@ def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = No
 
     Raises:
         ScenarioError: with all mistakes at once.
+
+    Example:
+        >>> few = ms.load("luminal_a", {"run.patients": 20})
+        >>> few.run.patients, few.soil["bone"].label
+        (20, 'Bone')
     """
     files = chain(source)
     layers = [own for file in files for own in _layers_of(file)]

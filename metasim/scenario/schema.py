@@ -175,6 +175,10 @@ class Scenario(Part):
     """A fully explicit scenario: everything a run needs.
 
     Load one with `metasim.load`; change values with `replace`.
+
+    Example:
+        >>> ms.load("luminal_a").replace({"soil.bone.niche": 0.5}).soil["bone"].niche
+        0.5
     """
 
     title: str = ""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from metasim.checked import checked
 from metasim.errors import Mistake, ScenarioError
 from metasim.scenario.keys import closest, nearest, shown
 from metasim.targets.quantities import QUANTITIES, Quantity
@@ -48,6 +49,7 @@ class Targets:
         return QUANTITIES[target.quantity].unit
 
 
+@checked()
 def read_targets(source: str | Path) -> Targets:
     """Read a targets file: TOML, CSV, or the name of a shipped one.
 
@@ -56,6 +58,11 @@ def read_targets(source: str | Path) -> Targets:
 
     Raises:
         TargetsError: with all mistakes at once.
+
+    Example:
+        >>> targets = ms.read_targets("calibration")
+        >>> targets.source
+        'calibration'
     """
     path = Path(source)
     if path.suffix == ".csv":

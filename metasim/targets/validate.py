@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from metasim.checked import checked
 from metasim.errors import Mistake, OptionError
 from metasim.results.store import Results
 from metasim.runner.cohort import run
@@ -51,6 +52,7 @@ class Validation:
             raise TargetsError(self.targets.source, said)
 
 
+@checked()
 def validate(
     targets: Targets,
     scenario: str | Scenario | None = None,
@@ -77,6 +79,11 @@ def validate(
 
     Raises:
         TargetsError: no scenario simulates a cohort.
+
+    Example:
+        >>> targets = ms.read_targets("calibration")
+        >>> judged = ms.validate(targets)  # doctest: +SKIP
+        >>> [score.z for score in judged.scores]  # doctest: +SKIP
     """
     if most_patients < 1:
         raise OptionError(f"--most-patients {most_patients}: at least 1 patient is needed")

@@ -76,6 +76,13 @@ class CancerCell(mesa.Agent):  # type: ignore[misc]
         cluster: size class of the cluster; 0: a single cell.
         route: vessel by which it last entered the flow; None: not yet.
         dormant: a disseminated cell that sleeps.
+
+    Example:
+        >>> class Homebody(ms.CancerCell):
+        ...     def leave(self, *arguments):
+        ...         return None
+        >>> few = ms.load("few_cells", {"run.patients": 1})
+        >>> model = ms.model_of(few, cell_class=Homebody)
     """
 
     __slots__ = (

@@ -52,6 +52,12 @@ class CascadeModel(Clinic):
     Raises:
         OptionError: `cell_class` is no subclass of `CancerCell`.
         LimitError: more than `max_cells` agents; also raised by `step`.
+
+    Example:
+        >>> model = ms.model_of(ms.load("few_cells"))  # the model of a scenario's patient
+        >>> model.step()
+        >>> model.running
+        True
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from metasim.checked import keywords, refuse_unknown
 from metasim.errors import OptionError
 from metasim.results.plots.text import family, plain
 from metasim.results.store import Results
@@ -82,9 +83,11 @@ def styled(style: Style | None = None) -> Iterator[None]:
 
 def in_style(draw: Callable[..., Axes]) -> Callable[..., Axes]:
     """A figure drawn in the settings of metasim, and in those of its argument `style` over them."""
+    known = keywords(draw) | {"style"}
 
     @wraps(draw)
     def drawn(*arguments: Any, style: Style | None = None, **options: Any) -> Axes:
+        refuse_unknown(draw.__name__, options, known)
         with styled(style):
             return draw(*arguments, **options)
 

@@ -17,7 +17,7 @@ from metasim.results.plots.style import FAINT, INK, spread
 from metasim.results.plots.text import plain
 from metasim.scenario.schema import Scenario
 from metasim.terms import Stage
-from metasim.watch.colours import STAGE_COLOURS
+from metasim.watching.colours import STAGE_COLOURS
 
 DPI = 100
 HEART = (0.012, 0.735)

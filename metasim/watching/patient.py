@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from metasim.checked import checked, keywords
 from metasim.errors import OptionError
 from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from metasim.engines.cells import CascadeModel
 
 
+def model_options() -> set[str]:
+    """Names of what `metasim.CascadeModel` may be given beside the patient."""
+    from metasim.engines.cells import CascadeModel
+
+    return keywords(CascadeModel) - {"law", "course", "organs", "phenotypes", "rng"}
+
+
+@checked(model_options)
 def model_of(scenario: Scenario, patient: int = 0, **options: Any) -> "CascadeModel":
     """The Mesa model of one of a scenario's patients, the same cells that a run would draw.
 
@@ -24,6 +33,12 @@ def model_of(scenario: Scenario, patient: int = 0, **options: Any) -> "CascadeMo
     Raises:
         LimitError: the primary has more than `run.max_cells` cells.
         OptionError: there is no such patient.
+
+    Example:
+        >>> model = ms.model_of(ms.load("few_cells"))
+        >>> model.step()
+        >>> bool(model.census().sum() > 0)  # cells by stage and organ
+        True
     """
     from metasim.engines.cells import CascadeModel
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from metasim.terminal.table import FittingTable
 from metasim.terms import DAYS_PER_YEAR, Stage
-from metasim.watch.colours import STAGE_COLOURS
+from metasim.watching.colours import STAGE_COLOURS
 
 if TYPE_CHECKING:
     from metasim.engines.cells import CascadeModel

@@ -6,11 +6,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rich.live import Live
 
+from metasim.checked import checked
 from metasim.errors import LimitError, OptionError
 from metasim.scenario.schema import Scenario
 from metasim.terminal import console as terminal_console
-from metasim.watch.board import Board
-from metasim.watch.patient import model_of
+from metasim.watching.board import Board
+from metasim.watching.patient import model_of, model_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from metasim.engines.cells import CascadeModel
 
 
+@checked(model_options)
 def watch(
     scenario: Scenario,
     *,
@@ -43,6 +45,14 @@ def watch(
     Raises:
         LimitError: the cells outgrew `run.max_cells`; what was shown and written until then stays.
         OptionError: the movie's format is not known, or a file cannot be written.
+
+    Example:
+        >>> few = ms.load("few_cells", {"run.years": 0.2, "run.patients": 1})
+        >>> model = ms.watch(few)  # doctest: +ELLIPSIS
+        <BLANKLINE>
+        ...
+        >>> model.running
+        False
     """
     screen = console or terminal_console()
     model = model_of(scenario, patient, history=bool(movie or cells), **options)
@@ -53,7 +63,7 @@ def watch(
             if cells is not None:
                 table = open_.enter_context(_writable(Path(cells)))
             if movie is not None:
-                from metasim.watch.movie import Movie
+                from metasim.watching.movie import Movie
 
                 film = open_.enter_context(Movie(movie, scenario, model))
             live = Live(console=screen, auto_refresh=False)

@@ -14,8 +14,8 @@ from metasim.results.plots.style import INK, MUTED, styled
 from metasim.results.plots.text import plain
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR, Stage
-from metasim.watch.backdrop import DPI, HEART, scene
-from metasim.watch.colours import STAGE_COLOURS
+from metasim.watching.backdrop import DPI, HEART, scene
+from metasim.watching.colours import STAGE_COLOURS
 
 if TYPE_CHECKING:
     from metasim.engines.cells import CancerCell, CascadeModel
