@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 SCENARIO ?= luminal_a
 READY = $(VENV)/.ready
 
-.PHONY: install run test verify bench lint clean
+.PHONY: install run test verify bench lint docs clean
 
 install: $(READY)
 
@@ -34,5 +34,11 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY)
+	@$(BIN)/python -c "import sphinx" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "the site: docs/_build/html/index.html"
+
 clean:
-	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf docs/_build docs/generated $(VENV) results .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,108 @@
+"""The catalogue: every value of the shipped data, with unit, status and source."""
+
+import tomllib
+from typing import Any
+
+from markdown import code, table
+
+from metasim.scenario import catalogue
+from metasim.scenario.keys import find, join, leaves, shown, split
+
+INTRODUCTION = """# Catalogue
+
+Everything here is data that ships with metasim, written out from its files. A value is *measured* or
+*derived* if published work gives it, *calibrated* if it was fitted (see {doc}`../calibration`), and
+*assumed* if nothing better is known. {doc}`../howto/own_drug` says how to add to it.
+
+"""
+TITLES = {
+    "subtypes": ("Subtypes", "seed.subtype", "seed."),
+    "treatments": ("Treatments", "treatment.kind", "treatment.0."),
+    "scenarios": ("Base scenario", "extends", ""),
+}
+Rows = list[tuple[str, str, str, str, str]]
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + _organs() + "".join(map(_kind, TITLES)) + _sources()
+
+
+def _read(kind: str, name: str) -> dict[str, Any]:
+    path = catalogue.path_of(kind, name)
+    assert path is not None
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def _heading(kind: str, name: str) -> str:
+    entry = next(e for e in catalogue.entries() if e.name == name and e.kind in (kind, _word(kind)))
+    return f"### {entry.title}: `{name}`\n\n{entry.comment}\n\n"
+
+
+def _word(kind: str) -> str:
+    return {"scenarios": "base", "subtypes": "subtype", "treatments": "treatment"}.get(kind, kind)
+
+
+def _kind(kind: str) -> str:
+    title, key, prefix = TITLES[kind]
+    out = f"## {title}\n\nChosen by `{key}`.\n\n"
+    for name in catalogue.names(kind):
+        values = {k: v for k, v in _read(kind, name).items() if k != "title"}
+        inside = values.get("seed", values) if kind == "subtypes" else values
+        out += _heading(kind, name) + _table(_rows(inside, prefix))
+    return out
+
+
+def _organs() -> str:
+    out = "## Organs\n\nChosen by `organs`.\n\n"
+    for name in catalogue.names("organs"):
+        values = _read("organs", name)
+        out += _heading("organs", name)
+        for organ, soil in values.get("soil", {}).items():
+            label = soil.get("label", organ)
+            out += f"#### {label} (`{organ}`) in `{name}`\n\n"
+            out += _table(_rows(soil, f"soil.{organ}."))
+        rest = {k: v for k, v in values.items() if k not in ("soil", "title")}
+        out += f"#### Vessels and the rest of `{name}`\n\n" + _table(_rows(rest, ""))
+    return out
+
+
+def _rows(values: dict[str, Any], prefix: str) -> Rows:
+    """Key, value, unit, status and source of every value, annotated or bare."""
+    out: Rows = []
+    for path, value in leaves(_plain(values)):
+        key = find(split(prefix + join(path)))
+        said = _note(values, path)
+        where = "; ".join(filter(None, (said.get("source", ""), said.get("note", ""))))
+        unit = key.unit if key is not None else ""
+        out.append((code(join(path)), shown(value), unit, said.get("status", "assumed"), where))
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return (
+            _plain(value["value"])
+            if "value" in value
+            else {k: _plain(v) for k, v in value.items() if k not in ("status", "source", "note")}
+        )
+    return value
+
+
+def _note(values: Any, path: tuple[str | int, ...]) -> dict[str, str]:
+    """What is said of a value, by itself or by the nearest table around it."""
+    said: dict[str, str] = {}
+    for part in path:
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+        if isinstance(values, dict):
+            said |= {k: str(values[k]) for k in ("status", "source", "note") if k in values}
+    return said
+
+
+def _table(rows: Rows) -> str:
+    return table(("key", "value", "unit", "status", "source and note"), rows)
+
+
+def _sources() -> str:
+    entries = sorted(catalogue.sources())
+    return "## Sources\n\n" + "".join(f"- {catalogue.cite(name)}\n" for name in entries)
