@@ -31,6 +31,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 72
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields are described once, not by the class and by each member
 suppress_warnings = ["mystnb.unknown_mime_type", "toc.empty_glob"]
 exclude_patterns = ["_build", "_ext", "README.md"]
 nitpicky = False

@@ -30,7 +30,10 @@ def public() -> dict[str, object]:
 
 
 def examples() -> dict[str, str]:
-    """Dotted public name -> lines that use it; the tests run them one after the other."""
+    """Dotted public name -> lines that use it, where its docstring has no example of its own.
+
+    The tests run them one after the other.
+    """
     return tomllib.loads(EXAMPLES.read_text("utf-8"))
 
 
@@ -69,11 +72,8 @@ def _page(name: str, value: object, example: str) -> str:
     home = getattr(value, "__module__", None)
     real = getattr(value, "__qualname__", None)
     target = f"{home}.{real}" if home and real and directive != "autodata" else _home(name)
-    shown = f"```python\n{example.strip()}\n```\n" if example else ""
-    return (
-        f"# {name}\n\n```{{eval-rst}}\n.. {directive}:: {target}\n{options}```\n\n"
-        f"## Example\n\n{shown}"
-    )
+    shown = f"## Example\n\n```python\n{example.strip()}\n```\n" if example else ""
+    return f"# {name}\n\n```{{eval-rst}}\n.. {directive}:: {target}\n{options}```\n\n{shown}"
 
 
 def _plain(value: type) -> bool:
