@@ -18,7 +18,7 @@ from metasim.results.parts import Span
 from metasim.results.writers import FolderWriter
 from metasim.runner.cohort import MOST_AT_ONCE_ELSE
 from metasim.runner.dispatch import Dispatcher, Todo
-from metasim.runner.executors import Dask, Executor, Processes
+from metasim.runner.executors import Dask, Executor, Processes, Threads
 from metasim.runner.patients import Cohort
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
@@ -181,9 +181,14 @@ def run(report: Report, patients: int = MILLION) -> None:
     report.line("peak memory of all its processes together", whole.memory_mib, "MiB", _MEMORY_MIB)
     report.note(f"(with shared pages counted in every process {whole.counted_twice_mib:,.0f} MiB)")
     some = max(_FEWEST, patients // 20)
-    with Crew(Processes(1), some) as one, Crew(Processes(2), some) as two:
+    with (
+        Crew(Threads(1), some) as one,
+        Crew(Threads(2), some) as two,
+        Crew(Processes(1), some) as adds,
+        Crew(Processes(2), some) as add,
+    ):
         paces, rounds, plain = zip(
-            *[(*_turns(one, two), two.plain_rate() / one.plain_rate()) for _ in range(_ROUNDS)],
+            *[(*_turns(one, two), add.plain_rate() / adds.plain_rate()) for _ in range(_ROUNDS)],
             strict=True,
         )
     report.line(f"two workers, in the speed of one ({some:,} patients)", median(rounds), "x", 1.9,
@@ -197,10 +202,10 @@ def run(report: Report, patients: int = MILLION) -> None:
     with (
         dask() as address,
         Crew(_on(address), several, size) as cluster,
-        Crew(Processes(2), several, size) as local,
+        Crew(Threads(2), several, size) as local,
     ):
         rounds = tuple(1 / _turns(local, cluster)[1] for _ in range(_ROUNDS // 2))
-    report.line(f"Dask, chunks of {size:,}, in the time of local processes", median(rounds), "x",
+    report.line(f"Dask, chunks of {size:,}, in the time of local workers", median(rounds), "x",
                 1.1)  # fmt: skip
     report.note(f"({_spoken(rounds)})")
 

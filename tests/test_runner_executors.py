@@ -36,17 +36,19 @@ def test_executor_workers_and_chunks_leave_no_trace(tmp_path):
     serial = run(EVERYTHING, tmp_path / "a", executor="serial")
     assert run(EVERYTHING, tmp_path / "b", executor="serial", chunk=7) == serial
     assert run(EVERYTHING, tmp_path / "c", workers=2, chunk=11) == serial
+    assert run(EVERYTHING, tmp_path / "p", executor="processes", workers=2, chunk=9) == serial
     memory = ms.run(EVERYTHING, progress=False, chunk=13)
     memory.save(tmp_path / "d")
     assert faults.tables(tmp_path / "d") == serial
-    assert ms.open_results(tmp_path / "c").provenance["executor"] == "processes"
+    assert ms.open_results(tmp_path / "c").provenance["executor"] == "threads"
+    assert ms.open_results(tmp_path / "p").provenance["executor"] == "processes"
 
 
-def test_long_run_moves_to_processes_by_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr(dispatch, "_WORTH_STARTING", 0.0)
-    monkeypatch.setattr(dispatch, "cores", lambda: 2)
+def test_long_run_moves_to_workers_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setitem(dispatch._WORTH, "colonies", 0.0)
+    monkeypatch.setattr(executors, "cores", lambda: 2)
     own = ms.run(EVERYTHING, progress=False)
-    assert own.provenance["executor"] == "processes"
+    assert own.provenance["executor"] == "threads"
     assert own.provenance["workers"] >= 2  # this process began
     own.save(tmp_path / "a")
     assert faults.tables(tmp_path / "a") == run(EVERYTHING, tmp_path / "b", executor="serial")
@@ -83,7 +85,7 @@ def test_script_without_guard_and_cells_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"executor": "threads"}, "--executor threads: unknown; choose from serial, processes"),
+        ({"executor": "many"}, "--executor many: unknown; choose from serial, threads, processes"),
         ({"executor": "dask"}, r"needs the scheduler's address"),
         ({"workers": 0}, r"--workers 0: at least 1"),
         ({"executor": "serial", "workers": 2}, r"--executor serial has one"),
@@ -101,6 +103,40 @@ def test_script_without_guard_and_cells_of_its_own(tmp_path):
 def test_option_that_is_not_allowed_is_one_message(tmp_path, options, message):
     with pytest.raises(OptionError, match=message):
         ms.run(EVERYTHING, output=tmp_path / "a", progress=False, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cells_are_not_computed_in_threads():
+    cells = ms.load("few_cells", {"run.engine": "cells", "run.patients": 4})
+    with pytest.raises(OptionError, match="--executor threads: the engine cells computes in one"):
+        ms.run(cells, executor="threads", progress=False)
+
+
+def test_ctrl_c_ends_threads_at_once_within_a_patient(tmp_path):
+    code = f"""
+import os, signal, sys, threading, time
+sys.path[:0] = [{str(faults.ROOT)!r}]
+import metasim as ms
+from metasim.errors import RunInterrupted
+ms.run(ms.load("luminal_a", {{"run.patients": 2}}), progress=False)  # compiled
+steps = {{"run.patients": 400, "run.dt_days": 0.025, "run.record": "patients"}}
+slow = ms.load("luminal_a", steps)
+pressed = []
+def press():
+    pressed.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(1.0, press).start()
+try:
+    ms.run(slow, output={str(tmp_path / "a")!r}, workers=2, chunk=200, progress=False)
+except RunInterrupted as stop:
+    print(time.monotonic() - pressed[0], threading.active_count(), stop)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout, ended.stderr
+    seconds, threads, said = ended.stdout.split(maxsplit=2)
+    assert float(seconds) < 2
+    assert int(threads) == 1
+    assert said.startswith("stopped after 0 of 400 patients")
     assert not list(tmp_path.iterdir())
 
 

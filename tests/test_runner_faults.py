@@ -136,7 +136,9 @@ def test_lost_worker_processes_are_replaced_and_nothing_is_lost(
 
     monkeypatch.setattr(Reporter, "say", say)
     monkeypatch.setattr(Reporter, "note", lambda report, text: print(text))
-    ms.run(ASKED, output=tmp_path / "a", workers=2, chunk=CHUNK, progress=False)
+    ms.run(
+        ASKED, output=tmp_path / "a", executor="processes", workers=2, chunk=CHUNK, progress=False
+    )
     assert faults.tables(tmp_path / "a") == whole
     assert len(set(killed)) == 3
     assert told == list(range(CHUNK, PATIENTS + 1, CHUNK))  # each chunk counted once
@@ -193,7 +195,14 @@ def test_run_ended_by_lost_workers_goes_on_where_it_stood(tmp_path, whole, monke
 
         patch.setattr(Reporter, "say", say)
         with pytest.raises(MetasimError, match="a worker was lost 1 times"):
-            ms.run(ASKED, output=tmp_path / "a", workers=2, chunk=CHUNK, progress=False)
+            ms.run(
+                ASKED,
+                output=tmp_path / "a",
+                executor="processes",
+                workers=2,
+                chunk=CHUNK,
+                progress=False,
+            )
     assert 0 < faults.parts(tmp_path / "a") < PATIENTS / CHUNK
     assert resumed(tmp_path / "a") == whole
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import metasim as ms
 from metasim.results.parts import Span
-from metasim.runner import dispatch, progress
+from metasim.runner import dispatch, executors, progress
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter, reporting
@@ -83,11 +83,11 @@ def test_worker_that_delivers_no_more_is_not_counted(clock):
 
 
 def test_this_process_is_no_worker_of_the_run_that_it_hands_on(monkeypatch):
-    monkeypatch.setattr(dispatch, "_WORTH_STARTING", 0.0)
-    monkeypatch.setattr(dispatch, "cores", lambda: 2)
+    monkeypatch.setitem(dispatch._WORTH, "colonies", 0.0)
+    monkeypatch.setattr(executors, "cores", lambda: 2)
     asked = ms.load("luminal_a", {"run.patients": 400, "run.record": "patients"})
     about = ms.run(asked, progress=False).provenance
-    assert (about["executor"], about["workers"]) == ("processes", 2)
+    assert (about["executor"], about["workers"]) == ("threads", 2)
 
 
 def count(first: int, size: int) -> None:

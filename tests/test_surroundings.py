@@ -62,26 +62,31 @@ def test_without_the_modules_and_calls_of_unix_and_started_by_spawn(tmp_path):
     assert tables[0] == tables[1] == tables[2]
 
 
-def test_daemonic_process_computes_alone(tmp_path, monkeypatch):
+def test_worker_of_a_pool_computes_alone_unless_told(tmp_path):
     code = f"""
 import multiprocessing, sys
 sys.path[:0] = [{str(ROOT)!r}]
 import metasim as ms
-from metasim.runner import dispatch
+from metasim.runner import dispatch, executors
 def run(folder):
-    dispatch._WORTH_STARTING = 1e-6  # grows as a run of 300,000 patients would
-    dispatch.cores = lambda: 2
-    asked = ms.load("luminal_a", {{"run.patients": 60}})
-    ms.run(asked, output=folder + "/a", progress=True)
-    return len(ms.run(asked, output=folder + "/b", workers=2, progress=False).patients)
+    for engine in dispatch._WORTH:
+        dispatch._WORTH[engine] = 1e-6  # grows as a run of 300,000 patients would
+    executors.cores = lambda: 2
+    few = ms.load("luminal_a", {{"run.patients": 60}})
+    cells = ms.load("few_cells", {{"run.patients": 4, "run.engine": "cells"}})
+    ms.run(few, output=folder + "/a", progress=False)
+    ms.run(few, output=folder + "/b", executor="processes", chunk=9)
+    return [ms.run(few, workers=2, chunk=9, progress=False), ms.run(cells, progress=False)]
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    assert pool.map(run, [{str(tmp_path)!r}]) == [60]
+    threads, cells = pool.apply(run, [{str(tmp_path)!r}])
+    print(threads.provenance["executor"], cells.provenance["executor"], len(cells.patients))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    assert "no worker processes here (a daemonic process may have no children)" in ended.stderr
+    assert ended.stdout == "threads serial 4\n", ended.stderr
+    assert "no workers can be started here (a daemonic process may have no chi" in ended.stderr
     a, b = ((tmp_path / name / "patients.parquet").read_bytes() for name in "ab")
     assert a == b
+    assert ms.open_results(tmp_path / "a").provenance["executor"] == "serial"
 
 
 def _numbers(first: int, count: int) -> list[int]:
@@ -115,11 +120,11 @@ def test_pool_that_breaks_later_is_no_lack_of_workers(monkeypatch):
 
 
 def test_run_on_one_core_stays_in_its_process(monkeypatch):
-    monkeypatch.setattr(dispatch, "_WORTH_STARTING", 1e-9)
-    monkeypatch.setattr(dispatch, "cores", lambda: 1)
-    monkeypatch.setattr(dispatch, "Processes", partial(_raise, AssertionError("started")))
+    monkeypatch.setitem(dispatch._WORTH, "colonies", 0.0)
+    monkeypatch.setattr(executors, "cores", lambda: 1)
     with Dispatcher(_numbers, None) as dispatcher:
         assert len(list(dispatcher.complete(Todo(Span(0, 40), most=4, size=4)))) == 10
+        assert dispatcher.executor.name == "serial"
 
 
 def test_cores_are_those_of_the_container(monkeypatch):

@@ -48,9 +48,9 @@ Figures = Annotated[bool, typer.Option(help="Draw the figures.")]
 
 # who computes it
 Workers = Annotated[
-    int | None, typer.Option(help="Local processes; default: as many as pay, up to all cores.")
+    int | None, typer.Option(help="Local workers; default: as many as pay, up to all cores.")
 ]
-Executor = Annotated[str | None, typer.Option(help="serial | processes | dask")]
+Executor = Annotated[str | None, typer.Option(help="serial | threads | processes | dask")]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="URL", help="Dask scheduler, such as tcp://host:8786.")
 ]

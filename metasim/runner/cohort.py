@@ -62,9 +62,10 @@ def run(
         overwrite: replace an existing results folder.
         resume: go on with a run into `output` that was stopped; if it is finished, that is all.
         progress: show progress on standard error.
-        workers: local processes; None: as many as there are cores, once the run's pace shows that
-            it takes longer than a few seconds in this process.
-        executor: "serial", "processes" or "dask"; None: by `workers` and `scheduler`.
+        workers: local workers, threads or, for the cell engine, processes; None: as many as there
+            are cores, once the run's pace shows that they pay.
+        executor: "serial", "threads", "processes" or "dask"; None: by engine, `workers` and
+            `scheduler`.
         scheduler: address of a Dask scheduler, `tcp://host:8786`; its workers compute.
         patient: only this one of the scenario's patients, from 0; the same as among all.
         until: run as many patients as an interval takes to become so narrow, instead of
@@ -89,7 +90,7 @@ def run(
         20
     """
     started, wall = datetime.now(UTC), time.perf_counter()
-    executors.check(executor, workers, scheduler)
+    executors.check(executor, workers, scheduler, scenario.run.engine)
     if engine_options and scenario.run.engine != "cells":
         raise OptionError(f'{next(iter(engine_options))} is for engine = "cells"')
     plan = _planned(scenario, patient, until)
@@ -111,8 +112,9 @@ def run(
                 stoppable(report, output is not None, overwrite),
                 Dispatcher(
                     _Chunks(cohort, writer.pack),
-                    executors.choose(executor, workers, scheduler),
+                    executors.choose(executor, workers, scheduler, scenario.run.engine),
                     report.note,
+                    scenario.run.engine,
                 ) as dispatcher,
             ):
                 rounds = _Rounds(cohort.level, writer, report, dispatcher, chunk)

@@ -6,6 +6,7 @@ that executor, workers, sizes and order leave no trace.
 
 import os
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from metasim.errors import MetasimError, OptionError
 from metasim.results.parts import Span
-from metasim.runner.executors import Executor, NoWorkersError, Processes, Serial, cores
+from metasim.runner.executors import Executor, NoWorkersError, Serial, Threads, grown
 from metasim.terms import VERSION
 
 Compute = Callable[[int, int], Any]
@@ -26,7 +27,9 @@ _SECONDS_PER_CHUNK: Final = 1.0  # at first; later a hundredth of the time the r
 _FASTEST_GROWTH: Final = 8
 _CHUNKS_AHEAD: Final = 2  # per slot, so that no worker waits for this process
 _MOST_LOSSES: Final = 3  # of a chunk, until it is taken for what kills its workers
-_WORTH_STARTING: Final = 15.0  # seconds that one process has to need for more of them to pay
+_WORTH: Final = {"colonies": 0.2, "cells": 15.0}
+"""Seconds that one worker has to need for threads, or processes, to pay."""
+_SECONDS_UNHEARD: Final = 0.5  # where waiting is deaf to Ctrl-C
 
 
 class Done(NamedTuple):
@@ -120,8 +123,9 @@ class Dispatcher:
 
     Args:
         compute: what a chunk is computed with.
-        executor: where; None: in this process, going on in processes on all cores once the pace
-            says that starting them pays.
+        executor: where; None: in this process, going on with workers on all cores once the pace
+            says that these pay.
+        engine: what computes, which decides on the kind of workers.
         say: takes what a user should know.
 
     Attributes:
@@ -134,8 +138,10 @@ class Dispatcher:
         compute: Compute,
         executor: Executor | None,
         say: Callable[[str], None] = lambda _: None,
+        engine: str = "colonies",
     ) -> None:
         self._compute = compute
+        self._engine = engine
         self._say = say
         self._payload: Compute | bytes = compute
         self.workers: set[str] = set()
@@ -164,7 +170,8 @@ class Dispatcher:
         while todo.left or running:
             try:
                 self._hand_out(todo, running)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                ended = wait(running, _SECONDS_UNHEARD, return_when=FIRST_COMPLETED).done
+                for future in ended:
                     done = future.result()
                     del running[future]
                     todo.took(done)
@@ -188,10 +195,10 @@ class Dispatcher:
         self._idle = True
 
     def _hand_out(self, todo: Todo, running: dict[Future[Done], Span]) -> None:
-        if self._may_grow and not running and todo.seconds_left() > _WORTH_STARTING:
+        if self._may_grow and not running and todo.seconds_left() > _WORTH[self._engine]:
             self._may_grow = False
-            if cores() > 1:
-                self._use(Processes(cores()))
+            if more := grown(self._engine):
+                self._use(more)
         slots = self.executor.slots()
         while todo.left:
             alone = isinstance(self.executor, Serial) or todo.doubtful()
@@ -202,7 +209,7 @@ class Dispatcher:
                 running[self.executor.submit(work, versions(), self._payload, span)] = span
             except NoWorkersError as error:
                 todo.put_back(span)
-                self._say(f"no worker processes here ({error}): computing in this process")
+                self._say(f"no workers can be started here ({error}): computing in this process")
                 self._use(Serial())
             except self.executor.broken:
                 running[Future()] = span  # lost like the others
@@ -211,8 +218,8 @@ class Dispatcher:
     def _use(self, executor: Executor) -> None:
         self.executor = executor
         self.workers = set()
-        alone = isinstance(executor, Serial)
-        self._payload = self._compute if alone else _pickled(self._compute)
+        here = isinstance(executor, Serial | Threads)
+        self._payload = self._compute if here else _pickled(self._compute)
 
 
 def work(wanted: dict[str, str], payload: Compute | bytes, span: Span) -> Done:
@@ -276,4 +283,6 @@ def _unpickled(payload: bytes) -> Compute:
 
 
 def _worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    thread = threading.current_thread()
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return name if thread is threading.main_thread() else f"{name}:{thread.name}"

@@ -1,6 +1,10 @@
-"""Where chunks are computed: in this process, in local processes, on a Dask cluster.
+"""Where chunks are computed: in this process, its threads, local processes, a Dask cluster.
 
-All three have one small interface, the one of `concurrent.futures`: `submit` hands out futures.
+The colony engine's chunks are compiled calls that let other threads run, so its local workers are
+threads: nothing has to be started, sent or loaded twice. The cell engine is Python, which one
+thread at a time can run; its workers, and those of users' own cells, are processes.
+
+All have one small interface, the one of `concurrent.futures`: `submit` hands out futures.
 
 Local processes are loky's, not those of the standard library: with `spawn` the standard library
 imports the caller's script again in every worker, so that a script without an
@@ -18,14 +22,17 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from metasim.errors import MetasimError, MetasimWarning, OptionError
+from metasim.runner.interrupts import use_flag
 from metasim.terms import install_line
 
-KINDS: Final = ("serial", "processes", "dask")
+KINDS: Final = ("serial", "threads", "processes", "dask")
 """Executors by the name that `--executor` takes."""
 
 _SECONDS_TO_ANSWER: Final = 3.0
@@ -82,6 +89,48 @@ class Serial:
 
     def close(self, *, kill: bool) -> None:
         """See `Executor`."""
+
+
+class Threads:
+    """Computes in threads of this process.
+
+    Args:
+        workers: number of threads.
+    """
+
+    name = "threads"
+    broken: tuple[type[Exception], ...] = ()
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._stop = np.zeros(1, np.int64)
+        self._pool = ThreadPoolExecutor(
+            workers, "worker", initializer=use_flag, initargs=(self._stop,)
+        )
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """See `Executor`.
+
+        Raises:
+            NoWorkersError: no thread could be started.
+        """
+        try:
+            return self._pool.submit(work, *arguments)
+        except RuntimeError as error:  # at a limit of the system
+            raise NoWorkersError(str(error)) from error
+
+    def slots(self) -> int:
+        """See `Executor`."""
+        return self._workers
+
+    def renew(self) -> bool:
+        """See `Executor`; threads are not lost."""
+        return False
+
+    def close(self, *, kill: bool) -> None:
+        """See `Executor`; compiled code ends at its next look at the flag."""
+        self._stop[0] = kill
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Processes:
@@ -166,7 +215,7 @@ class Dask:
             self._silence.close()
             raise OptionError(
                 f"--scheduler {scheduler}: the scheduler has no workers; start some with "
-                f"`dask worker {scheduler} --nworkers auto --nthreads 1`"
+                f"`dask worker {scheduler}`"
             ) from None
         self.broken: tuple[type[Exception], ...] = (KilledWorker, CancelledError)
         self._pool = self._client.get_executor(pure=False)
@@ -280,7 +329,9 @@ def remark(workers: int | None) -> str:
     return f"{workers} workers on {cores()} cores: more than can work at a time"
 
 
-def check(executor: str | None, workers: int | None, scheduler: str | None) -> None:
+def check(
+    executor: str | None, workers: int | None, scheduler: str | None, engine: str = "colonies"
+) -> None:
     """Check the options that choose an executor.
 
     Raises:
@@ -298,23 +349,42 @@ def check(executor: str | None, workers: int | None, scheduler: str | None) -> N
         raise OptionError("--workers: with Dask, the workers are those of the scheduler")
     if executor == "serial" and workers not in (None, 1):
         raise OptionError(f"--workers {workers}: --executor serial has one")
+    if executor == "threads" and engine != "colonies":
+        raise OptionError(
+            f"--executor threads: the engine {engine} computes in one thread at a time; choose "
+            "processes"
+        )
 
 
-def choose(executor: str | None, workers: int | None, scheduler: str | None) -> Executor | None:
+def choose(
+    executor: str | None, workers: int | None, scheduler: str | None, engine: str = "colonies"
+) -> Executor | None:
     """The executor that the options ask for; None: it depends on how long the run takes.
 
     Raises:
         OptionError: one of them is not allowed, they contradict each other, or the scheduler
             cannot be reached.
     """
-    check(executor, workers, scheduler)
+    check(executor, workers, scheduler, engine)
     if scheduler is not None:
         return Dask(scheduler)
     if executor == "serial" or workers == 1:
         return Serial()
-    if executor == "processes" or workers is not None:
-        return Processes(workers or cores())
-    return None
+    if executor is None and workers is None:
+        return None
+    kind = executor or ("threads" if engine == "colonies" else "processes")
+    return (Threads if kind == "threads" else Processes)(workers or cores())
+
+
+def grown(engine: str) -> Executor | None:
+    """Workers on all cores, for a run that turns out long; None: it should stay as it is.
+
+    In a process that another one has started for its work (a worker of a pool), that one shares
+    out the cores.
+    """
+    if multiprocessing.parent_process() is not None or cores() == 1:
+        return None
+    return (Threads if engine == "colonies" else Processes)(cores())
 
 
 @contextmanager

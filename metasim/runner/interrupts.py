@@ -11,6 +11,19 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
+_own = threading.local()
+
+
+def use_flag(stop: NDArray[np.int64]) -> None:
+    """Have compiled code in this thread look at a flag: set to 1, it ends."""
+    _own.stop = stop
+
+
+def flag() -> NDArray[np.int64]:
+    """(1,) the flag of this thread, or one of nobody's."""
+    stop: NDArray[np.int64] = getattr(_own, "stop", np.zeros(1, np.int64))
+    return stop
+
 
 def interruptible(work: Callable[[], T], stop: NDArray[np.int64]) -> T:
     """Work that runs compiled code, such that Ctrl-C ends it.

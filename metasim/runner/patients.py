@@ -15,7 +15,7 @@ from metasim.parameters.rates import Laws
 from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
-from metasim.runner.interrupts import interruptible
+from metasim.runner.interrupts import flag, interruptible
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.schema import Scenario
 from metasim.terms import treatment_names
@@ -74,7 +74,8 @@ class Cohort:
         Args:
             first: number of the first patient.
             count: number of patients.
-            stop: (1,) flag that another thread may raise, for the colony engine.
+            stop: (1,) flag that another thread may raise, for the colony engine; None: that of
+                this thread, see `metasim.runner.interrupts`.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed, or `stop` raised.
@@ -106,8 +107,8 @@ class Cohort:
         doomed = None
         if self.level == "everything":
             doomed = streams.states(rng_seed, first, count, streams.DOOMED)
-        flag = np.zeros(1, np.int64) if stop is None else stop
-        outcome = interruptible(lambda: simulate_chunk(law, course, states, doomed, flag), flag)
+        seen = flag() if stop is None else stop
+        outcome = interruptible(lambda: simulate_chunk(law, course, states, doomed, seen), seen)
         if outcome.finished < count:
             raise KeyboardInterrupt
         return outcome.record, outcome.good, outcome.failures

@@ -87,7 +87,7 @@ def sweep(
         [0.0, 0.5, 1.0]
     """
     started, wall = datetime.now(UTC), time.perf_counter()
-    executors.check(executor, workers, scheduler)
+    executors.check(executor, workers, scheduler, scenario.run.engine)
     if isinstance(vary, Design):
         plan = vary
         check_points(scenario, plan)
@@ -116,8 +116,9 @@ def sweep(
                 stoppable(report, output is not None, overwrite),
                 Dispatcher(
                     _Chunks(base, plan),
-                    executors.choose(executor, workers, scheduler),
+                    executors.choose(executor, workers, scheduler, scenario.run.engine),
                     report.note,
+                    scenario.run.engine,
                 ) as dispatcher,
             ):
                 first_failure = ""
