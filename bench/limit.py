@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 import metasim as ms
 from bench.report import Report
-from metasim.engines.colonies import prepare
+from bench.uncompiled import uncompiled
+from metasim.engines.colonies import Chunk, chunk
+from metasim.engines.colonies import streams as of_engine
 from metasim.parameters.course import course_of
 from metasim.runner import streams
 from metasim.runner.patients import Cohort
@@ -29,9 +31,10 @@ from metasim.scenario.schema import Scenario
 Draws = dict[str, NDArray[np.float64]]
 """Kind -> (n, 2) arguments of each draw, 0 where it has none."""
 
-COUNTED = {"luminal_a": 512, "untreated": 256}
-"""Scenarios, and of how many patients the draws are counted (some 0.05 s each)."""
+COUNTED = {"luminal_a": 128, "untreated": 64}
+"""Scenarios, and of how many patients the draws are counted (some 0.2 s each)."""
 _GOAL = 2.0
+_OVERHEAD = 15.0
 _ROUNDS = 5
 
 _DRAW: dict[str, Callable[..., float]] = {
@@ -72,8 +75,9 @@ def scenario(name: str, patients: int) -> Scenario:
 def record(name: str, patients: int, to: Path) -> None:
     """Run the patients uncompiled and save their draws, and their metastases for comparison."""
     drawn: dict[str, list[tuple[float, float]]] = {kind: [] for kind in _DRAW}
-    generator = streams.generator
-    streams.generator = lambda *address: Recorder(generator(*address), drawn)  # type: ignore
+    generator = of_engine.generator
+    of_engine.generator = lambda: Recorder(generator(), drawn)  # type: ignore
+    chunk.ready = uncompiled  # type: ignore
     found = Cohort(scenario(name, patients)).chunk(0, patients)
     if failures := found["failures"].to_pylist():
         raise RuntimeError(f"{name}: {failures[0]}")
@@ -132,18 +136,16 @@ def stages(cohort: Cohort, patients: int) -> dict[str, Callable[[], object]]:
     asked = cohort.scenario
     drawn = draw_parameters(asked, 0, patients)
     law, course = cohort.laws.of(drawn), course_of(asked, drawn)
-    idle = prepare(law, course._replace(undiagnosed_steps=0, follow_steps=0))
-    draw = prepare(law, course)
+    idle = Chunk(law, course._replace(undiagnosed_steps=0, follow_steps=0))
+    all_steps = Chunk(law, course)
 
-    def each(do: Callable[[int, np.random.Generator], object]) -> Callable[[], object]:
-        return lambda: [
-            do(k, streams.generator(asked.run.rng_seed, k, streams.COURSE)) for k in range(patients)
-        ]
+    def states() -> NDArray[np.uint64]:
+        return streams.states(asked.run.rng_seed, 0, patients, streams.COURSE)
 
     return {
-        "generators": each(lambda k, rng: None),
-        "calls": each(lambda k, rng: idle(k, rng, rng, False)),
-        "steps": each(lambda k, rng: draw(k, rng, rng, False)),
+        "generators": states,
+        "calls": lambda: idle.draw(states()),
+        "steps": lambda: all_steps.draw(states()),
         "all": lambda: cohort.chunk(0, patients),
     }
 
@@ -164,9 +166,12 @@ def run(report: Report) -> None:
         report.note(f"{name}, draws a patient (ns each): {', '.join(kinds)}")
         report.note(
             f"us a patient: {limit:.0f} to draw them, {us['all']:.0f} to simulate, of which "
-            f"{us['generators']:.0f} to make a generator, {us['calls'] - us['generators']:.0f} to "
-            f"call the engine for no step, {us['steps'] - us['calls']:.0f} for its steps, "
-            f"{us['all'] - us['steps']:.0f} for law and tables"
+            f"{us['generators']:.1f} to seed it, {us['calls'] - us['generators']:.1f} to call the "
+            f"engine for no step, {us['steps'] - us['calls']:.0f} for its steps, "
+            f"{us['all'] - us['steps']:.1f} for law and tables"
+        )
+        report.line(
+            f"{name}: overhead of a patient", us["all"] - us["steps"] + us["calls"], "us", _OVERHEAD
         )
         report.line(f"{name}: time of {patients} patients / limit", us["all"] / limit, "x", _GOAL)
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
-from metasim.engines.colonies.kernel import inlined
+from metasim.engines.colonies.kernel import inlined, merged
 from metasim.engines.colonies.state import (
     COLONIZING,
     ENTERED,
@@ -202,7 +202,7 @@ def note_size(now, i, colony, organ, before, after, rules, visible_cells, room):
         see(colony, organ, after, visible_cells, now.day, room.sites)
 
 
-@inlined
+@merged
 def live(rng, now, law, clinic, room):
     """One step of every living colony: it grows, changes, switches on angiogenesis, sheds."""
     rules, rates = clinic.rules, law.rates

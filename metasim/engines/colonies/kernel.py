@@ -135,8 +135,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _njit(forceinline=True, error_model="numpy", **_INNER)(function)
 
 
-def view(function: Callable[..., Any]) -> Any:
-    """As `inlined`, for functions that return a part of an array."""
+def merged(function: Callable[..., Any]) -> Any:
+    """As `inlined`, for functions that return a part of an array, or are called in one place only.
+
+    They become a part of their caller before it is compiled, and are not compiled themselves.
+    """
     return _njit(inline="always", error_model="numpy")(function)
 
 

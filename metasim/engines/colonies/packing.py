@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from metasim.engines.colonies.kernel import view
+from metasim.engines.colonies.kernel import merged
 from metasim.engines.record import Rows
 from metasim.law.arrays import Array, Course, Flags, Ints, Law
 
@@ -238,13 +238,13 @@ def _columns(dtype: np.dtype[Any], **columns: Any) -> Rows:
     return out
 
 
-@view
+@merged
 def row(array, k):
     """Row k of an array, or the only one: where all patients, or all regimes, are alike."""
     return array[k if len(array) > 1 else 0]
 
 
-@view
+@merged
 def biology_of_patient(chunk, regime, k):
     """The part of a regime and of the k-th patient of the chunk."""
     return Biology(
@@ -259,7 +259,7 @@ def biology_of_patient(chunk, regime, k):
     )
 
 
-@view
+@merged
 def clinic_of_patient(chunk, k):
     """The part of the k-th patient of the chunk."""
     return Clinic(

@@ -11,7 +11,7 @@ from metasim.engines.colonies.growing import (
     live,
     stage_of,
 )
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.packing import biology_of_patient, clinic_of_patient
 from metasim.engines.colonies.seeing import die, see_events
 from metasim.engines.colonies.state import (
@@ -29,7 +29,7 @@ from metasim.law import clinic as rule
 other_death_day = inlined(rule.other_death_day)
 
 
-@kernel
+@merged
 def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
     """The k-th patient of a chunk, step by step, until death or the end of the follow-up.
 
@@ -134,7 +134,7 @@ def clear(now, room):
                     pool.landed = 0
 
 
-@inlined
+@merged
 def move_units(rng, rng_doomed, now, law, dt, room, everything):
     """Units take at most one stage."""
     if now.n_units > 0:
@@ -144,7 +144,7 @@ def move_units(rng, rng_doomed, now, law, dt, room, everything):
     now.n_moved = now.n_units
 
 
-@inlined
+@merged
 def live_and_shed(rng, rng_doomed, now, law, clinic, room, everything):
     """Colonies grow, change and shed."""
     rules = clinic.rules

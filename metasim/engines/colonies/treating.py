@@ -10,7 +10,7 @@ import numpy as np
 
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import stage_of
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.seeing import add_up, note
 from metasim.engines.colonies.state import ENTERED, LEFT, ON, OVER, REMOVED, WAITING
 from metasim.engines.colonies.units import thin_destined, thin_doomed
@@ -209,7 +209,7 @@ def thin_colonies(rng, now, macro_cells, room):
     now.n_alive = kept
 
 
-@inlined
+@merged
 def treat(rng, rng_doomed, now, law, clinic, room, everything):
     """Treatment that is due acts; what it changes holds from the next step on."""
     if len(room.treated) == 0:

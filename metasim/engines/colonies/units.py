@@ -7,7 +7,7 @@ as groups. `metasim.law.fate` says why that is exact.
 import math
 
 from metasim.engines.colonies.draws import binomial
-from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.state import (
     ACTIVE,
     ARREST,
@@ -129,7 +129,7 @@ def spread_doomed(rng, shares, n, cells, organ, k, c, pools, tally):
     tally[CIRCULATION, organ, DIED] += left * cells
 
 
-@inlined
+@merged
 def move_pool(rng, law, leave, place, organ, k, c, pools, tally):
     """Some doomed units of a kind leave a place; they come to others, or die."""
     pool = pools[place, organ, k, c]
