@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import metasim as ms
 from bench import cells as bench_cells
 from metasim.engines import cells
 from metasim.engines.cells import CancerCell, CascadeModel
@@ -304,3 +305,10 @@ def test_bench_model_is_what_it_says() -> None:
         patient.step()
     assert 800 < patient.n_agents < 1_200
     release(patient)
+
+
+def test_more_agents_than_memory_holds_are_refused_before_they_are_made():
+    few = ms.load("few_cells", {"run.max_cells": 9 * 10**15, "primary.initial_cells": 2 * 10**9})
+    law, course = law_of(few).patient(0), course_of(few).patient(0)
+    with pytest.raises(LimitError, match="do not fit into the memory of this machine"):
+        cells.simulate(law, course, np.random.default_rng(1), None, False, max_cells=9 * 10**15)

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.ledger import Ledger
+from metasim.engines.memory import most_bytes
 from metasim.errors import LimitError, MetasimError
 from metasim.law.arrays import Course, Law
 from metasim.terms import Gate, Route, Stage, Tally
 
 Array = NDArray[Any]
+
+AGENT_BYTES = 1000
+"""Memory of an agent, with what Mesa keeps of it."""
 
 
 class Population(mesa.Model):  # type: ignore[misc]
@@ -42,6 +46,7 @@ class Population(mesa.Model):  # type: ignore[misc]
         self.law, self.course = law, course
         self.organs, self.phenotypes = tuple(organs), tuple(phenotypes)
         self.max_cells = max_cells
+        self.most_agents = most_bytes() / AGENT_BYTES
         self.ledger = Ledger(len(organs), len(phenotypes), course, history)
         self.n_agents = 0
         self._every_cell = {
@@ -110,6 +115,13 @@ class Population(mesa.Model):  # type: ignore[misc]
     def make_room(self, n: int) -> None:
         """Count n more agents; LimitError if that is more than `max_cells`."""
         self.n_agents += n
+        if self.n_agents > self.most_agents:
+            self.running = False
+            raise LimitError(
+                f"day {self.ledger.day:g}: {self.n_agents} cells, every one an agent, do not fit "
+                f"into the memory of this machine ({self.most_agents:,.0f} do); lower "
+                f'run.max_cells, or use the colony engine (run.engine = "colonies")'
+            )
         if self.n_agents > self.max_cells:
             self.running = False
             raise LimitError(

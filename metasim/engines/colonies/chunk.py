@@ -4,7 +4,6 @@ The compiled call works on arrays that belong to it alone and holds no lock of P
 number of threads may simulate chunks at once.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,12 +25,12 @@ from metasim.engines.colonies.state import (
     room_for,
 )
 from metasim.engines.colonies.streams import Streams, Words, set_state, state_of, streams_of
+from metasim.engines.memory import most_bytes
 from metasim.engines.record import ChunkRecord, PatientRecord, empty, record_of
 from metasim.errors import LimitError
 from metasim.law.arrays import Course, Ints, Law
 
 _ROOM = 2048  # colonies, and units, of a patient that there is room for at first
-_MOST_OF_MEMORY = 0.5  # share of the machine's memory that the rooms of one chunk may take
 
 DONE = np.dtype(
     [
@@ -209,7 +208,7 @@ def _enlarged(out: ChunkRecord, colonies: int = 0, events: int = 0, days: int = 
         * array.nbytes
         for name, array in out._asdict().items()
     }
-    if 2.0 * sum(size.values()) > _MOST_OF_MEMORY * _memory_bytes():
+    if 2.0 * sum(size.values()) > most_bytes():
         raise LimitError(
             f"the histories of {len(out.patients)} patients take {sum(size.values()) / 2**30:.1f} "
             f"GiB: lower run.max_colonies or the invasion rate, or raise run.record_every_days"
@@ -221,14 +220,6 @@ def _enlarged(out: ChunkRecord, colonies: int = 0, events: int = 0, days: int = 
     for old, new in zip(out, wider, strict=True):
         new[: len(old)] = old
     return wider
-
-
-def _memory_bytes() -> float:
-    """Memory of the machine; infinite where it does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
 
 
 def simulate_chunk(
