@@ -85,7 +85,8 @@ def test_walk_ends_where_the_absorbing_chain_says(swapped: bool, agrees: bool) -
     walker = model(asked)
     law = walker.law
     blood = np.array([0, 0, 1.0, 0])  # enter from the lung, by blood
-    walk = vessels.walk_matrix(law.hop[None], law.gate_arrest[None], law.death_per_pass[None])[0]
+    walks, _ = vessels.walk_matrix(law.hop[None], law.gate_arrest[None], law.death_per_pass[None])
+    walk = walks[0]
     expected = walk[2, 0, 1]
     unit = walker.colonies[0].cells[0][0]
     found: Counter[int | None] = Counter()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import metasim as ms
-from metasim.engines import colonies
+from metasim.engines.colonies import chunk
 from metasim.parameters.rates import law_of
 from metasim.terms import Stage, Tally
 from tests.significance import LEVEL
@@ -216,12 +216,12 @@ def test_a_patient_that_needs_more_room_is_drawn_once_more_from_the_start(monkey
     roomy = run(scenario)
     rooms = []
 
-    def counted(n, n_kinds, make=colonies.room_for):
-        rooms.append(n)
-        return make(n, n_kinds)
+    def counted(out, rows, *sizes, make=chunk.room_for):
+        rooms.append(rows)
+        return make(out, rows, *sizes)
 
-    monkeypatch.setattr(colonies, "room_for", counted)
-    monkeypatch.setattr(colonies, "_ROOM", 1)
+    monkeypatch.setattr(chunk, "room_for", counted)
+    monkeypatch.setattr(chunk, "_ROOM", 1)
     tight = run(scenario)
     assert max(rooms) >= 64
     for table in tables:
