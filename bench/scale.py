@@ -16,9 +16,9 @@ import metasim as ms
 from bench.report import Report
 from metasim.results.parts import Span
 from metasim.results.writers import FolderWriter
-from metasim.runner.cohort import MOST_AT_ONCE_ELSE
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Dask, Executor, Processes, Threads
+from metasim.runner.job import MOST_AT_ONCE_ELSE
 from metasim.runner.patients import Cohort
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario

@@ -15,6 +15,7 @@ from metasim.runner import dispatch, executors, progress
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter, reporting
+from metasim.terminal import progress as shown_progress
 
 MILLION = 1_000_000
 
@@ -22,7 +23,8 @@ MILLION = 1_000_000
 @pytest.fixture
 def clock(monkeypatch) -> SimpleNamespace:
     now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    for module in (progress, shown_progress):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
 
 
@@ -41,7 +43,7 @@ def test_bar_shows_what_matters_at_any_width(clock, width):
     with reporting(MILLION, 0, True, console) as report:
         four_workers(report, clock)
         out.truncate(0)
-        report._bar.refresh()
+        report.observer.bar.refresh()
         drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue().replace("\0", ""))
     lines = [line.rstrip() for line in drawn.replace("\r", "\n").splitlines() if line.strip()]
     assert all(len(line) <= width for line in lines)

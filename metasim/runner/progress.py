@@ -1,28 +1,19 @@
-"""Progress that tells the truth: patients done, failures, rate, time left, who works at present."""
+"""Progress that tells the truth: patients done, failures, rate, time left, who works at present.
 
-import math
+Counted here, shown by an `Observer`: the terminal's is `metasim.terminal.progress`.
+"""
+
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
-
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from metasim.errors import MetasimError, OptionError, RunInterrupted
-from metasim.terminal import console as terminal_console
-from metasim.terminal import plain, tell
 
-_SECONDS_BETWEEN_LINES: Final = 10.0
-_SECONDS_BETWEEN_LOOKS: Final = 0.1
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _RECENT_SECONDS: Final = 10.0
 _RECENT_CHUNKS: Final = 3  # of those that take longer than that
 
@@ -48,8 +39,24 @@ class _Chunk(NamedTuple):
         return max(_RECENT_SECONDS, _RECENT_CHUNKS * self.seconds)
 
 
+class Observer(Protocol):
+    """Is told how far a run is."""
+
+    def show(self, done: int, total: int, pace: Callable[[], str]) -> None:
+        """So many patients of so many are done.
+
+        Args:
+            done: patients done.
+            total: patients of the run.
+            pace: gives rate, time left, failures and workers in words.
+        """
+
+    def note(self, text: str) -> None:
+        """Something else that a user should know."""
+
+
 class Reporter:
-    """Counts what is done and says it where it is wanted; this one says nothing.
+    """Counts what is done and has an observer say it.
 
     Rates are those of the last seconds, or of the last chunks where these take longer: a worker
     that delivers no more is no longer counted.
@@ -57,9 +64,11 @@ class Reporter:
     Args:
         total: patients of the run.
         done: patients that a resumed run has already.
+        observer: who is told; None: nobody.
     """
 
-    def __init__(self, total: int, done: int) -> None:
+    def __init__(self, total: int, done: int, observer: Observer | None = None) -> None:
+        self.observer = observer
         self.total = total
         self.done = done
         self.failures = 0
@@ -78,9 +87,13 @@ class Reporter:
 
     def say(self) -> None:
         """Say how far the run is."""
+        if self.observer is not None:
+            self.observer.show(self.done, self.total, self.pace)
 
     def note(self, text: str) -> None:
         """Say something else."""
+        if self.observer is not None:
+            self.observer.note(text)
 
     def pace(self) -> str:
         """Rate, time left, failures and workers in words, in order of importance."""
@@ -98,83 +111,28 @@ class Reporter:
         return text
 
 
-class _Lines(Reporter):
-    """A plain line now and then, for a log."""
-
-    def __init__(self, total: int, done: int) -> None:
-        super().__init__(total, done)
-        self._last = self._start
-
-    def say(self) -> None:
-        now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        self.note(f"{self.done:,} of {self.total:,} patients, {self.pace()}")
-
-    def note(self, text: str) -> None:
-        tell(text)
-
-
-class _Bar(Reporter):
-    """A bar on a terminal."""
-
-    def __init__(self, total: int, done: int, bar: "_BarAndPace") -> None:
-        super().__init__(total, done)
-        self._bar = bar
-        self._task = bar.add_task("patients", total=total, completed=done)
-        self._last = -math.inf
-
-    def say(self) -> None:
-        now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_LOOKS:
-            return
-        self._last = now
-        self._bar.pace = self.pace()
-        self._bar.update(self._task, total=self.total, completed=self.done)
-
-    def note(self, text: str) -> None:
-        self._bar.console.print(Text(plain(text)))
-
-
-class _BarAndPace(Progress):
-    """The bar and what is done, and under it, in as many lines as that takes, the pace."""
-
-    pace = ""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        yield from super().get_renderables()
-        yield Text(self.pace)
-
-
 @contextmanager
 def reporting(
-    total: int, done: int, show: bool, console: Console | None = None
+    total: int, done: int, show: bool | Observer, console: "Console | None" = None
 ) -> Iterator[Reporter]:
-    """A progress bar on a terminal, plain lines now and then in a log, or nothing.
+    """A reporter for a run.
 
     Args:
         total: number of patients of the run.
         done: patients that a resumed run has already.
-        show: False: nothing at all.
+        show: whom it tells; True: a progress bar on a terminal, plain lines now and then in a log;
+            False: nobody.
         console: where a bar goes; None: standard error.
     """
-    console = console or terminal_console(error=True)
-    if not show:
+    if not isinstance(show, bool):
+        yield Reporter(total, done, show)
+    elif show:
+        from metasim.terminal.progress import display
+
+        with display(total, done, console) as observer:
+            yield Reporter(total, done, observer)
+    else:
         yield Reporter(total, done)
-        return
-    if not console.is_terminal:
-        yield _Lines(total, done)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=10),
-        TextColumn("{task.completed:,} of {task.total:,}"),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with _BarAndPace(*columns, console=console, transient=True) as bar:
-        yield _Bar(total, done, bar)
 
 
 @contextmanager

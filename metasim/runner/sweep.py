@@ -6,12 +6,12 @@ All patients of all points stand in one row, point after
 point; chunks of that row are computed like chunks of a cohort: anywhere, in any order, resumable.
 """
 
+import atexit
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,16 @@ from typing import Any
 import pyarrow as pa
 
 from metasim.checked import checked
-from metasim.errors import LimitError, MetasimError, OptionError
+from metasim.errors import MetasimError, OptionError
 from metasim.results.parts import DIGEST, PartsFolder, Span, encoded
 from metasim.results.sweeps import PARTS, POINT_FAILURES, TALLIES, Sweep, open_sweep, publish_sweep
 from metasim.results.tables import FAILURES, SUMMARY
 from metasim.results.tally import tally
-from metasim.runner import executors
-from metasim.runner.cohort import MOST_AT_ONCE_ELSE, is_complete, provenance, refuse
 from metasim.runner.design import Design, check_points, design
-from metasim.runner.dispatch import Dispatcher, Todo, versions
+from metasim.runner.dispatch import versions
+from metasim.runner.job import Way, carry_out, failures_of
 from metasim.runner.patients import Cohort
-from metasim.runner.progress import reporting, stoppable
+from metasim.runner.progress import Observer
 from metasim.runner.vary import Vary, vary_of
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
@@ -46,7 +45,7 @@ def sweep(
     output: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | Observer = True,
     workers: int | None = None,
     executor: str | None = None,
     scheduler: str | None = None,
@@ -86,60 +85,74 @@ def sweep(
         >>> swept.table["soil.bone.niche"].unique().tolist()
         [0.0, 0.5, 1.0]
     """
-    started, wall = datetime.now(UTC), time.perf_counter()
-    executors.check(executor, workers, scheduler, scenario.run.engine)
+    way = Way(
+        output=output, overwrite=overwrite, resume=resume, progress=progress, workers=workers,
+        executor=executor, scheduler=scheduler, chunk=chunk, prepare=prepare,
+    )  # fmt: skip
+    way.check(scenario.run.engine)
     if isinstance(vary, Design):
         plan = vary
         check_points(scenario, plan)
     else:
         plan = design(scenario, vary_of(vary), kind, points, many=many)
-    base = scenario.replace({"run.record": "summary"})
-    text = explicit_toml(base)
-    whole_row = Span(0, len(plan.values) * base.run.patients)
-    print_of = {**(plan.asked or {"design": plan.kind}), DIGEST: _digest(plan)}
-    print_of |= {name: versions()[name] for name in ("metasim", "numpy", "scipy", "numba", "mesa")}
-    folder = Path(tempfile.mkdtemp(prefix="metasim-")) / "sweep" if output is None else output
-    into = PartsFolder(
-        folder, PARTS, {**print_of, "scenario": text}, overwrite=overwrite, resume=resume
-    )
-    if is_complete(into, progress):
-        return open_sweep(into.folder)
-    if prepare is not None:
-        refuse(into, scheduler)
-        prepare(base)
-    with into as parts:
-        done = sum(span.size for span in parts.finished())
-        with reporting(whole_row.size, done, progress) as report:
-            if remark := executors.remark(workers):
-                report.note(remark)
-            with (
-                stoppable(report, output is not None, overwrite),
-                Dispatcher(
-                    _Chunks(base, plan),
-                    executors.choose(executor, workers, scheduler, scenario.run.engine),
-                    report.note,
-                    scenario.run.engine,
-                ) as dispatcher,
-            ):
-                first_failure = ""
-                todo = Todo(whole_row, parts.finished(), most=MOST_AT_ONCE_ELSE, size=chunk)
-                for finished in dispatcher.complete(todo):
-                    packed, failures = finished.result
-                    parts.write_chunk(finished.span, packed)
-                    report(finished.worker, finished.span.size, len(failures), finished.seconds)
-                    first_failure = first_failure or next(iter(failures), "")
-        if report.failures == whole_row.size:
-            parts.discard()
-            raise LimitError(f"all patients of all points failed, first at {first_failure}")
-        about = provenance(base, started, time.perf_counter() - wall)
-        about |= {"executor": dispatcher.executor.name, "design": plan.kind}
-        with stoppable(report, output is not None, overwrite):
-            out = publish_sweep(parts, text, about, plan)
-    if output is None:
-        import atexit
+    return carry_out(_Sweep(scenario.replace({"run.record": "summary"}), plan, way), way)
 
-        atexit.register(shutil.rmtree, out.folder.parent, ignore_errors=True)
-    return out
+
+class _Sweep:
+    """The job of a sweep, see `metasim.runner.job.Job`: all patients of all points in one row."""
+
+    level = "summary"
+
+    def __init__(self, base: Scenario, plan: Design, way: Way) -> None:
+        self.scenario = base
+        self._plan = plan
+        self._text = explicit_toml(base)
+        print_of = {**(plan.asked or {"design": plan.kind}), DIGEST: _digest(plan)}
+        matter = ("metasim", "numpy", "scipy", "numba", "mesa")
+        print_of |= {name: versions()[name] for name in matter} | {"scenario": self._text}
+        folder = _passing_folder() if way.output is None else way.output
+        self.into: AbstractContextManager[Any] = PartsFolder(folder, PARTS, print_of, overwrite=way.overwrite, resume=way.resume)
+
+    def numbers(self) -> Span:
+        """The patients of all points."""
+        return Span(0, len(self._plan.values) * self.scenario.run.patients)
+
+    def compute(self, store: PartsFolder) -> "_Chunks":
+        """What a worker does."""
+        return _Chunks(self.scenario, self._plan)
+
+    def next_round(self, store: PartsFolder, done: Span, note: Callable[[str], None]) -> None:
+        """There is one round."""
+
+    def all_failed(self, numbers: Span, first: str) -> str:
+        """What to say if no patient of any point succeeded."""
+        return f"all patients of all points failed, first at {first}"
+
+    def about(self) -> dict[str, Any]:
+        """What provenance says of this sweep."""
+        return {"design": self._plan.kind}
+
+    def finish(self, store: PartsFolder, numbers: Span, about: dict[str, Any]) -> Sweep:
+        """The finished sweep."""
+        return publish_sweep(store, self._text, about, self._plan)
+
+    def opened(self, folder: Path) -> Sweep:
+        """The sweep that was finished before."""
+        return open_sweep(folder)
+
+
+def _passing_folder() -> Path:
+    """A folder that goes with the Python session.
+
+    Raises:
+        OptionError: there is no place for it.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="metasim-"))
+    except OSError as error:
+        raise OptionError(f"a sweep without `output` needs a temporary folder: {error}") from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / "sweep"
 
 
 @dataclass(frozen=True)
@@ -161,8 +174,10 @@ class _Chunks:
             first += here
         all_failed = pa.concat_tables(failures)
         packed = {"tallies": encoded(pa.concat_tables(tallies)), "failures": encoded(all_failed)}
-        said = [f"{self.plan.spoken(row['point'])}: patient {row['patient']}, {row['error']}"
-                for row in all_failed.slice(0, 1).to_pylist()]  # fmt: skip
+        said = [
+            f"{self.plan.spoken(row['point'])}: {failures_of([row])[0]}"
+            for row in all_failed.slice(0, 1).to_pylist()
+        ]
         return packed, said * all_failed.num_rows
 
     def _point(
