@@ -111,7 +111,9 @@ class _Sweep:
         matter = ("metasim", "numpy", "scipy", "numba", "mesa")
         print_of |= {name: versions()[name] for name in matter} | {"scenario": self._text}
         folder = _passing_folder() if way.output is None else way.output
-        self.into: AbstractContextManager[Any] = PartsFolder(folder, PARTS, print_of, overwrite=way.overwrite, resume=way.resume)
+        self.into: AbstractContextManager[Any] = PartsFolder(
+            folder, PARTS, print_of, overwrite=way.overwrite, resume=way.resume
+        )
 
     def numbers(self) -> Span:
         """The patients of all points."""
