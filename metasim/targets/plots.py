@@ -3,10 +3,18 @@
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from metasim.results.plots.style import FAINT, INK, MUTED, STYLE, beside, head, new_axes, nothing
+from metasim.results.plots.style import (
+    FAINT,
+    INK,
+    MUTED,
+    beside,
+    head,
+    new_axes,
+    nothing,
+    styled,
+)
 from metasim.targets.quantities import QUANTITIES
 from metasim.targets.score import CLOSE, FAR, Score
 from metasim.targets.scorecard import ends_text, frame, in_groups
@@ -27,7 +35,7 @@ def forest_data(judged: Validation) -> Any:
     return table[np.isfinite(table["z"])].reset_index(drop=True)
 
 
-@rc_context(STYLE)
+@styled()
 def forest(judged: Validation, ax: Axes | None = None) -> Axes:
     """Every judged target: its z-score, and beside it published and simulated values.
 
@@ -99,7 +107,7 @@ def curve_data(judged: Validation, name: str) -> tuple[Any, Any]:
     return points, pd.DataFrame(rows)
 
 
-@rc_context(STYLE)
+@styled()
 def curve(judged: Validation, name: str, ax: Axes | None = None) -> Axes:
     """Published points with their intervals on the simulated curve.
 

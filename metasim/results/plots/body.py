@@ -1,6 +1,7 @@
 """The organ graph on a body: where the blood goes, and where metastases grow."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,16 +10,18 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from metasim.checked import checked
 from metasim.results.description import Description
 from metasim.results.plots.outline import body_outline
+from metasim.results.plots.registry import FigureKind, register, run_of, tidy
 from metasim.results.plots.style import (
     FAINT,
     INK,
     MUTED,
+    Style,
     cohort,
     colour,
     head,
-    in_style,
     name,
     new_axes,
     spread,
@@ -26,7 +29,9 @@ from metasim.results.plots.style import (
 from metasim.results.plots.text import plain
 from metasim.results.store import Results
 from metasim.results.summary import PLURALS, Counted, short, summarise
-from metasim.results.tally import ANY_DISTANT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HEART = (0.012, 0.735)
 _BLOOD, _LYMPH = "#A23B3B", "#3A7D44"
@@ -38,19 +43,36 @@ _BEND = 0.22
 Place = tuple[float, float]
 
 
-@in_style
-def body(results: Results, ax: Axes | None = None, *, counted: Counted = "auto") -> Axes:
-    """Organs at their places: vessels as wide as the flow they carry, area by metastases.
+def data(results: Results, *, counted: Counted = "auto") -> "pd.DataFrame":
+    """The numbers of `body`, see `KIND.columns`."""
+    import pandas as pd
 
-    Args:
-        results: a finished run, of any recording level.
-        ax: axes to draw into; by default those of a new figure.
-        counted: which metastases, see `summarise`.
-    """
+    run = results.description
     summary = summarise(results, counted)
     about = summary.attrs
-    means = summary[summary["organ"] != ANY_DISTANT].set_index("organ")["metastases_per_patient"]
-    means = means.fillna(0)  # nobody was diagnosed
+    means = summary.set_index("organ")["metastases_per_patient"]
+    rows: list[dict[str, Any]] = []
+    for place, (x, y) in _places(run).items():
+        what = "organ" if place in run.by_key else "junction"
+        row = {"what": what, "place": place, "x": x, "y": y}
+        rows.append(row | ({"metastases_per_patient": means[place]} if what == "organ" else {}))
+    for (start, end), flow in flows(run.blood).items():
+        rows.append({"what": "blood", "place": start, "to": end, "flow": flow})
+    lymph = [(start, end) for start, targets in run.lymph.items() for end in targets]
+    rows += [{"what": "lymph", "place": start, "to": end} for start, end in lymph]
+    frame = pd.DataFrame(rows, columns=list(KIND.columns))
+    return tidy(frame, run, patients=about["patients"], counted=about["counted"])
+
+
+def draw(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+    """Vessels and organs on the outline of a body, see `body`."""
+    run, about = run_of(table), table.attrs
+    spots = table[table["what"].isin(["organ", "junction"])].set_index("place")
+    places: dict[str, Place] = {
+        str(row["place"]): (float(row["x"]), float(row["y"]))
+        for row in spots.reset_index().to_dict("records")
+    }
+    means = spots.loc[list(run.by_key), "metastases_per_patient"].fillna(0)  # nobody diagnosed
     ax = new_axes(ax, 9.0, 9.5)
     ax.add_patch(
         PathPatch(body_outline(), facecolor="#F4EFE9", edgecolor="#CFC6BB", linewidth=1.2, zorder=0)
@@ -59,21 +81,19 @@ def body(results: Results, ax: Axes | None = None, *, counted: Counted = "auto")
     ax.set_ylim(-0.02, 1.02)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    places = _places(results)
-    _draw_vessels(ax, results.description, places)
+    _draw_vessels(ax, table, places)
     scale = _LARGEST_POINTS2 / max(means.max(), 1e-300)
-    for organ in results.organs:
+    for organ in run.by_key:
         x, y = places[organ]
         area = scale * means[organ]
-        ax.scatter(x, y, max(area, 14), facecolor=colour(results, organ) if area else "white",
+        ax.scatter(x, y, max(area, 14), facecolor=colour(run, organ) if area else "white",
                    edgecolor="white" if area else MUTED, linewidth=1.0, zorder=4)  # fmt: skip
-    for junction in places.keys() - set(results.organs):
+    for junction in places.keys() - set(run.by_key):
         ax.scatter(*places[junction], 16, color=_BLOOD, zorder=3)
-    _label(ax, results, places, dict(zip(means.index, means, strict=True)))
+    _label(ax, run, places, dict(zip(means.index, means, strict=True)))
     _legend(ax, means.max(), scale)
-    detail = f"{cohort(results, about['patients'])}. Counted per patient: "
-    detail += f"{PLURALS[about['counted']]}"
-    head(ax, "Where the blood goes, and where metastases grow", detail)
+    detail = f"{cohort(run, about['patients'])}. Counted per patient: {PLURALS[about['counted']]}"
+    head(ax, KIND.title, detail)
     return ax
 
 
@@ -101,9 +121,8 @@ def flows(shares: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], fl
     }
 
 
-def _places(results: Results) -> dict[str, Place]:
+def _places(run: Description) -> dict[str, Place]:
     """Organs at their positions, junctions around the heart."""
-    run = results.description
     places: dict[str, Place] = {one.key: one.position or _HEART for one in run.organs}
     routes = (run.blood, run.lymph)
     named = {key for route in routes for node in route for key in (node, *route[node])}
@@ -116,12 +135,13 @@ def _places(results: Results) -> dict[str, Place]:
     return places
 
 
-def _draw_vessels(ax: Axes, run: Description, places: Mapping[str, Place]) -> None:
-    for (start, end), flow in flows(run.blood).items():
-        _arrow(ax, places[start], places[end], _BLOOD, max(0.6, _WIDEST_POINTS * flow), "-")
-    for start, targets in run.lymph.items():
-        for end in targets:
-            _arrow(ax, places[start], places[end], _LYMPH, 1.6, (0, (2, 1.5)))
+def _draw_vessels(ax: Axes, table: "pd.DataFrame", places: Mapping[str, Place]) -> None:
+    for row in table.to_dict("records"):
+        if row["what"] == "blood":
+            width = max(0.6, _WIDEST_POINTS * row["flow"])
+            _arrow(ax, places[row["place"]], places[row["to"]], _BLOOD, width, "-")
+        elif row["what"] == "lymph":
+            _arrow(ax, places[row["place"]], places[row["to"]], _LYMPH, 1.6, (0, (2, 1.5)))
 
 
 def _arrow(ax: Axes, start: Place, end: Place, color: str, width: float, style: object) -> None:
@@ -139,18 +159,18 @@ def _arrow(ax: Axes, start: Place, end: Place, color: str, width: float, style: 
 
 
 def _label(
-    ax: Axes, results: Results, places: Mapping[str, Place], means: Mapping[str, float]
+    ax: Axes, run: Description, places: Mapping[str, Place], means: Mapping[str, float]
 ) -> None:
     """Names and numbers in a column on either side, each tied to its organ by a thin line."""
-    by_x = sorted(results.organs, key=lambda organ: places[organ][0])
-    lines = 1 + max(name(results, organ).count("\n") for organ in results.organs)
+    by_x = sorted(run.by_key, key=lambda organ: places[organ][0])
+    lines = 1 + max(name(run, organ).count("\n") for organ in run.by_key)
     for side, members in ((-1, by_x[: len(by_x) // 2]), (1, by_x[len(by_x) // 2 :])):
         wanted = np.array([places[organ][1] for organ in members])
         for organ, y in zip(
             members, spread(wanted, 0.023 * lines + 0.012, 0.02, 0.98), strict=True
         ):
             ax.annotate(
-                plain(f"{name(results, organ)}  {short(means[organ]) if means[organ] else 0}"),
+                plain(f"{name(run, organ)}  {short(means[organ]) if means[organ] else 0}"),
                 places[organ],
                 (side * _LABELS_X, y),
                 ha="right" if side < 0 else "left",
@@ -187,3 +207,42 @@ def _legend(ax: Axes, largest: float, scale: float) -> None:
 def _round(value: float) -> float:
     """`value` to one significant digit."""
     return float(f"{value:.0e}")
+
+
+KIND = register(
+    FigureKind(
+        "body",
+        "Where the blood goes, and where metastases grow",
+        "The organ graph on a body: vessels as wide as their flow, organs by metastases.",
+        {
+            "what": "organ, junction (of vessels), blood or lymph (a vessel)",
+            "place": "key of the organ or junction; of a vessel, where it begins",
+            "to": "where a vessel ends",
+            "x": "position of an organ or junction, from the midline (body heights)",
+            "y": "position, from the feet (body heights)",
+            "metastases_per_patient": "mean number of metastases in an organ, per patient",
+            "flow": "flow of a blood vessel (share of the cardiac output)",
+        },
+        data,
+        draw,
+    )
+)
+
+
+@checked()
+def body(
+    results: Results,
+    ax: Axes | None = None,
+    *,
+    counted: Counted = "auto",
+    style: Style | None = None,
+) -> Axes:
+    """Organs at their places: vessels as wide as the flow they carry, area by metastases.
+
+    Args:
+        results: a finished run, of any recording level.
+        ax: axes to draw into; by default those of a new figure.
+        counted: which metastases, see `summarise`.
+        style: of Matplotlib, over the settings of metasim.
+    """
+    return KIND(results, ax, style=style, counted=counted)

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from metasim.checked import checked
+from metasim.results.plots.registry import FigureKind, register, run_of, tidy
 from metasim.results.plots.style import (
     MUTED,
+    Style,
     cohort,
     head,
-    in_style,
     new_axes,
     nothing,
     power_of_ten,
@@ -19,40 +21,43 @@ from metasim.terms import Stage
 _BAR = "#0072B2"
 
 
-@in_style
-def funnel(results: Results, ax: Axes | None = None) -> Axes:
-    """Cells per patient that entered each of the seven stages, on a log scale.
-
-    Args:
-        results: a finished run, recorded at level everything.
-        ax: axes to draw into; by default those of a new figure.
-    """
+def data(results: Results) -> pd.DataFrame:
+    """The numbers of `funnel`, see `KIND.columns`."""
     patients = len(results.patients)
-    entered = cells_per_stage(results.stages) / patients
+    entered = cells_per_stage(results.stages) / max(patients, 1)
+    labels = [stage.label.replace("_", " ") for stage in Stage]
+    frame = pd.DataFrame({"stage": list(map(int, Stage)), "label": labels, "entered": entered})
+    return tidy(frame, results.description, patients=patients)
+
+
+def draw(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Bars on a log scale, see `funnel`."""
+    run, patients = run_of(table), table.attrs["patients"]
+    stages, entered = table["stage"].tolist(), table["entered"].to_numpy()
     ax = new_axes(ax, 8.5, 4.6)
-    title = "How many cells get how far"
     if not entered.any():
-        return nothing(ax, title, f"{cohort(results, patients)}: no cell entered any stage")
+        return nothing(ax, KIND.title, f"{cohort(run, patients)}: no cell entered any stage")
     floor = 10.0 ** min(-1, np.floor(np.log10(entered[entered > 0].min())))
     ax.set_xscale("log")
-    for stage, count in zip(Stage, entered, strict=True):
+    for stage, count in zip(stages, entered, strict=True):
         if count:
             ax.barh(stage, count - floor, left=floor, height=0.6, color=_BAR, alpha=0.85)
         text = power_of_ten(count) if count else "none"
         ax.annotate(text, (max(count, floor), stage), (6, 0), textcoords="offset points",
                     va="center",)  # fmt: skip
-    for stage, before, after in zip(list(Stage)[1:], entered, entered[1:], strict=False):
+    for stage, before, after in zip(stages[1:], entered, entered[1:], strict=False):
         ax.annotate(_passage(before, after), (1.02, stage - 0.5), xycoords=ax.get_yaxis_transform(),
                     va="center", color=MUTED, annotation_clip=False)  # fmt: skip
     ax.set_xlim(floor, entered.max() * 300)
-    ax.set_yticks(list(Stage), [f"{stage}  {stage.label.replace('_', ' ')}" for stage in Stage])
+    ticks = [f"{k}  {label}" for k, label in zip(stages, table["label"], strict=True)]
+    ax.set_yticks(stages, ticks)
     ax.set_ylim(7.6, 0.4)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("cells entering the stage (per patient)")
     ax.set_ylabel("stage")
     detail = "Primary growth: cells that were ever part of a primary tumour. "
     detail += "At the right: from stage to stage"
-    head(ax, title, f"{cohort(results, patients)}. {detail}")
+    head(ax, KIND.title, f"{cohort(run, patients)}. {detail}")
     return ax
 
 
@@ -78,3 +83,32 @@ def _passage(before: float, after: float) -> str:
     if after > before:
         return f"grown {power_of_ten(after / before)}-fold"
     return f"1 in {power_of_ten(before / after)}"
+
+
+KIND = register(
+    FigureKind(
+        "funnel",
+        "How many cells get how far",
+        "Cells per patient that entered each of the seven stages of the cascade.",
+        {
+            "stage": "number of the stage, 1 to 7",
+            "label": "its name",
+            "entered": "cells that entered it (per patient); of stage 1 those that ever were",
+        },
+        data,
+        draw,
+        needs="stages",
+    )
+)
+
+
+@checked()
+def funnel(results: Results, ax: Axes | None = None, *, style: Style | None = None) -> Axes:
+    """Cells per patient that entered each of the seven stages, on a log scale.
+
+    Args:
+        results: a finished run, recorded at level everything.
+        ax: axes to draw into; by default those of a new figure.
+        style: of Matplotlib, over the settings of metasim.
+    """
+    return KIND(results, ax, style=style)

@@ -44,6 +44,8 @@ def groups(
     names = [one.title or "untitled" for one in several] if labels is None else list(labels)
     if not several or len(names) != len(several):
         raise OptionError(f"{len(several)} results with {len(names)} labels")
+    names = [f"{one} ({names[: k + 1].count(one)})" if one in names[:k] else one
+             for k, one in enumerate(names)]  # fmt: skip
     colours = [GROUP_COLOURS[k % len(GROUP_COLOURS)] for k in range(len(several))]
     return [Group(*group) for group in zip(several, names, colours, strict=True)]
 
@@ -56,7 +58,7 @@ def shown(several: Sequence[Group], patients: Sequence[int]) -> str:
         patients: how many patients of each are shown.
     """
     if len(several) == 1:
-        return cohort(several[0].results, patients[0])
+        return cohort(several[0].results.description, patients[0])
     runs, labels = [group.results for group in several], [group.label for group in several]
     fewest, most = min(patients), max(patients)
     each = count(most, "patient", "patients")

@@ -2,9 +2,8 @@
 
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metasim.checked import keywords, refuse_unknown
 from metasim.errors import OptionError
+from metasim.results.description import Description
 from metasim.results.plots.text import family, plain
-from metasim.results.store import Results
 
 Style = str | Path | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]]
 """A style of Matplotlib: its name, a file, settings, or several of these."""
@@ -81,27 +79,18 @@ def styled(style: Style | None = None) -> Iterator[None]:
         yield
 
 
-def in_style(draw: Callable[..., Axes]) -> Callable[..., Axes]:
-    """A figure drawn in the settings of metasim, and in those of its argument `style` over them."""
-    known = keywords(draw) | {"style"}
-
-    @wraps(draw)
-    def drawn(*arguments: Any, style: Style | None = None, **options: Any) -> Axes:
-        refuse_unknown(draw.__name__, options, known)
-        with styled(style):
-            return draw(*arguments, **options)
-
-    return drawn
-
-
-def colour(results: Results, organ: str) -> str:
+def colour(run: Description, organ: str) -> str:
     """Colour of an organ, by its place in the scenario, the same in every figure."""
-    return _PALETTE[results.organs.index(organ) % len(_PALETTE)]
+    return _PALETTE[_place(run, organ) % len(_PALETTE)]
 
 
-def dashes(results: Results, organ: str) -> Any:
+def dashes(run: Description, organ: str) -> Any:
     """Line style of an organ: tells apart those that have to share a colour."""
-    return _DASHES[results.organs.index(organ) // len(_PALETTE) % len(_DASHES)]
+    return _DASHES[_place(run, organ) // len(_PALETTE) % len(_DASHES)]
+
+
+def _place(run: Description, organ: str) -> int:
+    return list(run.by_key).index(organ)
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
@@ -182,10 +171,10 @@ def nothing(ax: Axes, title: str, message: str) -> Axes:
     return ax
 
 
-def name(results: Results, organ: str) -> str:
+def name(run: Description, organ: str) -> str:
     """An organ's label, in lines of 22 letters, marked where its metastases count as local."""
-    local = results.description.by_key[organ].site == "primary"
-    return textwrap.fill(results.label(organ) + (" (local)" if local else ""), 22)
+    known = run.by_key[organ]
+    return textwrap.fill(known.label + (" (local)" if known.site == "primary" else ""), 22)
 
 
 def name_rows(ax: Axes, places: Sequence[Any] | NDArray[Any], names: Sequence[str]) -> None:
@@ -194,14 +183,14 @@ def name_rows(ax: Axes, places: Sequence[Any] | NDArray[Any], names: Sequence[st
     ax.set_yticks(places, texts, fontfamily=family())
 
 
-def cohort(results: Results, patients: int) -> str:
+def cohort(run: Description, patients: int) -> str:
     """Beginning of a figure's detail line: the run's title and how many patients it shows."""
-    return run_title(results) + count(patients, "patient", "patients")
+    return run_title(run) + count(patients, "patient", "patients")
 
 
-def run_title(results: Results) -> str:
+def run_title(run: Description) -> str:
     """The run's title as the first sentence of a detail line, cut off if it is very long."""
-    title = textwrap.shorten(results.title, 90, placeholder="…")
+    title = textwrap.shorten(run.title, 90, placeholder="…")
     return f"{title}. ".replace("….", "…") if title else ""
 
 

@@ -1,24 +1,27 @@
 """Survival curves with intervals and numbers at risk."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from metasim.checked import checked
 from metasim.results.outcomes import Outcome, survival_curve
 from metasim.results.plots.groups import (
     GROUP_COLOURS,
-    Group,
     groups,
     label_ends,
     numbers_at_risk,
     shown,
     since,
 )
-from metasim.results.plots.style import head, in_style, new_axes, nothing, two_rows
+from metasim.results.plots.registry import FigureKind, register, tidy
+from metasim.results.plots.style import Style, head, new_axes, nothing, two_rows
 from metasim.results.store import Results
-from metasim.results.survival import Survival
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SURVIVAL_OF: Final[dict[Outcome, str]] = {
     "death": "Overall survival",
@@ -32,71 +35,73 @@ _USUAL: Final[tuple[Outcome, ...]] = ("death", "distant_or_death")
 _DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 
 
-@in_style
-def survival(
+def data(
     results: Results | Sequence[Results],
-    ax: Axes | None = None,
     *,
     outcome: Outcome | None = None,
     labels: Sequence[str] | None = None,
-) -> Axes:
-    """Kaplan-Meier curves with pointwise 95 % bands, numbers at risk under the axis.
+) -> "pd.DataFrame":
+    """The numbers of `survival`, see `KIND.columns`."""
+    import pandas as pd
 
-    Args:
-        results: one or several finished runs, recorded at level patients or more.
-        ax: axes to draw into; by default those of a new figure.
-        outcome: event to be free of, see `metasim.results.outcomes.time_to`; by default death, of
-            a single run also distant metastasis or death. A new figure of several runs has that
-            in a panel of its own, below.
-        labels: names of the runs; by default their titles.
-    """
     several = groups(results, labels)
-    if outcome is not None:
-        return _draw(new_axes(ax, *_size(several)), several, [outcome])
-    if len(several) == 1:
-        return _draw(new_axes(ax, *_size(several, 2)), several, list(_USUAL))
-    if ax is not None:
-        return _draw(new_axes(ax, *_size(several)), several, ["death"])
-    width, height = _size(several)
-    panels = two_rows((width, 2.1 * height)).subplots(2)
-    for panel, one in zip(panels, _USUAL, strict=True):
-        _draw(new_axes(panel, width, height), several, [one])
+    outcomes = _USUAL if outcome is None else (outcome,)
+    tables, who = [], {}
+    for one in outcomes:
+        curves = [survival_curve(group.results, one) for group in several]
+        who[one] = shown(several, [int(curve.at_risk[0]) for curve in curves])
+        for group, curve in zip(several, curves, strict=True):
+            numbers = {"years": curve.time, "survival": curve.share, "low": curve.low,
+                       "high": curve.high, "at_risk": curve.at_risk}  # fmt: skip
+            tables.append(pd.DataFrame({"outcome": one, "group": group.label, **numbers}))
+    run = several[0].results.description
+    return tidy(pd.concat(tables), run, who=who, since=since(several), groups=len(several))
+
+
+def draw(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+    """Curves with bands, see `survival`; of several groups, each outcome has its panel."""
+    several, outcomes = table.attrs["groups"], list(dict.fromkeys(table["outcome"]))
+    width, height = 9.0, 4.8 + 0.21 * several * (len(outcomes) if several == 1 else 1)
+    if several == 1 or len(outcomes) == 1 or ax is not None:
+        chosen = outcomes if several == 1 else outcomes[:1]
+        return _panel(new_axes(ax, width, height), table, chosen)
+    panels = two_rows((width, len(outcomes) * 1.05 * height)).subplots(len(outcomes))
+    for panel, one in zip(panels, outcomes, strict=True):
+        _panel(new_axes(panel, width, height), table, [one])
     return cast(Axes, panels[0])
 
 
-def _size(several: Sequence[Group], outcomes: int = 1) -> tuple[float, float]:
-    return 9.0, 4.8 + 0.21 * len(several) * outcomes
-
-
-def _draw(ax: Axes, several: Sequence[Group], outcomes: Sequence[Outcome]) -> Axes:
+def _panel(ax: Axes, table: "pd.DataFrame", outcomes: Sequence[Outcome]) -> Axes:
     """Curves of several groups, or of several outcomes of one."""
-    curves = [
-        (SURVIVAL_OF[one] if len(several) == 1 else group.label, survival_curve(group.results, one))
-        for group in several
-        for one in outcomes
-    ]
+    about = table.attrs
+    alone = about["groups"] == 1
     title = SURVIVAL_OF[outcomes[0]] if len(outcomes) == 1 else "Survival"
-    numbers = [int(curve.at_risk[0]) for _, curve in curves]
-    who = shown(several, numbers)
-    if not max(numbers):
+    who = about["who"][outcomes[0]]
+    curves = [
+        (SURVIVAL_OF[one] if alone else str(group), curve)
+        for one in outcomes
+        for group, curve in table[table["outcome"] == one].groupby("group", sort=False)
+    ]
+    if not max(curve["at_risk"].iloc[0] for _, curve in curves):
         return nothing(ax, title, f"{who}: no patient was followed")
     colours = [GROUP_COLOURS[k % len(GROUP_COLOURS)] for k in range(len(curves))]
-    span = max(curve.time[-1] for _, curve in curves)
     for k, ((_, curve), colour) in enumerate(zip(curves, colours, strict=True)):
-        share, low, high = (100 * values for values in (curve.share, curve.low, curve.high))
-        ax.fill_between(curve.time, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
-        ax.step(curve.time, share, where="post", color=colour, zorder=3,
+        years, share = curve["years"], 100 * curve["survival"]
+        ax.fill_between(years, 100 * curve["low"], 100 * curve["high"], step="post", color=colour,
+                        alpha=0.12, linewidth=0)  # fmt: skip
+        ax.step(years, share, where="post", color=colour, zorder=3,
                 linestyle=_DASHES[k % len(_DASHES)])  # fmt: skip
-    lowest = min(curve.low[-1] for _, curve in curves)
+    lowest = min(curve["low"].iloc[-1] for _, curve in curves)
     ax.set_ylim(50 if lowest > 0.5 else 0, 101)
-    ax.set_xlim(0, span)
-    ax.set_xlabel(since(several))
+    ax.set_xlim(0, max(curve["years"].iloc[-1] for _, curve in curves))
+    ax.set_xlabel(about["since"])
     ax.set_ylabel("patients (%)")
+    last = [100 * curve["survival"].iloc[-1] for _, curve in curves]
     label_ends(
         ax,
         [
-            (f"{label}  {100 * curve.share[-1]:.1f} %", colour, 100 * curve.share[-1])
-            for (label, curve), colour in zip(curves, colours, strict=True)
+            (f"{label}  {end:.1f} %", colour, end)
+            for (label, _), colour, end in zip(curves, colours, last, strict=True)
         ],
     )
     rows = [
@@ -109,6 +114,54 @@ def _draw(ax: Axes, several: Sequence[Group], outcomes: Sequence[Outcome]) -> Ax
     return ax
 
 
-def _at_risk(curve: Survival) -> Callable[[float], int]:
-    numbers = np.append(curve.at_risk, 0)
-    return lambda time: int(numbers[np.searchsorted(curve.time, time - 1e-9)])
+def _at_risk(curve: "pd.DataFrame") -> Callable[[float], int]:
+    years, numbers = curve["years"].to_numpy(), np.append(curve["at_risk"], 0)
+    return lambda time: int(numbers[np.searchsorted(years, time - 1e-9)])
+
+
+KIND = register(
+    FigureKind(
+        "survival",
+        "Survival",
+        "Kaplan-Meier curves with 95 % bands and numbers at risk: overall, distant "
+        "metastasis-free, or free of recurrence.",
+        {
+            "outcome": "the event to be free of: death, distant, distant_or_death, recurrence",
+            "group": "name of the run",
+            "years": "time since the patient's origin (years)",
+            "survival": "patients free of the event until then (share, 0 to 1)",
+            "low": "lower end of its pointwise 95 % interval",
+            "high": "upper end",
+            "at_risk": "patients followed and free of it just before",
+        },
+        data,
+        draw,
+        needs="patients",
+        worth=lambda results: bool(
+            results.patients[["death_day", "first_distant_day"]].notna().any(axis=None)
+        ),
+    )
+)
+
+
+@checked()
+def survival(
+    results: Results | Sequence[Results],
+    ax: Axes | None = None,
+    *,
+    outcome: Outcome | None = None,
+    labels: Sequence[str] | None = None,
+    style: Style | None = None,
+) -> Axes:
+    """Kaplan-Meier curves with pointwise 95 % bands, numbers at risk under the axis.
+
+    Args:
+        results: one or several finished runs, recorded at level patients or more.
+        ax: axes to draw into; by default those of a new figure.
+        outcome: event to be free of, see `metasim.results.outcomes.time_to`; by default death, of
+            a single run also distant metastasis or death. A new figure of several runs has that
+            in a panel of its own, below.
+        labels: names of the runs; by default their titles.
+        style: of Matplotlib, over the settings of metasim.
+    """
+    return KIND(results, ax, style=style, outcome=outcome, labels=labels)

@@ -1,26 +1,31 @@
 """Who seeded whom in one patient."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metasim.results.plots.colonies import (
+from metasim.checked import checked
+from metasim.results.description import Description
+from metasim.results.plots.course import (
     MARKS_POINTS,
     mark_course,
     patient_course,
     typical_patient,
     years,
 )
+from metasim.results.plots.registry import FigureKind, register, run_of, tidy
 from metasim.results.plots.style import (
     FAINT,
     INK,
+    Style,
     colour,
     count,
     dashes,
     head,
-    in_style,
     name,
     new_axes,
     nothing,
@@ -35,50 +40,59 @@ _LABELLED_LINES = 28
 _PRIMARY = 0
 
 
-@in_style
-def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | None = None) -> Axes:
-    """One patient's metastases as life lines, each hanging from its parent.
-
-    A line runs from founding to extinction or the patient's last day, the thicker the more cells
-    it ended with. Where there are more than 60, only those that became micrometastases are drawn
-    with their ancestors; where these are too many, the macrometastases, then the largest.
-
-    Args:
-        results: a finished run, recorded at level metastases or more.
-        ax: axes to draw into; by default those of a new figure.
-        patient: which; by default as for `colonies`.
-
-    Raises:
-        OptionError: there is no such patient.
-    """
+def data(results: Results, *, patient: int | None = None) -> pd.DataFrame:
+    """The numbers of `seeding_tree`, see `KIND.columns`; the primary is the first row."""
+    run = results.description
     who = typical_patient(results) if patient is None else patient
     course = patient_course(results, who)
     mine = ds.field("patient") == who
     every = results.arrow("metastases").to_table(filter=mine).to_pandas().set_index("metastasis")
     kept, chosen = select_metastases(every)
-    title = f"Who seeded whom in patient {who}"
-    ax = new_axes(ax, 9.0, float(np.clip(1.9 + 0.2 * len(kept), 3.0, 11.0)))
-    if every.empty:
-        return nothing(ax, title, "no metastasis was founded in this patient")
     rows = tree_rows(kept["parent"])
-    primary = next(iter(results.description.keys_at("primary")), None)
+    primary = next(iter(run.keys_at("primary")), None)
     end = course["end_day"]
     removed = np.fmin(_removal_day(results, who, primary), end)
-    ink = colour(results, primary) if primary else INK
-    begin = float(years(0.0, course))
-    ax.hlines(0, begin, years(removed, course), color=ink, linewidth=5)
-    ax.hlines(0, begin, years(end, course), color=FAINT, linewidth=0.9, linestyle=":", zorder=1)
-    for row in kept.reset_index().to_dict("records"):
-        y, organ = rows[row["metastasis"]], row["organ"]
-        born = float(years(row["founded_day"], course))
-        gone = float(years(np.fmin(row["extinct_day"], end), course))
-        kind = {"color": colour(results, organ), "linestyle": dashes(results, organ)}
+    lines = pd.DataFrame(
+        {
+            "metastasis": kept.index,
+            "parent": kept["parent"].to_numpy(),
+            "organ": kept["organ"].astype(object).to_numpy(),
+            "years": years(kept["founded_day"], course),
+            "until": years(np.fmin(kept["extinct_day"], end), course),
+            "cells": kept["cells"].to_numpy(),
+            "row": [rows[number] for number in kept.index],
+        }
+    )
+    trunk: dict[str, Any] = {"metastasis": _PRIMARY, "parent": _PRIMARY, "organ": primary, "row": 0}
+    trunk |= {"years": float(years(0.0, course)), "until": float(years(removed, course))}
+    frame = pd.concat([pd.DataFrame([trunk | {"cells": 0}]), lines], ignore_index=True)
+    days = {key: float(years(course[f"{key}_day"], course)) for key in ("diagnosis", "death")}
+    words = {"since": course["since"], "end_years": float(years(end, course))}
+    return tidy(frame, run, patient=int(who), found=len(every), chosen=chosen, **words, **days)
+
+
+def draw(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Life lines, see `seeding_tree`."""
+    run, about = run_of(table), table.attrs
+    primary, kept = table.iloc[0], table.iloc[1:]
+    rows = dict(zip(table["metastasis"], table["row"], strict=True))
+    title = f"Who seeded whom in patient {about['patient']}"
+    ax = new_axes(ax, 9.0, float(np.clip(1.9 + 0.2 * len(kept), 3.0, 11.0)))
+    if kept.empty:
+        return nothing(ax, title, "no metastasis was founded in this patient")
+    ink = colour(run, primary["organ"]) if primary["organ"] in run.by_key else INK
+    begin = float(primary["years"])
+    ax.hlines(0, begin, primary["until"], color=ink, linewidth=5)
+    ax.hlines(0, begin, about["end_years"], color=FAINT, linewidth=0.9, linestyle=":", zorder=1)
+    for row in kept.to_dict("records"):
+        y, organ, born, gone = (row[key] for key in ("row", "organ", "years", "until"))
+        kind = {"color": colour(run, organ), "linestyle": dashes(run, organ)}
         width = 0.8 + 0.45 * np.log10(row["cells"] + 1)
         ax.vlines(born, rows[row["parent"]], y, color=FAINT, linewidth=0.9, zorder=1)
         ax.plot([born, gone], [y, y], linewidth=width, solid_capstyle="butt", **kind)
         ax.plot(born, y, "o", color=kind["color"], markersize=3)
         if len(kept) <= _LABELLED_LINES:
-            ax.annotate(plain(name(results, organ)), (gone, y), (8, 0), textcoords="offset points",
+            ax.annotate(plain(name(run, organ)), (gone, y), (8, 0), textcoords="offset points",
                         va="center", color=INK)  # fmt: skip
     ax.annotate("primary tumour", (begin, 0), (0, 6), textcoords="offset points",
                 color=INK)  # fmt: skip
@@ -86,11 +100,11 @@ def seeding_tree(results: Results, ax: Axes | None = None, *, patient: int | Non
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_ylabel("metastases")
-    mark_course(ax, course)
+    mark_course(ax, about["since"], {key: about[key] for key in ("diagnosis", "death")})
     if len(kept) > _LABELLED_LINES:
-        _legend(ax, results, kept)
-    detail = run_title(results) + count(len(every), "metastasis", "metastases")
-    detail += f" founded{chosen}. Each hangs from its parent; thickness: cells at the end"
+        _legend(ax, run, kept)
+    detail = run_title(run) + count(about["found"], "metastasis", "metastases")
+    detail += f" founded{about['chosen']}. Each hangs from its parent; thickness: cells at the end"
     head(ax, title, detail, above=MARKS_POINTS)
     return ax
 
@@ -144,12 +158,60 @@ def _removal_day(results: Results, patient: int, primary: str | None) -> float:
     return float(removed.loc[removed["organ"] == primary, "day"].min())
 
 
-def _legend(ax: Axes, results: Results, kept: pd.DataFrame) -> None:
-    present = [organ for organ in results.organs if (kept["organ"] == organ).any()]
+def _legend(ax: Axes, run: Description, kept: pd.DataFrame) -> None:
+    present = [organ for organ in run.by_key if (kept["organ"] == organ).any()]
     handles = [
-        Line2D([], [], color=colour(results, organ), linestyle=dashes(results, organ),
-               linewidth=3, label=plain(name(results, organ)))
+        Line2D([], [], color=colour(run, organ), linestyle=dashes(run, organ),
+               linewidth=3, label=plain(name(run, organ)))
         for organ in present
     ]  # fmt: skip
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), title="organ",
               alignment="left")  # fmt: skip
+
+
+KIND = register(
+    FigureKind(
+        "seeding_tree",
+        "Who seeded whom in one patient",
+        "One patient's metastases as life lines, each hanging from the one it came from.",
+        {
+            "metastasis": "number of the metastasis, from 1; 0: the primary tumour",
+            "parent": "number of the one it came from",
+            "organ": "key of the organ",
+            "years": "founding: time since diagnosis, or the start for who is never diagnosed "
+            "(years)",
+            "until": "when it died out or was removed, or the patient's last day (years)",
+            "cells": "cells on the patient's last day (0 for the primary)",
+            "row": "place from above when drawn, 0 for the primary",
+        },
+        data,
+        draw,
+        needs="metastases",
+    )
+)
+
+
+@checked()
+def seeding_tree(
+    results: Results,
+    ax: Axes | None = None,
+    *,
+    patient: int | None = None,
+    style: Style | None = None,
+) -> Axes:
+    """One patient's metastases as life lines, each hanging from its parent.
+
+    A line runs from founding to extinction or the patient's last day, the thicker the more cells
+    it ended with. Where there are more than 60, only those that became micrometastases are drawn
+    with their ancestors; where these are too many, the macrometastases, then the largest.
+
+    Args:
+        results: a finished run, recorded at level metastases or more.
+        ax: axes to draw into; by default those of a new figure.
+        patient: which; by default as for `colonies`.
+        style: of Matplotlib, over the settings of metasim.
+
+    Raises:
+        OptionError: there is no such patient.
+    """
+    return KIND(results, ax, style=style, patient=patient)
