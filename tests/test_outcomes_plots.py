@@ -16,7 +16,8 @@ from metasim.results.compare import compare
 from metasim.results.compare_report import ratio_text
 from metasim.results.outcomes import time_to
 from metasim.results.phenotypes import composition_over_time
-from metasim.results.plots.save import FIGURES, worth_drawing
+from metasim.results.plots import FIGURES
+from metasim.results.plots.save import worth_drawing
 from metasim.results.plots.treatments import lanes
 from metasim.results.timeline import timeline, treatment_spans
 from tests.outcomes_synthetic import course_results

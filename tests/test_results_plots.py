@@ -13,10 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from metasim.errors import OptionError, ResultsError
 from metasim.results import plots
+from metasim.results.outcomes import incidence_by_organ
 from metasim.results.plots.body import flows
-from metasim.results.plots.colonies import known_sizes, typical_patient
+from metasim.results.plots.colonies import known_sizes
+from metasim.results.plots.course import typical_patient
 from metasim.results.plots.funnel import cells_per_stage
-from metasim.results.plots.incidence import incidence_by_organ
 from metasim.results.plots.outline import body_outline
 from metasim.results.plots.save import worth_drawing
 from metasim.results.plots.style import power_of_ten, spread

@@ -14,6 +14,20 @@ from metasim.terminal.console import tell
 from metasim.terminal.table import FittingTable
 
 
+def _list_figures(asked: bool) -> None:
+    """Print the register of figures and end, if that is asked."""
+    if not asked:
+        return
+    from metasim.results.plots.registry import listing
+
+    columns = ("figure", "of", "needs table", "what it shows")
+    table = FittingTable("", columns, words=(0, 1, 2, 3), folds=(3,))
+    for row in listing():
+        table.add_row(*row)
+    console().print(table)
+    raise typer.Exit
+
+
 @app.command()
 def plot(
     results: Annotated[
@@ -24,6 +38,15 @@ def plot(
         list[str] | None, typer.Option(metavar="NAME", help="Only this figure; may be repeated.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
+    list_: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            callback=lambda asked: _list_figures(asked),
+            is_eager=True,
+            help="List all figures and what they show.",
+        ),
+    ] = False,
 ) -> None:
     """Draw the figures of a finished run, sweep or study."""
     from metasim.results.plots import FIGURES, save_figures

@@ -8,6 +8,7 @@ says in words. `draw` takes that table and nothing else. What is registered is d
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from matplotlib.axes import Axes
@@ -41,7 +42,8 @@ class FigureKind:
         columns: what each column of the table means, with its unit; nan or None where a row has
             no such value.
         data: (source, **options) -> table.
-        draw: (table, ax=None) -> Axes; without axes it makes a figure of its own.
+        draw: (table, ax=None) -> Axes; without axes it makes a figure of its own. It draws in the
+            settings of metasim, whoever calls it.
         source: what it is of: a run, or a comparison, sweep or sensitivity study.
         needs: of a run: the rarest table that it reads.
         worth: of a run: whether it has something to show there; if not it is drawn on request only.
@@ -56,6 +58,9 @@ class FigureKind:
     source: Source = "run"
     needs: str = "summary"
     worth: Callable[["Results"], bool] = _always
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "draw", _in_settings(self.draw))
 
     def __call__(
         self, source: Any, ax: Axes | None = None, *, style: Style | None = None, **options: Any
@@ -76,6 +81,15 @@ class FigureKind:
         """Whether a run recorded what it needs and has something to show."""
         recorded = ("summary", *TABLES_AT[results.record])
         return self.source == "run" and self.needs in recorded and self.worth(results)
+
+
+def _in_settings(draw: Callable[..., Axes]) -> Callable[..., Axes]:
+    @wraps(draw)
+    def drawn(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+        with styled():
+            return draw(table, ax)
+
+    return drawn
 
 
 REGISTRY: Final[dict[str, FigureKind]] = {}

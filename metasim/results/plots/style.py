@@ -51,6 +51,8 @@ _DASHES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 
 
 _ONE_AT_A_TIME: Final = threading.RLock()
+_OPEN: Final[list[None]] = []
+"""An entry for each `styled` that has begun; only who holds the lock looks at it."""
 
 
 @contextmanager
@@ -61,22 +63,35 @@ def styled(style: Style | None = None) -> Iterator[None]:
     settings of another or leaves them behind.
 
     Args:
-        style: of Matplotlib, over the settings of metasim.
+        style: of Matplotlib, over the settings of metasim; None inside of another `styled` keeps
+            the settings of that.
 
     Raises:
         OptionError: there is no such style.
     """
+    with _ONE_AT_A_TIME:
+        if _OPEN and style is None:
+            yield
+            return
+        _OPEN.append(None)
+        try:
+            with rc_context(STYLE):
+                _use(style)
+                yield
+        finally:
+            _OPEN.pop()
+
+
+def _use(style: Style | None) -> None:
     import matplotlib.style
 
-    with _ONE_AT_A_TIME, rc_context(STYLE):
-        if style is not None:
-            try:
-                matplotlib.style.use(style)  # type: ignore[arg-type]
-            except (OSError, KeyError, ValueError) as error:
-                raise OptionError(f"style {style!r}: {error}") from error
-        rcParams["text.usetex"] = False  # titles and labels are plain text
-        rcParams["text.parse_math"] = True  # powers of ten
-        yield
+    if style is not None:
+        try:
+            matplotlib.style.use(style)  # type: ignore[arg-type]
+        except (OSError, KeyError, ValueError) as error:
+            raise OptionError(f"style {style!r}: {error}") from error
+    rcParams["text.usetex"] = False  # titles and labels are plain text
+    rcParams["text.parse_math"] = True  # powers of ten
 
 
 def colour(run: Description, organ: str) -> str:

@@ -66,6 +66,7 @@ def data(results: Results, *, patient: int | None = None) -> pd.DataFrame:
     trunk: dict[str, Any] = {"metastasis": _PRIMARY, "parent": _PRIMARY, "organ": primary, "row": 0}
     trunk |= {"years": float(years(0.0, course)), "until": float(years(removed, course))}
     frame = pd.concat([pd.DataFrame([trunk | {"cells": 0}]), lines], ignore_index=True)
+    frame = frame[list(KIND.columns)]
     days = {key: float(years(course[f"{key}_day"], course)) for key in ("diagnosis", "death")}
     words = {"since": course["since"], "end_years": float(years(end, course))}
     return tidy(frame, run, patient=int(who), found=len(every), chosen=chosen, **words, **days)
