@@ -38,7 +38,9 @@ def draw(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
     """Bars with intervals, see `organ_counts`."""
     run, about = run_of(table), table.attrs
     rows = table.fillna(0)  # nobody was diagnosed
-    ax = new_axes(ax, 7.5, 1.9 + 0.38 * len(rows))
+    names = [name(run, organ) for organ in rows["organ"]]
+    lines = max(1 + one.count("\n") for one in names)
+    ax = new_axes(ax, 7.5, 1.9 + max(0.38, 0.2 * lines) * len(rows))
     if not rows["metastases_per_patient"].any():
         return nothing(ax, KIND.title, f"{cohort(run, about['patients'])}: no metastasis in any "
                        "organ")  # fmt: skip
@@ -55,7 +57,7 @@ def draw(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
             plain(f"{number}   in {share:.1f} % of patients" if share else "none"),
             (right, y), (6, 0), textcoords="offset points", va="center",
         )  # fmt: skip
-    name_rows(ax, place, [name(run, organ) for organ in rows["organ"]])
+    name_rows(ax, place, names)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.5 * high.max())
