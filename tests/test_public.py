@@ -143,7 +143,7 @@ def test_unknown_option_is_refused_with_the_nearest_name(name):
         getattr(ms, name)(*given, **{wrong: 1})
 
 
-@pytest.mark.parametrize("name", sorted({*ms.plots.__all__} - {"FIGURES", "save_figures"}))
+@pytest.mark.parametrize("name", sorted(ms.plots.REGISTRY))
 def test_unknown_option_of_a_figure_is_refused(name):
     with pytest.raises(ms.OptionError, match=r'"stile".*did you mean "style"'):
         getattr(ms.plots, name)(None, stile="dark")

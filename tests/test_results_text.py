@@ -87,6 +87,7 @@ def test_sweeps_are_drawn_with_any_text(tmp_path):
 
 def test_letters_that_the_font_lacks_come_from_another_or_are_said(monkeypatch):
     with styled():
+        assert plain("bell\x07") == r"bell\x07"
         before = texts.family()
         assert plain("Knochen — кость") == "Knochen — кость"  # the font has them
         assert texts.family() == before

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -256,7 +257,8 @@ def test_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_path,
     def fails(results):
         raise RuntimeError("no font \x1b[31m")
 
-    monkeypatch.setitem(save.FIGURES, "incidence", (fails, "metastases"))
+    broken = replace(save.FIGURES["incidence"], data=fails)
+    monkeypatch.setitem(save.FIGURES, "incidence", broken)
     monkeypatch.setattr(save, "worth_drawing", lambda results: ["incidence", "organ_counts"])
     ended = metasim("run", "growth_only", "--patients", 3, "--output", "o")
     assert ended.exit_code == NOT_SHOWN

@@ -17,15 +17,23 @@ _BOXES: Final = ("last resort", "lastresort", "unifont upper csur", "adobe blank
 def plain(text: str) -> str:
     """Text for a figure whose every character stands for itself.
 
-    Dollar signs do not begin mathematics, and an underscore at the beginning does not hide a key
-    from the legend. Letters that the font lacks are taken from any installed font that has them;
-    where none has, a question mark stands for them, and a warning says so. To be called on what
-    is drawn, last of all and once, inside `metasim.results.plots.style.styled`.
+    Dollar signs do not begin mathematics, characters of control are written out, and an
+    underscore at the beginning does not hide a key from the legend. Letters that the font lacks
+    are taken from any installed font that has them; where none has, a question mark stands for
+    them, and a warning says so. To be called on what is drawn, last of all and once, inside
+    `metasim.results.plots.style.styled`.
     """
+    text = "".join(map(_seen, text))
     text = _legible(text)
     if text.startswith("_"):
         text = " " + text
     return text.replace("$", r"\$")
+
+
+def _seen(letter: str) -> str:
+    """A character, or how it is written if it is one of control."""
+    control = not letter.isprintable() and not letter.isspace() and letter.isascii()
+    return repr(letter)[1:-1] if control else letter
 
 
 def _legible(text: str) -> str:
