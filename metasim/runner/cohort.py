@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from metasim.checked import checked
 from metasim.errors import OptionError
 from metasim.results.parts import Span
 from metasim.results.store import Results, open_results
@@ -28,6 +29,7 @@ ENGINE_OPTIONS: Final = ("cell_class", "history", "max_cells")
 """Options of the cell engine."""
 
 
+@checked(lambda: ENGINE_OPTIONS)
 def run(
     scenario: Scenario,
     *,
