@@ -28,8 +28,8 @@ _NARROW = 0.01  # a range narrower than this, in standard deviations, loses digi
 
 def support(distribution: Distribution) -> tuple[float, float]:
     """Smallest and largest value that a distribution allows, both finite."""
-    if distribution.choice:
-        return min(distribution.choice.values), max(distribution.choice.values)
+    if listed := distribution.choice or distribution.each:
+        return min(listed.values), max(listed.values)
     if distribution.uniform:
         return distribution.uniform.low, distribution.uniform.high
     shape = distribution.lognormal or distribution.normal
@@ -63,7 +63,7 @@ def quantile(distribution: Distribution, u: Array) -> Array:
     """The inverse of the cumulative distribution function.
 
     Args:
-        distribution: with exactly one form given.
+        distribution: with exactly one form given, not `each`.
         u: probabilities in (0, 1).
     """
     low, high = support(distribution)

@@ -25,7 +25,10 @@ def draw_parameters(scenario: Scenario, first: int, count: int) -> dict[str, Arr
     """
     out = {}
     for path, distribution in scenario.patients.items():
-        values = quantile(distribution, _uniform(scenario.run.rng_seed, path, first, count))
+        if distribution.each:
+            values = np.array(distribution.each.values[first : first + count], dtype=float)
+        else:
+            values = quantile(distribution, _uniform(scenario.run.rng_seed, path, first, count))
         key = find(split(path))
         out[path] = np.rint(values) if key is not None and key.type is int else values
     return out

@@ -49,6 +49,12 @@ def json_schema() -> dict[str, Any]:
     parts["Drawn"] = {
         "type": "object",
         "propertyNames": {"not": {"enum": list(FORMS)}},
+        "properties": {
+            "table": {
+                "type": "string",
+                "description": "CSV file beside this one: a row a patient, key paths as columns.",
+            }
+        },
         "additionalProperties": {
             "anyOf": [*_written({"$ref": "#/$defs/Distribution"}), {"$ref": "#/$defs/Drawn"}]
         },

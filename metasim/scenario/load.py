@@ -24,6 +24,7 @@ from metasim.scenario.kinds import complete_treatments
 from metasim.scenario.layers import REMOVED, Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
 from metasim.scenario.schema import Scenario
+from metasim.scenario.table import PLACE, read_table
 from metasim.scenario.text import MOST_DEPTH, excess, parse_value
 
 _MOST_ROUNDS = 20  # of taking bad values out
@@ -106,9 +107,9 @@ def _layers_of(file: File) -> list[Layer]:
         if "extends" in file.table:
             message = "an explicit file is complete, so it cannot extend another"
             own.mistakes.append(Mistake("extends", message))
-        return [own]
+        return [own, *_patients_layers(own, file.path.parent)]
     complete_treatments(own)
-    return [*_named_layers(own), own]
+    return [*_named_layers(own), own, *_patients_layers(own, file.path.parent)]
 
 
 def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
@@ -125,7 +126,7 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
             table = {part: table} if rest else table
         own = layer(given.by, {head: table}, "user")
         complete_treatments(own)
-        out += [*_named_layers(own), own]
+        out += [*_named_layers(own), own, *_patients_layers(own, pathlib.Path())]
     return out
 
 
@@ -161,6 +162,34 @@ def _named_layers(own: Layer) -> list[Layer]:
         table = {key: value for key, value in file.table.items() if key != "title"}
         out.append(layer(file.name, table, "assumed", replaces))
     return out
+
+
+def _patients_layers(own: Layer, folder: pathlib.Path) -> list[Layer]:
+    """The table of patients that a layer names, as a layer above it.
+
+    Args:
+        own: the layer; the name is taken from it.
+        folder: that of the file, from which a relative path leads on.
+    """
+    name = own.values.pop(PLACE, None)
+    if name is None:
+        return []
+    if not isinstance(name, str):
+        own.mistakes.append(
+            Mistake(".".join(PLACE), f"takes the path of a file, not {shown(name)}")
+        )
+        return []
+    columns, mistakes = read_table(folder / name)
+    tree: dict[str, Any] = {"patients": {k: {"each": {"values": v}} for k, v in columns.items()}}
+    if columns and ("run", "patients") not in own.values:
+        tree["run"] = {"patients": len(next(iter(columns.values())))}
+    for key in columns:
+        if ("patients", key) in own.values:
+            place = f"patients.{key}"
+            own.mistakes.append(Mistake(place, f"is also a column of {name}; give it once"))
+    out = layer(name, tree, "user")
+    out.mistakes += mistakes
+    return [out]
 
 
 def _plain(value: object) -> Any:

@@ -158,8 +158,15 @@ class Choice(Part):
     """Relative frequencies, one per value; unset: all alike."""
 
 
+class Each(Part):
+    """A value for each patient, as a table of patients gives it."""
+
+    values: list[Real]
+    """Values, in the unit of the key; that of patient 0 first."""
+
+
 class Distribution(Part):
-    """How a parameter differs between patients: exactly one of the four."""
+    """How a parameter differs between patients: exactly one of the five."""
 
     lognormal: Lognormal | None = None
     """Log-normal, for positive quantities."""
@@ -169,6 +176,8 @@ class Distribution(Part):
     """Uniform."""
     choice: Choice | None = None
     """One of several values."""
+    each: Each | None = None
+    """Not drawn: a value for each patient."""
 
 
 class Scenario(Part):

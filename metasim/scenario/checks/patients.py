@@ -24,6 +24,20 @@ def check_patients(scenario: Scenario) -> Iterator[Mistake]:
         if key is not None and not wrong:
             wrong += _support_mistakes(distribution, key)
         yield from (Mistake(place, message, hint) for message, hint in wrong)
+    yield from _length_mistakes(scenario)
+
+
+def _length_mistakes(scenario: Scenario) -> Iterator[Mistake]:
+    """Too few rows of a table of patients, said once."""
+    wanted = scenario.run.patients
+    for path, distribution in scenario.patients.items():
+        if distribution.each and len(distribution.each.values) < wanted:
+            found = len(distribution.each.values)
+            message = (
+                f"{found:,} patients have a value of their own, but run.patients is {wanted:,}"
+            )
+            yield Mistake(f"patients.{path}", message, f"ask for {found:,} at most")
+            return
 
 
 def _key_mistakes(
@@ -77,6 +91,8 @@ def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
         yield f"low ({low:g}) must be below high ({high:g})", ""
     if distribution.lognormal and high is not None and high <= 0:
         yield f"high ({high:g}) must be above 0, as every value of a log-normal is", ""
+    if distribution.each and not distribution.each.values:
+        yield "each needs a value for each patient", ""
     if distribution.choice:
         values, weights = distribution.choice.values, distribution.choice.weights
         if not values:
@@ -88,6 +104,9 @@ def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
 
 
 def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[str, str]]:
+    if distribution.each:
+        yield from _row_mistakes(distribution.each.values, key)
+        return
     low, high = reached(distribution)
     limits = key.limits
     below = low < limits.get("ge", -math.inf) or low <= limits.get("gt", -math.inf)
@@ -97,3 +116,15 @@ def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[st
         bounded = distribution.lognormal or distribution.normal
         hint = f"add {ends}" if bounded else ""
         yield f"it can leave what the key may hold: {key.allowed()}", hint
+
+
+def _row_mistakes(values: list[float], key: Key) -> Iterator[tuple[str, str]]:
+    """The first value of a table of patients that its key does not take."""
+    low, above = key.limits.get("ge", -math.inf), key.limits.get("gt", -math.inf)
+    high, below = key.limits.get("le", math.inf), key.limits.get("lt", math.inf)
+    for patient, value in enumerate(values):
+        fits = low <= value <= high and (above < value or above == -math.inf)
+        fits = fits and (value < below or below == math.inf)
+        if not fits or (key.type is int and not float(value).is_integer()):
+            yield f"patient {patient} has {value:.12g}; it takes {key.allowed()}", ""
+            return
