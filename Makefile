@@ -24,6 +24,7 @@ test: $(READY)
 
 verify: $(READY)
 	$(BIN)/python -m pytest -n auto -m verify
+	.ci/versions
 
 bench: $(READY)
 	$(BIN)/python -m bench

@@ -30,6 +30,7 @@ def fit(
         list[str],
         typer.Argument(metavar="SCENARIO ...", help="The scenario to fit; several are rivals."),
     ],
+    *,
     targets: Annotated[
         str, typer.Option(metavar="FILE", help="Targets file, or the name of a shipped one.")
     ],

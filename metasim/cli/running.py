@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     source: Source,
+    *,
     set_: Set = None,
     patients: Patients = None,
     years: Years = None,
@@ -101,6 +102,7 @@ def run(
 @app.command()
 def sweep(
     source: Source,
+    *,
     vary: Vary = None,
     design: Annotated[str, typer.Option(help="grid | lhs | sobol")] = "grid",
     points: Annotated[int | None, typer.Option(help="Number of points of lhs or sobol.")] = None,
@@ -138,6 +140,7 @@ def sweep(
 @app.command()
 def sensitivity(
     source: Source,
+    *,
     vary: Vary = None,
     method: Annotated[str, typer.Option(help="morris | sobol")] = "morris",
     size: Annotated[
@@ -183,6 +186,7 @@ def compare(
         list[str],
         typer.Argument(metavar="A B ...", help="Results folders, scenario files or names."),
     ],
+    *,
     set_: Set = None,
     patients: Patients = None,
     years: Years = None,

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ def validate(
             "Or a results folder, to be judged by --targets.",
         ),
     ] = None,
+    *,
     targets: Annotated[
         list[str] | None,
         typer.Option("--targets", metavar="FILE", help="Targets for a results folder."),
@@ -59,35 +60,14 @@ def validate(
     Each target gets a z-score and a verdict. Every cohort runs once, with as many patients as make
     the error of the simulation small beside the published one. Exit code 1: --require is not met.
     """
-    from metasim.results.store import open_results
-    from metasim.targets.load import read_targets
-    from metasim.targets.validate import Bar, judge
-    from metasim.targets.validate import validate as validate_targets
+    from metasim.targets.validate import Bar
 
     bar = None if require is None else Bar.parse(require)
-    folders = [name for name in files or [] if Path(name).is_dir()]
-    if folders and (not targets or len(folders) < len(files or [])):
-        raise OptionError(
-            f"{folders[0]}: a results folder is judged by --targets FILE, and by itself"
-        )
-    if targets and not folders:
-        raise OptionError("--targets goes with a results folder; targets files are named directly")
-    sources = targets or files or list(_SHIPPED)
-    read = [read_targets(source) for source in sources]  # all mistakes before the first patient
-    if folders:
-        opened = [open_results(folder) for folder in folders]
-        judged = [judge(one, opened) for one in read]
-    else:
-        hold = partial(
-            validate_targets,
-            scenario=scenario,
-            most_patients=most_patients,
-            changes=changes(set_, rng_seed=rng_seed),
-            workers=workers,
-            progress=not quiet,
-            prepare=partial(_compile, quiet=quiet),
-        )
-        judged = [hold(one) for one in read]
+    judged = _judged(
+        files or [], targets or [], scenario=scenario, most_patients=most_patients,
+        changes=changes(set_, rng_seed=rng_seed), workers=workers, progress=not quiet,
+        prepare=partial(_compile, quiet=quiet),
+    )  # fmt: skip
     _report(judged, output, quiet)
     for done in judged:
         done.refuse_nobody()
@@ -96,6 +76,27 @@ def validate(
         say("bar", said)
         if not met:
             raise typer.Exit(1)
+
+
+def _judged(files: list[str], targets: list[str], **options: Any) -> "list[Validation]":
+    """Hold results folders, or the scenarios that targets files name, against the targets."""
+    from metasim.results.store import open_results
+    from metasim.targets.load import read_targets
+    from metasim.targets.validate import judge, validate
+
+    folders = [name for name in files if Path(name).is_dir()]
+    if folders and (not targets or len(folders) < len(files)):
+        raise OptionError(
+            f"{folders[0]}: a results folder is judged by --targets FILE, and by itself"
+        )
+    if targets and not folders:
+        raise OptionError("--targets goes with a results folder; targets files are named directly")
+    # all mistakes before the first patient
+    read = [read_targets(source) for source in targets or files or _SHIPPED]
+    if folders:
+        opened = [open_results(folder) for folder in folders]
+        return [judge(one, opened) for one in read]
+    return [validate(one, **options) for one in read]
 
 
 def _report(judged: "list[Validation]", output: Path | None, quiet: bool) -> None:
