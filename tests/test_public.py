@@ -200,3 +200,13 @@ def test_extras_that_messages_name_exist():
     named = {a or b for text in texts for a, b in re.findall(said, text)}
     assert {"dask", "sensitivity", "peers"} <= named
     assert named <= set(project["optional-dependencies"])
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/develop/release.md"])
+def test_paths_that_pages_for_developers_name_exist(page):
+    import re
+
+    said = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:metasim|tests|docs|\.ci)/[\w./-]+)`", said))
+    assert len(named) >= 3
+    assert not [path for path in named if not (ROOT / path).exists()]
