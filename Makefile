@@ -24,7 +24,7 @@ test: $(READY)
 
 verify: $(READY)
 	$(BIN)/python -m pytest -n auto -m verify
-	.ci/versions
+	UV=$(BIN)/uv .ci/versions
 
 bench: $(READY)
 	$(BIN)/python -m bench
