@@ -363,6 +363,21 @@ def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
     assert "--resume" in refused("plot", "a")
 
 
+def test_ctrl_c_while_python_makes_code_ends_with_130_too(tmp_path):
+    code = """
+from metasim.cli import app, looking
+import metasim.scenario.explicit as explicit
+explicit.catalogue_entries = lambda: exec("raise KeyboardInterrupt")
+app(["list"], prog_name="metasim")
+"""
+    (tmp_path / "started.py").write_text(code)  # as a module: `python -m metasim` is one
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "started"], capture_output=True, text=True, env=env
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "\nmetasim: stopped\n")
+
+
 def test_ctrl_c_ends_at_once_what_does_not_end_in_order():
     hangs = """
 import signal, time

@@ -49,6 +49,9 @@ class _Commands(TyperGroup):
             if out.lost is not None and not out.gone:
                 tell(f"metasim: output: {out.lost.strerror or out.lost}")
                 code = code or (NOT_SHOWN if self._command in _KEEP else 2)
+        # Python remembers that Ctrl-C passed through an exec of text, as dataclasses do on import,
+        # and would die of the signal instead of with the exit code; the next exec has it forget
+        exec("")
         sys.exit(code)
 
     def _code(
