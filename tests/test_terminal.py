@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import metasim as ms
 from metasim.cli import app
 from metasim.cli.finish import NOT_SHOWN, Finish
 from metasim.results.plots import save
@@ -284,3 +285,11 @@ def test_help_of_every_command_is_ascii():
     for words in ([], ["run"], ["sweep"], ["sensitivity"], ["compare"], ["plot"], ["watch"]):
         assert metasim(*words, "--help", charset="ascii").exit_code == 0
         assert metasim(*words, "--help").stdout.isascii()
+
+
+def test_watch_leaves_its_last_state_once_on_a_terminal_without_movement():
+    screen = io.StringIO()
+    dumb = Console(file=screen, force_terminal=True, width=100, _environ={"TERM": "dumb"})
+    ms.watch(ms.load("few_cells", {"run.years": 0.05}), console=dumb)
+    assert screen.getvalue().count("over time") == 1
+    assert "\x1b" not in screen.getvalue()

@@ -66,7 +66,9 @@ def watch(
                 from metasim.watching.movie import Movie
 
                 film = open_.enter_context(Movie(movie, scenario, model))
-            live = Live(console=screen, auto_refresh=False)
+            live = Live(
+                console=screen, auto_refresh=False, transient=True
+            )  # the last state follows
             if screen.is_terminal:
                 open_.enter_context(live)
             if table is not None:
