@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metasim.errors import OptionError, ScenarioError
-from metasim.scenario import keys
+from metasim.scenario import keys, messages
 from metasim.scenario.load import Given, load, parse_override
+from metasim.scenario.treatment import Treatment
 
 
 @pytest.fixture
@@ -59,12 +60,12 @@ SINGLE = [
     # values out of range
     ("[soil.bone]\nniche = 1.5", "soil.bone.niche", ["number from 0 to 1, not 1.5"]),
     ("[seed]\nproteolysis = -0.1", "seed.proteolysis", ["number from 0 to 1, not -0.1"]),
-    ("[growth]\nrho_per_day = nan", "growth.rho_per_day", ["of at least 0 (1/day), not nan"]),
+    ("[growth]\nrho_per_day = nan", "growth.rho_per_day", ["to 1e+06 (1/day), not nan"]),
     ("[growth]\nrho_per_day = inf", "growth.rho_per_day", ["not inf"]),
     ("[growth]\nrho_per_day = 1" + "0" * 400, "growth.rho_per_day", ["1000", "..."]),
     ("[primary]\ninitial_cells = 0", "primary.initial_cells", ["(cells), not 0"]),
     ("[run]\npatients = 0", "run.patients", ["from 1", "not 0"]),
-    ("[run]\nyears = -1.0", "run.years", ["above 0 (years), not -1.0"]),
+    ("[run]\nyears = -1.0", "run.years", ["above 0 and of at most 1e+09 (years), not -1.0"]),
     ("[run]\nyears = 1e9", "run.dt_days", ["more than 1,000,000 steps of 7 days"]),
     ("[run]\ndt_days = 1e-6", "run.dt_days", ["more than 1,000,000 steps of 1e-06 days"]),
     ("[run]\nyears = 0.01", "run.dt_days", ["7 days", "longer than the run (3.6525 days)"]),
@@ -205,7 +206,7 @@ def test_mistake_of_another_layer_names_it(mistakes, tmp_path):
     (tmp_path / "base.toml").write_text('extends = "breast"\n[growth]\nrho_per_day = -1.0')
     [(key, message)] = mistakes('extends = "base.toml"')
     assert key == "growth.rho_per_day"
-    assert "(in base.toml)" in message
+    assert "(in base.toml" in message
     [(key, message)] = mistakes('extends = "breast"', **{"soil.bonne.niche": 0.5})
     assert key == "soil.bonne"
     assert message.endswith('(in --set; did you mean "bone"?)')
@@ -472,3 +473,108 @@ def test_junk_files_never_raise_anything_else(tmp_path_factory, content):
         load(path)
     assert caught.value.mistakes
     assert str(caught.value)
+
+
+TWO = "[patients]\n'soil.bone.detection_cells' = {uniform = {low = 1e6, high = 1e7}}\n"
+CONTRADICTIONS = [
+    ("[clinic]\nmicro_cells = 1e7", "clinic.micro_cells", ["above clinic.macro_cells (4200000)"]),
+    ("[soil.bone]\ndetection_cells = 100.0", "clinic.micro_cells",
+     ["above soil.bone.detection_cells (100)", "no micrometastasis yet"]),
+    ("[angiogenesis]\nonset_cells = 2e6", "angiogenesis.onset_cells", ["avascular_cells"]),
+    ("[soil.bone]\nlethal_cells = 1e8\nsymptoms = 'none'", "soil.bone.detection_cells",
+     ["above soil.bone.lethal_cells (100000000)", "kill before imaging sees one"]),
+    ("[soil.bone]\nlethal_cells = 1e10", "soil.bone.symptoms.pathological_fracture",
+     ["nobody would live to feel it"]),
+    ("[clinic]\nlethal_cells = 1e6\ndiagnosis_diameter_mm = 1.0\n[patients]\n"
+     "'clinic.diagnosis_diameter_mm' = 'none'", "primary.initial_cells", ["kill on day 0"]),
+    ("[soil.breast]\nlethal_cells = 1e6\ndetection_cells = 1e5", "primary.initial_cells",
+     ["soil.breast.lethal_cells is 1000000"]),
+    ("[run]\nfollow_from = 'diagnosis'\n[growth]\ncapacity_cells = 1e7\n[clinic]\n"
+     "diagnosis_diameter_mm = 20.0\n", "clinic.diagnosis_diameter_mm", ["above the capacity"]),
+    ("[clinic]\ndiagnosis_diameter_mm = 'none'\nfollow_up_days = 90.0", "clinic.follow_up_days",
+     ["diagnosis, which never comes"]),
+    ("[growth]\nrho_per_day = -0.001", "growth.rho_per_day",
+     ["only the exponential law may decline", '"gompertz"']),
+    ("[growth]\nlaw = 'exponential'\nrho_per_day = -0.05", "growth.rho_per_day",
+     ["would decline at 0.05", "die at 0.03"]),
+    ("[[treatment]]\nkind = 'x'\nstart = 1.0\nlog_kill = 1.0\nalpha_per_gray = 0.3",
+     "treatment.0.alpha_per_gray", ["nothing without dose_gray"]),
+    ("[clinic]\nage_years = 40.0\n[[treatment]]\nkind = 'x'\nstart = 1.0\nlog_kill = 1.0\n"
+     "only_if.age_years.min = 60.0", "treatment.0.only_if.age_years", ["55 at the end"]),
+    ("[vessels.blood.liver]\nveins = 1.0\nlung = 1e-300", "vessels.blood.liver.lung",
+     ["too small to matter"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "key", "fragments"), CONTRADICTIONS)
+def test_contradictions_are_one_message_each(mistakes, text, key, fragments):
+    [(found, message)] = mistakes(f'extends = "breast"\n{text}\n')
+    assert found == key
+    for fragment in fragments:
+        assert fragment in message
+
+
+def test_what_is_drawn_contradicts_only_if_it_does_for_all():
+    low = {"patients.soil.bone.detection_cells": {"uniform": {"low": 10.0, "high": 1e6}}}
+    load("breast", low)
+    with pytest.raises(ScenarioError, match="no micrometastasis yet"):
+        load("breast", {"patients.soil.bone.detection_cells": {"uniform": {"low": 10, "high": 20}}})
+
+
+def test_a_colony_may_decline_by_the_exponential_law():
+    changes = {"growth.law": "exponential", "growth.turnover_per_day": 0.11,
+               "patients.growth.rho_per_day": None}  # fmt: skip
+    assert load("breast", changes | {"growth.rho_per_day": -0.01}).growth.rho_per_day == -0.01
+    drawn = {"uniform": {"low": -0.05, "high": 0.01}}
+    load("breast", changes | {"patients.growth.rho_per_day": drawn})
+
+
+HUGE = [
+    ({"run.undiagnosed_years": 1e22}, "run.undiagnosed_years"),
+    ({"run.undiagnosed_years": 1.7e308}, "run.undiagnosed_years"),
+    ({"run.max_colonies": 18446744073709551616}, "run.max_colonies"),
+    ({"run.max_cells": 9e15}, "run.max_cells"),
+    ({"run.engine": "cells", "primary.initial_cells": 2_000_000_000}, "primary.initial_cells"),
+    ({"clinic.follow_up_days": 1e-9}, "clinic.follow_up_days"),
+    ({"clinic.follow_up_days": 1e-300}, "clinic.follow_up_days"),
+    ({"clinic.screening_interval_days": 1e-300}, "clinic.screening_interval_days"),
+    ({"run.record_every_days": 1e-9}, "run.record_every_days"),
+    ({"treatment.0.interval_days": 1e-9}, "treatment.0.interval_days"),
+    ({"run.record": "everything", "run.dt_days": 0.03, "run.record_every_days": 0.03},
+     "run.record_every_days"),
+    ({"growth.turnover_per_day": 1e5}, "growth.turnover_per_day"),
+    ({"soil.bone.turnover_factor": 1e6}, "soil.bone.turnover_factor"),
+    ({"growth.rho_per_day": 1e5, "growth.law": "exponential"}, "growth.rho_per_day"),
+    ({"growth.law": "power", "growth.power_exponent": 2.0, "growth.rho_per_day": 1.0},
+     "growth.rho_per_day"),
+    ({"circulation.death_prob_per_pass": 1e-20, "gates.arrest.base_odds": 0.0},
+     "circulation.death_prob_per_pass"),
+    ({"gates.arrest.weights.adhesion": 1e300}, "gates.arrest.weights.adhesion"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "key"), HUGE)
+def test_what_a_run_cannot_carry_is_refused_with_the_key_that_makes_it_so(changes, key):
+    with pytest.raises(ScenarioError) as caught:
+        load("luminal_a", changes)
+    assert key in [mistake.key for mistake in caught.value.mistakes]
+    assert len(caught.value.mistakes) <= 2
+
+
+def test_a_factor_of_a_phenotype_that_makes_cells_die_too_often():
+    with pytest.raises(
+        ScenarioError, match=r"seed\.phenotypes\.epithelial\.turnover_factor: a cell"
+    ):
+        load("emt", {"seed.phenotypes.epithelial.turnover_factor": 1e6})
+
+
+def test_every_number_that_may_be_drawn_or_changed_is_bounded():
+    """An unbounded key could overflow: every number of the schema but a distribution's own."""
+    found = [(path, keys.find(path)) for path in messages._places() if path[0] != "patients"]
+    found += [((name,), keys.Key(Treatment).child(name)) for name in Treatment.model_fields]
+    numbers = [
+        (path, key.limits.keys()) for path, key in found if key is not None and key.is_number
+    ]
+    assert len(numbers) > 100
+    for path, limits in numbers:
+        assert {"le", "lt"} & limits and {"ge", "gt"} & limits, path

@@ -15,16 +15,19 @@ from metasim.scenario.fields import (
     DRAWN,
     FIXED,
     Cells,
+    Coordinate,
     Fraction,
     Level,
     Name,
     NonNegative,
+    Odds,
     Part,
     PerDay,
     Positive,
     Probability,
-    Real,
+    SignedPerDay,
     Varies,
+    Weight,
     Whole,
     number,
 )
@@ -68,9 +71,9 @@ class GateOdds(Part):
 
     varies: ClassVar[Varies] = CHANGED
 
-    base_odds: NonNegative
+    base_odds: Odds
     """Odds of passing where all factors are 0 and the multiplier is 1."""
-    weights: dict[FactorName, Real] = Field(default_factory=dict)
+    weights: dict[FactorName, Weight] = Field(default_factory=dict)
     """Change of log-odds per unit of each soil factor."""
 
 
@@ -221,7 +224,7 @@ class Place(Part):
     """Name on figures; empty: the key."""
     site: Literal["primary", "regional", "distant"] = "distant"
     """How the clinic counts a metastasis here; `primary` marks a local one."""
-    position: Annotated[tuple[Real, Real], Field(strict=False), FIXED] = (0.0, 0.5)
+    position: Annotated[tuple[Coordinate, Coordinate], Field(strict=False), FIXED] = (0.0, 0.5)
     """Place on the body outline: x from the midline (patient's left is positive), y from the
     feet (0) to the crown (1), in body heights."""
 
@@ -264,8 +267,9 @@ class Growth(Part):
     varies: ClassVar[Varies] = CHANGED
 
     law: GrowthLawName = Field(description=f"g(N): {' | '.join(law.formula for law in LAWS)}.")
-    rho_per_day: PerDay
-    """rho (for the power law in cells^(1-p) per day)."""
+    rho_per_day: SignedPerDay
+    """rho (for the power law in cells^(1-p) per day); negative for the exponential law only: a
+    colony in decline."""
     turnover_per_day: PerDay
     """d: death rate of each cell; the division rate is max(0, d + g(N))."""
     capacity_cells: Cells = 3.1e12

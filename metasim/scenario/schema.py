@@ -26,12 +26,11 @@ from metasim.scenario.fields import (
     FIXED,
     CellCount,
     Cells,
-    Days,
     Fraction,
     Millimetres,
     Name,
-    NonNegative,
     Part,
+    Period,
     Positive,
     Real,
     Varies,
@@ -53,9 +52,9 @@ class Run(Part):
     """Years each patient is followed, counted from `follow_from`."""
     follow_from: Literal["start", "diagnosis"] = "start"
     """Where `years` starts: day 0 of the simulation, or each patient's diagnosis."""
-    undiagnosed_years: Years = 40.0
+    undiagnosed_years: Annotated[float, number("years", gt=0, le=1000)] = 40.0
     """With follow_from = "diagnosis": a patient not diagnosed by then ends there, undiagnosed."""
-    dt_days: Days = 7.0
+    dt_days: Annotated[float, number("days", ge=1e-9, le=1e7)] = 7.0
     """Length of a time step."""
     engine: Literal["colonies", "cells"] = "colonies"
     """Who draws: groups of identical cells (fast, any size), or every cell as an agent."""
@@ -63,11 +62,11 @@ class Run(Part):
     """Seed of the random numbers (not the cancer cell)."""
     record: Literal["summary", "patients", "metastases", "everything"] | None = None
     """What is written; unset: everything up to 1,000 patients, then metastases."""
-    record_every_days: Days = 182.625
+    record_every_days: Period = 182.625
     """Interval between recorded days of counts.parquet and stages.parquet."""
-    max_cells: Annotated[Whole, number("cells", ge=1)] = 200_000
+    max_cells: Annotated[Whole, number("cells", ge=1, le=10_000_000)] = 200_000
     """Cell engine: more agents than this end the run with a message."""
-    max_colonies: Annotated[Whole, number("", ge=1)] = 100_000
+    max_colonies: Annotated[Whole, number("", ge=1, le=10_000_000)] = 100_000
     """Colony engine: more colonies than this in one patient end the run with a message."""
 
 
@@ -91,13 +90,13 @@ class Clinic(Part):
     """Cells per cubic centimetre of tumour: turns diameters into cells."""
     diagnosis_diameter_mm: Millimetres | None = None
     """The primary is diagnosed at this diameter; unset: never."""
-    screening_interval_days: Days | None = None
+    screening_interval_days: Period | None = None
     """Interval of screening visits, the first at a random day within it; unset: no screening."""
     screening_half_mm: Millimetres = 10.0
     """Diameter of a primary that a screening visit finds with probability 1/2."""
-    screening_slope: Positive = 3.0
+    screening_slope: Annotated[float, number("", gt=0, le=30)] = 3.0
     """Slope of the log-odds of being found with the log of the diameter."""
-    follow_up_days: Days | None = None
+    follow_up_days: Period | None = None
     """Interval of visits from diagnosis on, at which metastases and progression are seen; unset:
     they are seen on the day."""
     lethal_cells: Cells | None = None
@@ -108,18 +107,18 @@ class Clinic(Part):
     """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
     age_years: Annotated[float, number("years", ge=0, le=130)] | None = None
     """Age on day 0."""
-    other_death_per_year: Annotated[float, number("1/year", ge=0)] | None = None
+    other_death_per_year: Annotated[float, number("1/year", ge=0, le=1000)] | None = None
     """Hazard of death from other causes extrapolated to age 0 (Gompertz); unset: none."""
-    other_death_growth_per_year: Annotated[float, number("1/year", gt=0)] = 0.1
+    other_death_growth_per_year: Annotated[float, number("1/year", gt=0, le=1)] = 0.1
     """Growth of that hazard with age: hazard(age) = other_death_per_year * exp(this * age)."""
 
 
 class Lognormal(Part):
     """exp of a normal: `median` and `sigma` of the log, kept within [low, high]."""
 
-    median: Positive
+    median: Annotated[float, number("", gt=0)]
     """Median, in the unit of the key."""
-    sigma: NonNegative
+    sigma: Annotated[float, number("", ge=0)]
     """Standard deviation of the natural logarithm."""
     low: Real | None = None
     """Smallest value."""
@@ -132,7 +131,7 @@ class Normal(Part):
 
     mean: Real
     """Mean before truncation, in the unit of the key."""
-    sd: NonNegative
+    sd: Annotated[float, number("", ge=0)]
     """Standard deviation before truncation."""
     low: Real | None = None
     """Smallest value."""
@@ -154,7 +153,7 @@ class Choice(Part):
 
     values: list[Real]
     """Values, in the unit of the key."""
-    weights: list[NonNegative] | None = None
+    weights: list[Annotated[float, number("", ge=0)]] | None = None
     """Relative frequencies, one per value; unset: all alike."""
 
 

@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from metasim.scenario.fields import Days, Fraction, Level, Name, NonNegative, Part, Whole, number
+from metasim.scenario.fields import (
+    Days,
+    Fraction,
+    Level,
+    Name,
+    NonNegative,
+    Part,
+    Period,
+    Whole,
+    number,
+)
 
 RELAPSE_IN = "relapse in "
 """How `start` names the first relapse in one organ: "relapse in bone"."""
@@ -13,9 +23,9 @@ RELAPSE_IN = "relapse in "
 class Between(Part):
     """A range, both ends included; an end that is not given is open."""
 
-    min: NonNegative | None = None
+    min: Annotated[float, number("", ge=0, le=1e18)] | None = None
     """Smallest value."""
-    max: NonNegative | None = None
+    max: Annotated[float, number("", ge=0, le=1e18)] | None = None
     """Largest value."""
 
 
@@ -40,15 +50,15 @@ class Treatment(Part):
     start: (
         Literal["diagnosis", "relapse"]
         | Annotated[str, Field(pattern=f"^{RELAPSE_IN}.+$")]
-        | Annotated[float, number("days", ge=0)]
+        | Annotated[float, number("days", ge=0, le=1e7)]
     )
     """The day, or the event that it follows: "diagnosis", "relapse" (the first distant metastasis
     seen) or "relapse in ORGAN"."""
-    delay_days: Annotated[float, number("days", ge=0)] = 0.0
+    delay_days: Annotated[float, number("days", ge=0, le=1e7)] = 0.0
     """Days from `start`."""
     cycles: Annotated[Whole, number("", ge=1, le=10_000)] = 1
     """How often it removes or kills at once."""
-    interval_days: Days = 21.0
+    interval_days: Period = 21.0
     """Days from one cycle to the next."""
     duration_days: Days | None = None
     """How long it changes, or kills by a hazard; unset: for the rest of the life."""
@@ -66,15 +76,15 @@ class Treatment(Part):
     """It removes: each cell is left behind with this probability."""
     log_kill: NonNegative | None = None
     """It kills: each cell survives a cycle with probability exp(-log_kill)."""
-    dose_gray: Annotated[float, number("Gy", ge=0)] | None = None
+    dose_gray: Annotated[float, number("Gy", ge=0, le=1000)] | None = None
     """It irradiates: total dose of a cycle, D."""
     fractions: Annotated[Whole, number("", ge=1, le=1000)] = 1
     """Equal fractions n that the dose is given in."""
-    alpha_per_gray: Annotated[float, number("1/Gy", ge=0)] = 0.0
+    alpha_per_gray: Annotated[float, number("1/Gy", ge=0, le=1000)] = 0.0
     """Each cell survives with probability exp(-alpha D - beta D^2 / n)."""
-    beta_per_gray2: Annotated[float, number("1/Gy^2", ge=0)] = 0.0
+    beta_per_gray2: Annotated[float, number("1/Gy^2", ge=0, le=1000)] = 0.0
     """The quadratic part of the kill by radiation."""
-    hazard_per_day: Annotated[float, number("1/day", ge=0)] | None = None
+    hazard_per_day: Annotated[float, number("1/day", ge=0, le=1e6)] | None = None
     """It kills each cell at this rate while it lasts."""
     change: dict[str, NonNegative] = Field(default_factory=dict)
     """Key path -> factor on it while it lasts; "soil.*.niche" is the key in every organ."""

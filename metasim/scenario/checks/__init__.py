@@ -5,44 +5,31 @@ from collections.abc import Iterator
 from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
+from metasim.scenario.checks.effort import check_effort
+from metasim.scenario.checks.order import check_order
 from metasim.scenario.checks.patients import check_patients
 from metasim.scenario.checks.treatments import check_plan
 from metasim.scenario.checks.vessels import TOLERANCE, check_vessels
 from metasim.scenario.keys import nearest
 from metasim.scenario.schema import Scenario
-from metasim.terms import DAYS_PER_YEAR, Gate
-
-MOST_STEPS = 1_000_000
-"""Steps of one patient: what engines keep by the step has to fit into memory."""
+from metasim.terms import Gate
 
 
 def check(scenario: Scenario) -> list[Mistake]:
     """All mistakes that concern several keys at once."""
     parts = (
-        _run,
+        check_effort,
         _organs,
         _pairs,
         _weights,
         _seed,
         _clinic,
+        check_order,
         check_vessels,
         check_patients,
         check_plan,
     )
     return [mistake for part in parts for mistake in part(scenario)]
-
-
-def _run(scenario: Scenario) -> Iterator[Mistake]:
-    run = scenario.run
-    days = run.years * DAYS_PER_YEAR
-    if run.dt_days > days:
-        message = f"a step of {run.dt_days:g} days is longer than the run ({days:g} days)"
-        yield Mistake("run.dt_days", message, "make dt_days smaller or run.years larger")
-    if run.follow_from == "diagnosis":
-        days += run.undiagnosed_years * DAYS_PER_YEAR
-    if days / run.dt_days > MOST_STEPS:
-        message = f"{days:g} days are more than {MOST_STEPS:,} steps of {run.dt_days:g} days"
-        yield Mistake("run.dt_days", message, "make dt_days larger or the years fewer")
 
 
 def _organs(scenario: Scenario) -> Iterator[Mistake]:

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from metasim.errors import Mistake
+from metasim.scenario.checks.spans import with_changes
 from metasim.scenario.keys import nearest
 from metasim.scenario.schema import Scenario
 
 TOLERANCE = 1e-6
 """Shares that should sum to 1 may miss it by this much."""
+
+LEAST = 1e-9
+"""Chances and shares below this, but for 0, are lost in the rounding of others."""
 
 _ROUTES: Final = ("blood", "lymph")
 
@@ -22,6 +26,10 @@ def check_vessels(scenario: Scenario) -> Iterator[Mistake]:
 def _shares(scenario: Scenario) -> Iterator[Mistake]:
     for route, graph in scenario.vessels.items():
         for source, ends in graph.items():
+            for target, share in ends.items():
+                if 0 < share < LEAST:
+                    message = f"{share:g} is too small to matter; at least {LEAST:g}, or 0"
+                    yield Mistake(f"vessels.{route}.{source}.{target}", message)
             total = sum(ends.values())
             if abs(total - 1) > TOLERANCE:
                 message = f"the outgoing shares sum to {total:.7g}; they must sum to 1"
@@ -89,14 +97,17 @@ def _circling(scenario: Scenario) -> Iterator[Mistake]:
         if not organs & nx.descendants(graph, junction):
             yield Mistake(f"vessels.blood.{junction}", "its flow never comes to an organ")
     arrest = "gates.arrest.base_odds"
-    deaths = {"circulation.death_prob_per_pass": scenario.circulation.death_prob_per_pass}
-    for name, cluster in scenario.seed.clusters.items():
-        deaths[f"seed.clusters.{name}.death_prob_per_pass"] = cluster.death_prob_per_pass
-    held = scenario.gates.arrest.base_odds > 0 or arrest in scenario.patients
-    held = held and any(soil.multiplier.arrest > 0 for soil in scenario.soil.values())
-    for key, death in deaths.items():
-        if death == 0 and not held and key not in scenario.patients:
-            message = "is 0 and nothing is ever arrested: a cell would circulate for ever"
+    least = with_changes(scenario, arrest) or (0.0, 0.0)
+    odds = max(
+        least[0] * (with_changes(scenario, f"soil.{organ}.multiplier.arrest") or (1.0,))[0]
+        for organ in scenario.soil
+    )
+    deaths = ["circulation.death_prob_per_pass"]
+    deaths += [f"seed.clusters.{name}.death_prob_per_pass" for name in scenario.seed.clusters]
+    for key in deaths:
+        death = (with_changes(scenario, key) or (0.0, 0.0))[0]
+        if death < LEAST and odds < LEAST:
+            message = f"{death:g} and odds of arrest of {odds:g}: a cell would circulate for ever"
             yield Mistake(key, message, f"raise it, or {arrest}")
 
 
