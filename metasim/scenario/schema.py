@@ -109,7 +109,7 @@ class Clinic(Part):
     """Age on day 0."""
     other_death_per_year: Annotated[float, number("1/year", ge=0, le=1000)] | None = None
     """Hazard of death from other causes extrapolated to age 0 (Gompertz); unset: none."""
-    other_death_growth_per_year: Annotated[float, number("1/year", gt=0, le=1)] = 0.1
+    other_death_growth_per_year: Annotated[float, number("1/year", gt=0, le=100)] = 0.1
     """Growth of that hazard with age: hazard(age) = other_death_per_year * exp(this * age)."""
 
 

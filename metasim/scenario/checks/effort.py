@@ -120,6 +120,10 @@ def _rates(scenario: Scenario) -> Iterator[Mistake]:
         message = f"a colony could grow by a factor of exp({most:.3g}) in a step of {dt:g} days; "
         message += f"at most exp({MOST_LOG_GROWTH:g}) is allowed"
         yield Mistake("growth.rho_per_day", message, "lower it and its factors, or run.dt_days")
+    age, rise = "clinic.age_years", "clinic.other_death_growth_per_year"
+    log_hazard = _of(scenario, age)[1] * _of(scenario, rise)[1]
+    if log_hazard > MOST_LOG_GROWTH and span(scenario, "clinic.other_death_per_year"):
+        yield Mistake(rise, f"the hazard would be exp({log_hazard:.3g}) times that at age 0")
     turnover = _of(scenario, "growth.turnover_per_day")[1]
     most = turnover * _largest_factor(scenario, "turnover_factor") * dt
     if most > MOST_TURNOVER:
