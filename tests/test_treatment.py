@@ -96,6 +96,7 @@ def test_a_sanctuary_and_a_field(engine, patients):
 SMALL = {  # a primary of 600 cells, each of which can be an agent, and small metastases
     "run.engine": "cells", "run.patients": 160, "run.years": 0.6, "clinic.cells_per_cm3": 6e4,
     "primary.initial_cells": 12, "rates.invasion_per_day": 1e-4, "soil.lung.detection_cells": 50.0,
+    "clinic.micro_cells": 20.0,
 }  # fmt: skip
 
 
@@ -194,9 +195,9 @@ SURGERY = '[[treatment]]\nkind = "surgery"\n'
         (SURGERY, "treatment.0.organ", ["required"]),
         ('[[treatment]]\nkind = "surgary"\nstart = 1.0', "treatment.0", ["nothing", '"surgery"']),
         ('[[treatment]]\nkind = "radiotherapy"\norgan = "bone"\ndose_gray = -2.0',
-         "treatment.0.dose_gray", ["at least 0", "-2.0"]),
+         "treatment.0.dose_gray", ["from 0 to", "-2.0"]),
         ('[[treatment]]\nkind = "x"\nstart = 1.0\nchange."soil.bone.niche" = -1.0',
-         "treatment.0.change.soil.bone.niche", ["at least 0", "-1.0"]),
+         "treatment.0.change.soil.bone.niche", ["from 0 to", "-1.0"]),
         ('[[treatment]]\nkind = "chemotherapy"\ncycles = 2000', "treatment.0.cycles",
          ["last cycle"]),
         ('[[treatment]]\nkind = "chemotherapy"\ncycles = 1000000', "treatment.0.cycles",
