@@ -309,7 +309,8 @@ def test_bench_model_is_what_it_says() -> None:
 
 
 def test_more_agents_than_memory_holds_are_refused_before_they_are_made():
-    few = ms.load("few_cells", {"run.max_cells": 9 * 10**15, "primary.initial_cells": 2 * 10**9})
+    few = ms.load("few_cells")  # the scenario refuses more cells than run.max_cells
     law, course = law_of(few).patient(0), course_of(few).patient(0)
+    course = course._replace(initial_cells=np.array([2 * 10**9]))
     with pytest.raises(LimitError, match="do not fit into the memory of this machine"):
         cells.simulate(law, course, np.random.default_rng(1), None, False, max_cells=9 * 10**15)

@@ -12,9 +12,11 @@ from metasim.errors import ScenarioError
 from metasim.law import fate, vessels
 from metasim.law.absorbing import absorbed
 from metasim.parameters.rates import law_of
+from metasim.scenario.keys import find, split
 
 PROBABILITIES = st.sampled_from([0.0, 5e-324, 1e-300, 1e-20, 1e-12, 0.3, 1 - 1e-16, 1.0])
 AMOUNTS = st.sampled_from([0.0, 5e-324, 1e-300, 1e-20, 1e-6, 1.0, 1e6, 1e20, 1e300, 1.7e308])
+FACTORS = st.sampled_from([0.0, 5e-324, 1e-300, 1e-20, 1e-6, 1.0, 1e6, 1e12])
 WEIGHTS = st.sampled_from([-1.7e308, -1e20, -3.0, 0.0, 3.0, 1e20, 1.7e308])
 RATES = ("extravasation", "washout", "colonization", "dormancy", "reawakening", "dormant_death")
 
@@ -35,6 +37,12 @@ def check(law):
             assert (part >= 0.0).all() and (part <= 1.0 + 1e-12).all()
 
 
+def inside(path, value):
+    """The value, or what of its key's bounds is nearest."""
+    limits = find(split(path)).limits
+    return min(max(value, limits.get("ge", -math.inf)), limits.get("le", math.inf))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_probability_stays_one(data):
@@ -47,8 +55,9 @@ def test_every_probability_stays_one(data):
         asked[f"gates.{gate}.weights.niche"] = data.draw(WEIGHTS)
         asked[f"gates.{gate}.weights.hypoxia"] = data.draw(WEIGHTS)
         asked[f"soil.{next(reversed(base.soil))}.multiplier.{gate}"] = data.draw(AMOUNTS)
-    changes = {f"rates.{data.draw(st.sampled_from(RATES))}_per_day": data.draw(AMOUNTS),
-               "gates.arrest.base_odds": data.draw(AMOUNTS)}  # fmt: skip
+    asked = {path: inside(path, value) for path, value in asked.items()}
+    changes = {f"rates.{data.draw(st.sampled_from(RATES))}_per_day": data.draw(FACTORS),
+               "gates.arrest.base_odds": data.draw(FACTORS)}  # fmt: skip
     drug = {"kind": "drug", "start": 1.0, "change": changes}
     try:
         scenario = base.replace(asked | {"treatment": [drug, drug | {"start": 2.0}]})

@@ -452,7 +452,7 @@ from metasim.runner import interrupts, patients
 
 if sys.argv[1] == "in place":
     patients.interruptible = lambda work, stop: work()
-changes = {"run.record": "summary", "run.dt_days": 0.05, "clinic.follow_up_days": 1e-9}
+changes = {"run.record": "summary", "run.dt_days": 0.05, "clinic.follow_up_days": 0.05}
 cohort = patients.Cohort(ms.load("luminal_a", changes))
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 patients.Cohort(ms.load("luminal_a", {"run.record": "summary"})).chunk(0, 1)  # compiles

@@ -104,9 +104,10 @@ def _circling(scenario: Scenario) -> Iterator[Mistake]:
     )
     deaths = ["circulation.death_prob_per_pass"]
     deaths += [f"seed.clusters.{name}.death_prob_per_pass" for name in scenario.seed.clusters]
+    bound = LEAST if scenario.run.engine == "cells" else 0.0  # its walk goes from bed to bed
     for key in deaths:
         death = (with_changes(scenario, key) or (0.0, 0.0))[0]
-        if death < LEAST and odds < LEAST:
+        if death <= bound and odds <= bound:
             message = f"{death:g} and odds of arrest of {odds:g}: a cell would circulate for ever"
             yield Mistake(key, message, f"raise it, or {arrest}")
 
