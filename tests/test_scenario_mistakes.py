@@ -547,8 +547,8 @@ HUGE = [
     ({"growth.rho_per_day": 1e5, "growth.law": "exponential"}, "growth.rho_per_day"),
     ({"growth.law": "power", "growth.power_exponent": 2.0, "growth.rho_per_day": 1.0},
      "growth.rho_per_day"),
-    ({"run.engine": "cells", "primary.initial_cells": 1000, "circulation.death_prob_per_pass": 1e-20, "gates.arrest.base_odds": 0.0},
-     "circulation.death_prob_per_pass"),
+    ({"run.engine": "cells", "primary.initial_cells": 1000, "gates.arrest.base_odds": 0.0,
+      "circulation.death_prob_per_pass": 1e-20}, "circulation.death_prob_per_pass"),
     ({"gates.arrest.weights.adhesion": 1e300}, "gates.arrest.weights.adhesion"),
 ]  # fmt: skip
 
