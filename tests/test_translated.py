@@ -1,8 +1,8 @@
 """A configuration of MetaSpread (paper.md of its repository, table 1), written as a scenario.
 
-388 cells, six in ten mesenchymal, double in 2 (mesenchymal) or 3 days; a cell in the blood
-survives with probability 5e-4, a cluster with 2.5e-2, and three in four of the survivors come to the
-first of two sites. What its grids add (movement, matrix, room) has no counterpart here.
+388 cells, six in ten mesenchymal, double in 2 (mesenchymal) or 3 days. A cell in the blood survives
+with probability 5e-4, a cluster with 2.5e-2. Three in four of the survivors come to the first
+of two sites. What its grids add (movement, matrix, room) has no counterpart here.
 """
 
 import math
