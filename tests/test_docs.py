@@ -150,3 +150,16 @@ def test_generated_pages_name_every_key_and_every_catalogue_entry():
     assert not [n for kind in kinds for n in catalogue.names(kind) if f"`{n}`" not in page]
     commands = command_page.page()
     assert "## run" in commands and "`--set" in commands
+
+
+def test_the_gallery_shows_every_registered_figure_with_its_columns(tmp_path):
+    import gallery_page
+
+    from metasim.results.plots import REGISTRY
+
+    for name in REGISTRY:  # drawn already: the page takes what lies there
+        (tmp_path / f"{name}.png").touch()
+    page = gallery_page.page(tmp_path)
+    for name, kind in REGISTRY.items():
+        assert f"ax = ms.plots.{name}(" in page and kind.shows in page
+        assert all(f"| `{column}` |" in page for column in kind.columns)

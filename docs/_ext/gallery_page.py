@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from markdown import table
+
+from metasim.results.plots import REGISTRY, FigureKind
+
 INTRODUCTION = """# Gallery
 
 Every figure that metasim draws, with the lines that draw it. Each takes `ax=` to draw into axes of your
@@ -27,45 +31,48 @@ study = ms.sensitivity(
 emt = ms.run(ms.load("emt").replace({"run.patients": 40}))
 """
 DRAWN_FROM = {
+    "run": "run",
     "comparison": "compared",
-    "hazard_ratios": "compared",
-    "response": "sweep",
+    "sweep": "sweep",
+    "sensitivity": "study",
     "heat_map": "map_",
-    "ranking": "study",
     "phenotypes": "emt",
 }
-"""Figure -> what it is drawn from, where that is not `run`."""
-NOT_FIGURES = ("FIGURES", "save_figures")
+"""Figure, or else what it is of -> what it is drawn from here."""
 
 
-def names() -> list[str]:
-    """Every public figure."""
-    from metasim.results import plots
-
-    return [name for name in plots.__all__ if name not in NOT_FIGURES and name.islower()]
-
-
-def line(name: str) -> str:
+def line(kind: FigureKind) -> str:
     """The line that draws a figure."""
-    return f"ax = ms.plots.{name}({DRAWN_FROM.get(name, 'run')})"
+    return f"ax = ms.plots.{kind.name}({_drawn_from(kind)})"
 
 
 def page(folder: Path) -> str:
     """The page; the figures are drawn into a folder beside it, unless they lie there already."""
-    from metasim.results import plots
-
     folder.mkdir(parents=True, exist_ok=True)
     out = f"{INTRODUCTION}```python\n{RUNS}```\n\n"
     space: dict[str, Any] = {}
-    if any(not (folder / f"{name}.png").is_file() for name in names()):
+    missing = [kind for kind in REGISTRY.values() if not _picture(folder, kind).is_file()]
+    if missing:
         exec(RUNS, space)  # the very lines that the page shows
-    for name in names():
-        picture = folder / f"{name}.png"
-        if not picture.is_file():
-            exec(line(name), space)
-            space["ax"].figure.savefig(picture, dpi=110, bbox_inches="tight")
-        about = (getattr(plots, name).__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        about = " ".join(about.split())
-        out += f"## {name}\n\n{about}\n\n```python\n{line(name)}\n```\n\n"
-        out += f"![{about}]({folder.name}/{name}.png)\n\n"
-    return out
+    for kind in missing:
+        exec(line(kind), space)
+        space["ax"].figure.savefig(_picture(folder, kind), dpi=110, bbox_inches="tight")
+    return out + "".join(_entry(folder, kind) for kind in REGISTRY.values())
+
+
+def _drawn_from(kind: FigureKind) -> str:
+    return DRAWN_FROM.get(kind.name, DRAWN_FROM[kind.source])
+
+
+def _picture(folder: Path, kind: FigureKind) -> Path:
+    return folder / f"{kind.name}.png"
+
+
+def _entry(folder: Path, kind: FigureKind) -> str:
+    columns = table(["column", "meaning"], [[f"`{n}`", m] for n, m in kind.columns.items()])
+    data = f'ms.plots.REGISTRY["{kind.name}"].data({_drawn_from(kind)})'
+    return (
+        f"## {kind.title}\n\n{kind.shows}\n\n```python\n{line(kind)}\n```\n\n"
+        f"![{kind.title}]({folder.name}/{kind.name}.png)\n\n"
+        f"Its numbers, as a table to draw elsewhere:\n\n```python\n{data}\n```\n\n{columns}\n"
+    )

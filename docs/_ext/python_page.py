@@ -82,6 +82,6 @@ def _plain(value: type) -> bool:
 
 def _home(name: str) -> str:
     space, _, last = name.rpartition(".")
-    if last == "FIGURES":  # documented where it is defined
-        return "metasim.results.plots.save.FIGURES"
+    if last in ("FIGURES", "REGISTRY"):  # documented where they are defined
+        return f"metasim.results.plots.registry.{last}"
     return f"{SPACES[space].__name__}.{last}"

@@ -41,8 +41,8 @@ class FigureKind:
         shows: what a reader sees, a sentence or two.
         columns: what each column of the table means, with its unit; nan or None where a row has
             no such value.
-        data: (source, **options) -> table.
-        draw: (table, ax=None) -> Axes; without axes it makes a figure of its own. It draws in the
+        data: `(source, **options) -> table`.
+        draw: `(table, ax=None) -> Axes`; without axes it makes a figure of its own. It draws in the
             settings of metasim, whoever calls it.
         source: what it is of: a run, or a comparison, sweep or sensitivity study.
         needs: of a run: the rarest table that it reads.
