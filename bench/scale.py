@@ -18,15 +18,15 @@ from metasim.results.parts import Span
 from metasim.results.writers import FolderWriter
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Dask, Executor, Processes, Threads
-from metasim.runner.job import MOST_AT_ONCE_ELSE
 from metasim.runner.patients import Cohort
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
+from metasim.terms import MOST_AT_ONCE
 
 MILLION = 1_000_000
 
-_SECONDS = 200.0  # for a million
-_MEMORY_MIB = 1_536.0
+_SECONDS = 65.0  # for a million
+_MEMORY_MIB = 700.0
 _SECONDS_BETWEEN_SAMPLES = 0.2
 _ROUNDS = 7  # of each comparison: the machine's own speed changes from one to the next
 _FEWEST = 8_000  # patients on which workers are compared: some seconds
@@ -77,7 +77,7 @@ class Crew:
 
     def rate(self) -> float:
         """Patients per second, their parts written to a folder."""
-        todo = Todo(Span(0, self._patients), most=MOST_AT_ONCE_ELSE, size=self._size)
+        todo = Todo(Span(0, self._patients), most=MOST_AT_ONCE["metastases"], size=self._size)
         with (
             tempfile.TemporaryDirectory() as folder,
             FolderWriter(folder + "/out", self._text, record="patients") as writer,

@@ -127,6 +127,9 @@ DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12
 RECORD_LEVELS: Final = ("summary", "patients", "metastases", "everything")
 """What a run writes; each level holds the tables of the one before it."""
 
+MOST_AT_ONCE: Final = {level: 128 if level == "everything" else 4096 for level in RECORD_LEVELS}
+"""Patients that a chunk may have at most, by recording level: what memory holds at once."""
+
 
 def treatment_names(treatments: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
     """Names of treatments in tables, from kind and organ: the kind, and what tells twins apart."""

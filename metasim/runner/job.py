@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from metasim.errors import LimitError, OptionError
 from metasim.results.parts import PartsFolder, Span
@@ -19,10 +19,7 @@ from metasim.runner.dispatch import Compute, Dispatcher, Todo
 from metasim.runner.progress import Observer, Reporter, reporting, stoppable
 from metasim.runner.provenance import provenance
 from metasim.scenario.schema import Scenario
-
-MOST_AT_ONCE: Final = {"everything": 128}
-"""Patients that a chunk may have at most, by recording level: what memory holds at once."""
-MOST_AT_ONCE_ELSE: Final = 4096
+from metasim.terms import MOST_AT_ONCE
 
 Out = TypeVar("Out")
 Out_co = TypeVar("Out_co", covariant=True)
@@ -136,7 +133,7 @@ class _Work(Generic[Out]):
                 raise
 
     def _round(self, numbers: Span) -> None:
-        most = MOST_AT_ONCE.get(self.job.level, MOST_AT_ONCE_ELSE)
+        most = MOST_AT_ONCE[self.job.level]
         todo = Todo(numbers, self.store.finished(), most=most, size=self.way.chunk)
         for done in self.dispatcher.complete(todo):
             packed, failures = done.result

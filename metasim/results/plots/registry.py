@@ -149,19 +149,3 @@ def listing() -> list[tuple[str, str, str, str]]:
         (kind.name, kind.source, kind.needs if kind.source == "run" else "", kind.shows)
         for kind in REGISTRY.values()
     ]
-
-
-def page() -> str:
-    """All figures with their columns as Markdown, for the documentation."""
-    lines = ["# Figures", ""]
-    lines += ["Generated from the register (`metasim.plots.REGISTRY`). Each figure is drawn by "
-              "`ms.plots.NAME(source)`, its table is `ms.plots.REGISTRY[\"NAME\"].data(source)`.",
-              ""]  # fmt: skip
-    for kind in REGISTRY.values():
-        needs = f", needs the table {kind.needs}" if kind.source == "run" else ""
-        of = f"a {kind.source}{needs}"
-        lines += [f"## {kind.name}", "", f"**{kind.title}** (of {of}). {kind.shows}", ""]
-        lines += ["| column | meaning |", "|---|---|"]
-        lines += [f"| {column} | {meaning} |" for column, meaning in kind.columns.items()]
-        lines.append("")
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import Final
 from metasim.errors import Mistake
 from metasim.scenario.checks.spans import span, with_changes
 from metasim.scenario.schema import Scenario
-from metasim.terms import DAYS_PER_YEAR, Stage, Tally
+from metasim.terms import DAYS_PER_YEAR, MOST_AT_ONCE, Stage, Tally
 
 MOST_STEPS: Final = 1_000_000
 """Steps of one patient, and visits: what engines keep by the step has to fit into memory."""
@@ -23,7 +23,6 @@ MOST_TURNOVER: Final = 100.0
 MOST_NAMES: Final = 200
 """Organs; of phenotypes and cluster classes a tenth, of pairs five times as many."""
 
-_CHUNK, _CHUNK_OF_RECORDS = 4096, 128  # patients that are in memory at a time
 _LARGEST_COLONY = 1e13
 
 
@@ -88,7 +87,7 @@ def _memory(scenario: Scenario) -> Iterator[Mistake]:
         yield Mistake("primary.initial_cells", message, 'engine = "colonies" takes any number')
     records = min(longest(scenario) / run.record_every_days, longest(scenario) / run.dt_days) + 3
     each = 8.0 * organs * (len(Stage) * len(Tally) + 3 + kinds)
-    size = records * each * min(run.patients, _CHUNK_OF_RECORDS)
+    size = records * each * min(run.patients, MOST_AT_ONCE["everything"])
     if size > MOST_BYTES and run.record in (None, "everything"):
         message = f"{records:,.0f} recorded days of {organs} organs take {size / 1e9:.3g} GB"
         yield Mistake("run.record_every_days", message, "make it longer, or run.record less")
@@ -96,7 +95,7 @@ def _memory(scenario: Scenario) -> Iterator[Mistake]:
     moves = ("soil.", "seed.", "gates.", "rates.", "circulation.")
     drawn = any(path.startswith(moves) and path != "rates.invasion_per_day"
                 for path in scenario.patients)  # fmt: skip
-    patients = min(run.patients, _CHUNK) if drawn else 1
+    patients = min(run.patients, max(MOST_AT_ONCE.values())) if drawn else 1
     classes = 1 + len(scenario.seed.clusters)
     size = 8.0 * 3 * (2 * organs) ** 2 * kinds * classes * regimes * patients
     if size > MOST_BYTES:

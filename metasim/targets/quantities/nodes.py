@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from metasim.law.growth import law_number, net_growth
+from metasim.law.sizes import sphere_cells
 from metasim.targets.quantities.estimate import Estimate
 from metasim.targets.quantities.registry import Parameters, quantity
 from metasim.targets.sample import NotSimulated, Sample
@@ -60,7 +61,7 @@ def doubling_time_days(sample: Sample, of: Parameters) -> Estimate:
     for place, run in enumerate(sample.runs):
         mine = sample.patients[sample.patients.index // 10**9 == place]
         growth, clinic = run.scenario["growth"], run.scenario.get("clinic", {})
-        cells = np.pi / 6 * (mine["diameter_mm"] / 10) ** 3 * clinic.get("cells_per_cm3", 1e9)
+        cells = sphere_cells(mine["diameter_mm"].to_numpy(), clinic.get("cells_per_cm3", 1e9))
         constants = [
             mine.get(f"growth.{key}", np.full(len(mine), growth.get(key, np.nan)))
             for key in ("rho_per_day", "capacity_cells", "power_exponent")
