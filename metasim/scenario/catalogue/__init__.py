@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 _PACKAGE = FOLDER.parents[1]
-KINDS = ("scenarios", "organs", "subtypes", "treatments")
+KINDS = ("scenarios", "organs", "subtypes", "treatments", "care")
 
 
 class Entry(NamedTuple):
     """One entry of `metasim list`.
 
     Attributes:
-        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs", "subtype" or
-            "treatment".
+        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs", "subtype",
+            "treatment" or "care".
         name: what it is called in a file or on the command line.
         title: one line.
         comment: the first comment of its file: what to look at.
@@ -79,7 +79,7 @@ _IDENTIFIERS = (("doi", "doi:"), ("pmid", "PMID "), ("pmcid", ""))
 def entries() -> list[Entry]:
     """The whole catalogue and the shipped scenarios."""
     kinds = (("shipped", "scenario"), ("scenarios", "base"), ("organs", "organs"),
-             ("subtypes", "subtype"), ("treatments", "treatment"))  # fmt: skip
+             ("subtypes", "subtype"), ("treatments", "treatment"), ("care", "care"))  # fmt: skip
     return [_entry(label, kind, name) for kind, label in kinds for name in names(kind)]
 
 
