@@ -27,6 +27,13 @@ Years = Annotated[float | None, typer.Option(help="Years each patient is followe
 RngSeed = Annotated[int | None, typer.Option(help="Seed of the random numbers.")]
 Engine = Annotated[str | None, typer.Option(help="colonies (groups) or cells (agents).")]
 Record = Annotated[str | None, typer.Option(help=" | ".join(RECORD_LEVELS))]
+Draws = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Posterior of metasim fit: each patient has the keys of one of its draws.",
+    ),
+]
 Vary = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,11 +71,15 @@ def asked(source: str, set_: list[str] | None, **options: object) -> "Scenario":
 
 
 def changes(set_: list[str] | None, **options: object) -> dict[str, object]:
-    """Key path -> value, of `--set` and of the options that stand for a key of `run`."""
+    """Key path -> value, of `--set` and of the options that stand for a key.
+
+    These are keys of `run`, but for `draws`, which is one of `patients`.
+    """
     from metasim.scenario.load import Given, parse_override
 
     out = dict(parse_override(change) for change in set_ or [])
     for name, value in options.items():
         if value is not None:
-            out[f"run.{name}"] = Given(value, f"--{name.replace('_', '-')}")
+            table = "patients" if name == "draws" else "run"
+            out[f"{table}.{name}"] = Given(value, f"--{name.replace('_', '-')}")
     return out

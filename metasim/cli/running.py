@@ -11,6 +11,7 @@ import typer
 
 from metasim.cli.finish import Finish
 from metasim.cli.options import (
+    Draws,
     Engine,
     Executor,
     Figures,
@@ -45,6 +46,7 @@ def run(
     source: Source,
     *,
     set_: Set = None,
+    draws: Draws = None,
     patients: Patients = None,
     years: Years = None,
     rng_seed: RngSeed = None,
@@ -81,7 +83,7 @@ def run(
     folder = output or _results(source, alone)
     results = run_cohort(
         asked(source, set_, patients=patients, years=years, rng_seed=rng_seed, engine=engine,
-              record=record),
+              record=record, draws=draws),
         output=folder, overwrite=overwrite, resume=resume, progress=not quiet, workers=workers,
         executor=executor, scheduler=scheduler, patient=patient, until=until,
         prepare=partial(_compile, quiet=quiet),
@@ -107,6 +109,7 @@ def sweep(
     design: Annotated[str, typer.Option(help="grid | lhs | sobol")] = "grid",
     points: Annotated[int | None, typer.Option(help="Number of points of lhs or sobol.")] = None,
     set_: Set = None,
+    draws: Draws = None,
     patients: Patients = None,
     years: Years = None,
     rng_seed: RngSeed = None,
@@ -128,7 +131,7 @@ def sweep(
 
     finish = Finish(f"the sweep is whole: {_again(source, output, '-sweep')}")
     failed = run_sweep(
-        asked(source, set_, patients=patients, years=years, rng_seed=rng_seed),
+        asked(source, set_, draws=draws, patients=patients, years=years, rng_seed=rng_seed),
         vary or [], output or _results(source, "-sweep"), kind=design, points=points, many=yes,
         overwrite=overwrite, resume=resume, workers=workers, executor=executor,
         scheduler=scheduler, figures=figures, quiet=quiet, finish=finish,
@@ -188,6 +191,7 @@ def compare(
     ],
     *,
     set_: Set = None,
+    draws: Draws = None,
     patients: Patients = None,
     years: Years = None,
     rng_seed: RngSeed = None,
@@ -210,8 +214,9 @@ def compare(
 
     finish = Finish()
     run_comparison(
-        sources, changes(set_, patients=patients, years=years, rng_seed=rng_seed), precision,
-        output, progress=not quiet, workers=workers, finish=finish,
+        sources,
+        changes(set_, draws=draws, patients=patients, years=years, rng_seed=rng_seed),
+        precision, output, progress=not quiet, workers=workers, finish=finish,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
     finish.end()

@@ -15,6 +15,7 @@ from metasim.checked import checked
 from metasim.errors import OptionError
 from metasim.results.outcomes import Outcome, followed_patients, time_to
 from metasim.results.pairing import are_paired, check_comparable, lead_time_notes
+from metasim.results.posterior import draws_of, numbers_of, share_left
 from metasim.results.statistics import (
     difference_interval,
     mean_interval,
@@ -25,7 +26,7 @@ from metasim.results.statistics import (
 from metasim.results.store import Results
 from metasim.results.summary import Counted, said_never_given
 from metasim.results.survival import hazard_ratio, rate_ratio
-from metasim.results.tally import ANY_DISTANT, CLASSES
+from metasim.results.tally import CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,6 +134,7 @@ def compare(
     if counted == "auto":
         chosen = max((one.summary.attrs["counted"] for one in results), key=CLASSES.index)
     numbers = [_numbers(one, chosen) for one in results]
+    draws = [draws_of(one) for one in results]
     differences, ratios = [], []
     for k, label in list(enumerate(names))[1:]:
         before = numbers[0], numbers[k]
@@ -140,12 +142,16 @@ def compare(
             table.loc[before[0].index.intersection(before[1].index)] if paired else table
             for table in before
         ]
+        drawn = tuple(
+            None if draw is None else draw.loc[table.index]
+            for draw, table in zip((draws[0], draws[k]), tables, strict=True)
+        )
         for measure in MEASURES:
             for organ in map(str, tables[0]):
                 if (measure, organ) == ("number", DEATH):
                     continue
-                one, other = (table[organ].to_numpy() for table in tables)
-                row = _difference(one, other, measure, paired, precision)
+                pair = tuple(table[organ].to_numpy() for table in tables)
+                row = _difference(pair, drawn, measure, paired, precision)
                 name = first.label(organ) if organ in first.organs else organ
                 differences.append(
                     {"measure": measure, "organ": organ, "label": name, "run": label, **row}
@@ -169,43 +175,44 @@ def compare(
 
 def _numbers(results: Results, counted: str) -> "pd.DataFrame":
     """Metastases of a class by patient (index) and organ (columns), then any distant, death."""
-    patients = followed_patients(results)
-    seen = results.metastases.dropna(subset=f"{counted}_day")
-    table = seen.groupby(["organ", "patient"], observed=False).size().unstack("organ", fill_value=0)
-    local_last = [organ.key for organ in results.description.local_last]
-    table = table.reindex(index=patients.index, columns=local_last, fill_value=0)
-    table.columns = local_last
-    distant = results.description.keys_at("distant")
-    return table.assign(
-        **{ANY_DISTANT: table[distant].sum(axis=1), DEATH: patients["death_day"].notna()}
-    ).astype(int)
+    died = followed_patients(results)["death_day"].notna()
+    return numbers_of(results, counted).assign(**{DEATH: died.astype(int)})
 
 
 def _difference(
-    first: NDArray[Any], other: NDArray[Any], measure: Measure, paired: bool, precision: float
+    pair: tuple[NDArray[Any], ...],
+    draws: tuple["pd.Series[int] | None", ...],
+    measure: Measure,
+    paired: bool,
+    precision: float,
 ) -> dict[str, float]:
-    """One row of `Comparison.differences`."""
+    """One row of `Comparison.differences`, from the numbers and the draws of both runs."""
     ones, others = (
-        (np.minimum(values, 1) if measure == "share" else values).astype(float)
-        for values in (first, other)
+        (np.minimum(values, 1) if measure == "share" else values).astype(float) for values in pair
     )
     if not len(ones) or not len(others):
         return dict.fromkeys(_NUMBERS, np.nan)
-    a, b = _estimate(ones, measure), _estimate(others, measure)
+    a, b = _estimate(ones, measure, draws[0]), _estimate(others, measure, draws[1])
     apart = ones.var() + others.var()
     variance = (others - ones).var() if paired else apart
-    low, high = paired_interval(others - ones) if paired else difference_interval(a, b)
+    if paired:
+        draw = draws[0] if draws[0] is not None else draws[1]
+        low, high = paired_interval(others - ones, share_left(others - ones, draw))
+    else:
+        low, high = difference_interval(a, b)
     gain = apart / variance if variance else np.nan
     needed = np.ceil(variance * (z(0.95) / precision) ** 2) if measure == "share" else np.nan
     return dict(zip(_NUMBERS, (*a, *b, b[0] - a[0], low, high, gain, needed), strict=True))
 
 
-def _estimate(values: Floats, measure: Measure) -> tuple[float, float, float]:
-    total, size = values.sum(), len(values)
+def _estimate(
+    values: Floats, measure: Measure, draw: "pd.Series[int] | None"
+) -> tuple[float, float, float]:
+    total, size, left = values.sum(), len(values), share_left(values, draw)
     if measure == "share":
-        low, high = wilson_interval(total, size)
+        low, high = wilson_interval(left * total, left * size)
     else:
-        low, high = mean_interval(total, (values**2).sum(), size)
+        low, high = mean_interval(left * total, left * (values**2).sum(), left * size)
     return float(total / size), float(low), float(high)
 
 

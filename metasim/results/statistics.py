@@ -81,7 +81,9 @@ def rate_interval(
     return low / time, gammaincinv(x + 1, 1 - tail) / time
 
 
-def paired_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+def paired_interval(
+    differences: ArrayLike, left: float = 1.0, level: float = 0.95
+) -> tuple[float, float]:
     """Interval for the mean difference between paired patients.
 
     Normal interval after adding one pair that differs by +1 and one by -1. For differences of
@@ -90,10 +92,11 @@ def paired_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float,
 
     Args:
         differences: one whole number per pair, shape (n,).
+        left: share of the pairs that count, see `metasim.results.posterior.share_left`.
         level: coverage.
     """
     d = np.append(np.asarray(differences, float), (1.0, -1.0))
-    half = z(level) * float(np.sqrt(d.var() / len(d)))
+    half = z(level) * float(np.sqrt(d.var() / (left * len(d))))
     return float(d.mean()) - half, float(d.mean()) + half
 
 

@@ -42,9 +42,10 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
     """Metastases organ by organ.
 
     Shares carry Wilson's interval; means per patient the Poisson interval widened by the observed
-    dispersion; times are median and quartiles over the patients with at least one. Patients count
-    from diagnosis if the scenario follows them from there (those never diagnosed are left out),
-    else from day 0.
+    dispersion; of patients with draws of a posterior, both hold the uncertainty of the parameters
+    too, if metastases were recorded. Times are median and quartiles over the patients with at
+    least one. Patients count from diagnosis if the scenario follows them from there (those never
+    diagnosed are left out), else from day 0.
 
     Args:
         results: a finished run, of any recording level.
@@ -56,8 +57,8 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         organs. Columns: organ, label, site, share_with, share_low, share_high,
         metastases_per_patient, metastases_low, metastases_high, first_median_months,
         first_q1_months, first_q3_months, counted. `attrs` holds counted, since ("diagnosis" or
-        "start"), patients (counted), left_out (never diagnosed), failed, and never_given (the
-        treatments that no patient got).
+        "start"), patients (counted), left_out (never diagnosed), failed, never_given (the
+        treatments that no patient got), and draws (of a posterior that intervals hold; 0: none).
 
     Raises:
         OptionError: `counted` is none of the classes.
@@ -74,6 +75,7 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
     tally = results.tally.to_pandas()
     chosen = _highest_class(tally) if counted == "auto" else counted
     run = results.description
+    draws, left = _left_by_draws(results, chosen)
     rows = []
     for organ in [*(organ.key for organ in run.local_last), ANY_DISTANT]:
         part = tally[(tally["organ"] == organ) & (tally["counted"] == chosen)]
@@ -83,7 +85,7 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
                 "organ": organ,
                 "label": label,
                 "site": "distant" if organ == ANY_DISTANT else run.by_key[organ].site,
-                **_row(part),
+                **_row(part, *left.get(organ, (1.0, 1.0))),
                 "counted": chosen,
             }
         )
@@ -98,8 +100,23 @@ def summarise(results: Results, counted: Counted = "auto") -> "pd.DataFrame":
         "left_out": asked - failed - patients,
         "failed": failed,
         "never_given": never_given(results),
+        "draws": draws,
     }
     return frame
+
+
+def _left_by_draws(results: Results, counted: str) -> tuple[int, dict[str, tuple[float, float]]]:
+    """Number of draws; organ -> what is left of the patients, for shares and for numbers."""
+    from metasim.results.posterior import draws_of, numbers_of, share_left
+
+    draw = draws_of(results)
+    if draw is None:
+        return 0, {}
+    left = {
+        str(organ): (share_left(np.minimum(values, 1), draw), share_left(values, draw))
+        for organ, values in numbers_of(results, counted).items()
+    }
+    return draw.nunique(), left
 
 
 def render(summary: "pd.DataFrame") -> FittingTable:
@@ -111,6 +128,8 @@ def render(summary: "pd.DataFrame") -> FittingTable:
         title += f"\n{about['left_out']:,} never diagnosed are left out"
     if about["failed"]:
         title += f"\n{about['failed']:,} failed and are left out (failures.parquet says why)"
+    if about.get("draws"):
+        title += f"\nintervals hold the uncertainty of {about['draws']:,} draws of the parameters"
     for name in about["never_given"]:
         title += f"\n{said_never_given(name)}"
     table = FittingTable(
@@ -152,7 +171,14 @@ def _highest_class(tally: "pd.DataFrame") -> str:
     return next((name for name in reversed(CLASSES) if name in enough), "founded")
 
 
-def _row(part: "pd.DataFrame") -> dict[str, float]:
+def _row(part: "pd.DataFrame", of_shares: float, of_numbers: float) -> dict[str, float]:
+    """Numbers of an organ.
+
+    Args:
+        part: its rows of the tally.
+        of_shares: what is left of the patients for the interval of the share.
+        of_numbers: the same for the metastases per patient.
+    """
     number, weight = part["metastases"].to_numpy(), part["patients"].to_numpy()
     n, having = weight.sum(), weight[number > 0].sum()
     if not n:  # nobody was diagnosed
@@ -161,9 +187,9 @@ def _row(part: "pd.DataFrame") -> dict[str, float]:
     first = part["first_day"].to_numpy()[number > 0] / DAYS_PER_MONTH
     values = [
         having / n,
-        *wilson_interval(having, n),
+        *wilson_interval(of_shares * having, of_shares * n),
         total / n,
-        *mean_interval(total, squares, n),
+        *mean_interval(of_numbers * total, of_numbers * squares, of_numbers * n),
         *weighted_quantiles(first, weight[number > 0], [0.5, 0.25, 0.75]),
     ]
     return dict(zip(_NUMBERS, map(float, values), strict=True))

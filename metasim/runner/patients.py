@@ -16,7 +16,7 @@ from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
 from metasim.runner.interrupts import flag, interruptible
-from metasim.scenario.draws import draw_parameters
+from metasim.scenario.draws import draw_numbers, draw_parameters
 from metasim.scenario.schema import Scenario
 from metasim.terms import treatment_names
 
@@ -85,15 +85,21 @@ class Cohort:
         law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
         simulate = self._colonies if self.scenario.run.engine == "colonies" else self._cells
         record, good, failures = simulate(law, course, first, count, stop)
+        columns = {**drawn, **self._draws(first, count)}
         tables = chunk_tables(
             record,
             first + good,
-            {path: values[good] for path, values in drawn.items()},
+            {path: values[good] for path, values in columns.items()},
             self.names,
             self.level,
         )
         rows = [{"patient": first + k, "error": failures[k]} for k in sorted(failures)]
         return {**tables, "failures": pa.Table.from_pylist(rows, FAILURES)}
+
+    def _draws(self, first: int, count: int) -> dict[str, Ints]:
+        """The column `draw`: which draw of the posterior each patient has, if there is one."""
+        numbers = draw_numbers(self.scenario, first, count)
+        return {} if numbers is None else {"draw": numbers}
 
     def _colonies(
         self, law: Law, course: Course, first: int, count: int, stop: Ints | None

@@ -7,6 +7,7 @@ from its nearer end on.
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from metasim.scenario.schema import Distribution
 
 Array = NDArray[np.float64]
 
-FORMS: Final = tuple(Distribution.model_fields)
+FORMS: Final = tuple(name for name in Distribution.model_fields if name != "draws")
 """The forms that a distribution can have."""
 
 LARGEST_U: Final = 1.0 - 2.0**-53
@@ -28,6 +29,8 @@ _NARROW = 0.01  # a range narrower than this, in standard deviations, loses digi
 
 def support(distribution: Distribution) -> tuple[float, float]:
     """Smallest and largest value that a distribution allows, both finite."""
+    if distribution.draws:
+        return _over_draws(distribution, support)
     if listed := distribution.choice or distribution.each:
         return min(listed.values), max(listed.values)
     if distribution.uniform:
@@ -46,6 +49,8 @@ def reached(distribution: Distribution) -> tuple[float, float]:
     A number drawn has 53 bits, so the quantiles that it picks lie within 8.7 standard deviations of
     the mean, or of the end of the range next to it.
     """
+    if distribution.draws:
+        return _over_draws(distribution, reached)
     low, high = support(distribution)
     if shape := distribution.normal:
         below = min(shape.mean, high) - _MOST_SDS * shape.sd
@@ -59,11 +64,39 @@ def reached(distribution: Distribution) -> tuple[float, float]:
     return max(low, below), min(high, above)
 
 
+def of_draw(distribution: Distribution, number: int) -> Distribution:
+    """What a draw of a posterior makes of the distribution beside it.
+
+    Args:
+        distribution: with `draws` of parameters.
+        number: of the draw, from 0.
+    """
+    assert distribution.draws is not None
+    kind = next(name for name in FORMS if getattr(distribution, name) is not None)
+    shape = getattr(distribution, kind).model_dump()
+    for name in shape:
+        if (column := getattr(distribution.draws, name, None)) is not None:
+            shape[name] = column[number]
+    form = type(getattr(distribution, kind)).model_construct(**shape)
+    return Distribution.model_construct(**{kind: form})
+
+
+def _over_draws(
+    distribution: Distribution, ends: Callable[[Distribution], tuple[float, float]]
+) -> tuple[float, float]:
+    """The widest of what is said of each draw."""
+    assert distribution.draws is not None
+    if distribution.draws.value is not None:
+        return min(distribution.draws.value), max(distribution.draws.value)
+    each = [ends(of_draw(distribution, k)) for k in range(len(distribution.draws.weights))]
+    return min(low for low, _ in each), max(high for _, high in each)
+
+
 def quantile(distribution: Distribution, u: Array) -> Array:
     """The inverse of the cumulative distribution function.
 
     Args:
-        distribution: with exactly one form given, not `each`.
+        distribution: with exactly one form given, not `each`, and without `draws`.
         u: probabilities in (0, 1).
     """
     low, high = support(distribution)

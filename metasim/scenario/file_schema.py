@@ -8,7 +8,7 @@ from metasim.scenario.layers import REMOVED
 from metasim.scenario.origin import STATUSES
 from metasim.scenario.schema import Scenario
 
-_DISTRIBUTIONS = ("Distribution", "Lognormal", "Normal", "Uniform", "Choice")
+_DISTRIBUTIONS = ("Distribution", "Lognormal", "Normal", "Uniform", "Choice", "Draws")
 _PASSED_ON = ("description", "default")
 _ANNOTATION: dict[str, Any] = {
     "value": {},
@@ -48,7 +48,7 @@ def json_schema() -> dict[str, Any]:
     }
     parts["Drawn"] = {
         "type": "object",
-        "propertyNames": {"not": {"enum": list(FORMS)}},
+        "propertyNames": {"not": {"enum": [*FORMS, "draws"]}},
         "properties": {
             "table": {
                 "type": "string",

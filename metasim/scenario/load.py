@@ -23,6 +23,7 @@ from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, near
 from metasim.scenario.kinds import complete_treatments
 from metasim.scenario.layers import REMOVED, Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
+from metasim.scenario.posterior import draws_layers
 from metasim.scenario.schema import Scenario
 from metasim.scenario.table import PLACE, read_table
 from metasim.scenario.text import MOST_DEPTH, excess, parse_value
@@ -165,6 +166,11 @@ def _named_layers(own: Layer) -> list[Layer]:
 
 
 def _patients_layers(own: Layer, folder: pathlib.Path) -> list[Layer]:
+    """The table of patients and the posterior that a layer names, as layers above it."""
+    return [*_table_layers(own, folder), *draws_layers(own, folder)]
+
+
+def _table_layers(own: Layer, folder: pathlib.Path) -> list[Layer]:
     """The table of patients that a layer names, as a layer above it.
 
     Args:

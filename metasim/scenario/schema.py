@@ -164,8 +164,29 @@ class Each(Part):
     """Values, in the unit of the key; that of patient 0 first."""
 
 
+class Draws(Part):
+    """Draws of a posterior: a patient has one of them, the same for all keys that are drawn so."""
+
+    weights: list[Annotated[float, number("", ge=0)]]
+    """Relative frequencies, one per draw; the same in every key."""
+    value: list[Real] | None = None
+    """Values of the key itself, in its unit; without one of the five distributions beside it."""
+    median: list[Real] | None = None
+    """Medians of the log-normal beside it, which each patient's value is drawn from."""
+    sigma: list[Real] | None = None
+    """Standard deviations of the logarithm of that log-normal."""
+    mean: list[Real] | None = None
+    """Means of the normal beside it."""
+    sd: list[Real] | None = None
+    """Standard deviations of that normal."""
+    low: list[Real] | None = None
+    """Smallest values of the distribution beside it."""
+    high: list[Real] | None = None
+    """Largest values of it."""
+
+
 class Distribution(Part):
-    """How a parameter differs between patients: exactly one of the five."""
+    """How a parameter differs between patients: exactly one of the five, or draws of it."""
 
     lognormal: Lognormal | None = None
     """Log-normal, for positive quantities."""
@@ -177,6 +198,8 @@ class Distribution(Part):
     """One of several values."""
     each: Each | None = None
     """Not drawn: a value for each patient."""
+    draws: Draws | None = None
+    """Draws of a posterior, of the key or of parameters of the distribution beside it."""
 
 
 class Scenario(Part):

@@ -6,6 +6,7 @@ from typing import Any
 
 from metasim.errors import Mistake
 from metasim.law.factors import weighable
+from metasim.scenario.checks.draws import draws_mistakes
 from metasim.scenario.checks.effect import idle
 from metasim.scenario.distributions import FORMS, reached
 from metasim.scenario.fields import FIXED
@@ -25,6 +26,7 @@ def check_patients(scenario: Scenario) -> Iterator[Mistake]:
             wrong += _support_mistakes(distribution, key)
         yield from (Mistake(place, message, hint) for message, hint in wrong)
     yield from _length_mistakes(scenario)
+    yield from _draws_mistakes(scenario)
 
 
 def _length_mistakes(scenario: Scenario) -> Iterator[Mistake]:
@@ -37,6 +39,17 @@ def _length_mistakes(scenario: Scenario) -> Iterator[Mistake]:
                 f"{found:,} patients have a value of their own, but run.patients is {wanted:,}"
             )
             yield Mistake(f"patients.{path}", message, f"ask for {found:,} at most")
+            return
+
+
+def _draws_mistakes(scenario: Scenario) -> Iterator[Mistake]:
+    """Draws of several posteriors, which would make no sense together, said once."""
+    weights = {path: d.draws.weights for path, d in scenario.patients.items() if d.draws}
+    first = next(iter(weights), "")
+    for path, own in weights.items():
+        if own != weights[first]:
+            message = f"its draws have other weights than those of {first}"
+            yield Mistake(f"patients.{path}", message, "all draws are of one posterior")
             return
 
 
@@ -82,6 +95,9 @@ def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
 
 def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
     given = [kind for kind in FORMS if getattr(distribution, kind) is not None]
+    if distribution.draws:
+        yield from draws_mistakes(distribution, given)
+        return
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
         yield f"exactly one of {', '.join(FORMS)} must be given; found {found}", ""
