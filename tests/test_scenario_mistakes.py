@@ -284,7 +284,7 @@ MANY = [
     "\n".join(f"soil.bone.nich{i}.x = 2.0" for i in range(3000)),
     "\n".join(f"[soil.o{i}]\nniche = 0.1" for i in range(4000)),
     "[seed.receptors]\n" + "\n".join(f"R{i} = 0.5" for i in range(9000)),
-    "[patients]\n'soil.bone.niche'.choice.values = [" + "'a'," * 9000 + "]",
+    "[patients]\n'soil.bone.niche'.each.values = [" + "'a'," * 9000 + "]",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 from markdown import code, table
 from pydantic_core import PydanticUndefined
 
-from metasim.scenario.keys import Key, shown
+from metasim.scenario.keys import Key, find, shown
 from metasim.scenario.schema import Scenario
 
 INTRODUCTION = """# Scenario reference
@@ -22,7 +22,7 @@ catalogue is applied) and, beside any value, the annotations `status`, `source` 
 """
 NAMES = {"soil": "ORGAN", "vessels": "ROUTE", "receptors": "RECEPTOR", "ligands": "LIGAND",
          "phenotypes": "PHENOTYPE", "clusters": "CLUSTER", "symptoms": "SYMPTOM", "pairs": "PAIR",
-         "patients": "KEY", "resistance": "DRUG", "becomes": "PHENOTYPE", "weights": "FACTOR",
+         "patients": "KEY", "by_subtype": "SUBTYPE", "resistance": "DRUG", "becomes": "PHENOTYPE", "weights": "FACTOR",
          "penetrance": "ORGAN", "change": "KEY", "treatment": "N"}  # fmt: skip
 
 
@@ -30,6 +30,9 @@ def page() -> str:
     """The whole page: a section for each table of a scenario."""
     sections: dict[str, list[tuple[str, str, str, str]]] = {"": []}
     for path, key, default in keys(Key(Scenario)):
+        if path.startswith("correlation."):  # which files give within patients
+            key = _described(key, find(("correlation",)) or key)
+            path = "patients.correlation.KEY.KEY"
         head = path.partition(".")[0] if "." in path else ""
         row = (code(path), key.description, key.allowed(), default)
         sections.setdefault(head, []).append(row)

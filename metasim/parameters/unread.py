@@ -13,6 +13,9 @@ from metasim.scenario.schema import Scenario
 
 Array = NDArray[np.float64]
 
+TOLD = {"seed.subtype", "seed.er_positive", "seed.her2_positive"}
+"""Keys that may differ between patients though the law reads none: the tables tell them."""
+
 
 def refuse_unread(scenario: Scenario, drawn: Mapping[str, Array], law: Set[str]) -> None:
     """Refuse what is drawn or changed without effect on the law or the course.
@@ -35,7 +38,7 @@ def refuse_unread(scenario: Scenario, drawn: Mapping[str, Array], law: Set[str])
     mistakes = [
         Mistake(f"patients.{path}", message)
         for path in {**drawn, **scenario.patients}
-        if path not in law | get.read
+        if path not in law | get.read | TOLD
     ]
     mistakes += [
         Mistake(f"treatment.{scenario.treatment.index(treatment)}.change.{path}", message)

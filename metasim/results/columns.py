@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from metasim.results.tables import FAILURES, SCHEMAS, SUMMARY
+from metasim.results.tables import FAILURES, PATIENTS_TOLD, SCHEMAS, SUMMARY
 
 ROWS: Final[Mapping[str, str]] = {
     "summary": "A row per organ and way of counting, merged over patients.",
@@ -41,6 +41,13 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "death_cause": ("", "What the patient died of."),
         "end_day": ("days", "Last simulated day."),
         "primary_cells": ("cells", "Cells of the primary on the last day."),
+        "stage_t": ("", "T1, T2 or T3 at diagnosis: size of the primary."),
+        "stage_n": ("", "N0, N1mi, N1, N2 or N3 at diagnosis: metastases in regional organs."),
+        "stage_m": ("", "M1: imaging sees a distant metastasis at diagnosis; else M0."),
+        "subtype": ("", "Subtype of the tumour; null: the scenario names none."),
+        "er_positive": ("", "Whether the tumour has oestrogen receptors; null: unknown."),
+        "her2_positive": ("", "Whether the tumour overexpresses HER2; null: unknown."),
+        "age_years": ("years", "Age at diagnosis; null: unknown, or never diagnosed."),
     },
     "events": {
         "patient": _PATIENT,
@@ -109,11 +116,13 @@ def _columns(table: str, schema: pa.Schema) -> list[Column]:
 def _word(kind: pa.DataType) -> str:
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         return "text"
+    if pa.types.is_boolean(kind):
+        return "true or false"
     return "whole number" if pa.types.is_integer(kind) else "number"
 
 
 COLUMNS: Final[Mapping[str, list[Column]]] = {
-    name: _columns(name, schema)
+    name: _columns(name, pa.schema([*schema, *PATIENTS_TOLD]) if name == "patients" else schema)
     for name, schema in {"summary": SUMMARY, "failures": FAILURES, **SCHEMAS}.items()
 }
 """Table -> its columns, in order. A column without a meaning here fails at import, and in the tests."""

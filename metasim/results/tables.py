@@ -60,6 +60,17 @@ PATIENTS = pa.schema(
         ("primary_cells", _cells),  # on the last day
     ]
 )
+PATIENTS_TOLD = pa.schema(
+    [  # columns behind those of PATIENTS; folders of earlier versions lack some of them
+        ("stage_t", _name),
+        ("stage_n", _name),
+        ("stage_m", _name),
+        ("subtype", _name),
+        ("er_positive", pa.bool_()),
+        ("her2_positive", pa.bool_()),
+        ("age_years", pa.float64()),
+    ]
+)
 EVENTS = pa.schema(
     [
         ("patient", pa.int64()),

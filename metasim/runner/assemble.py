@@ -29,7 +29,7 @@ class Names:
 def chunk_tables(
     record: ChunkRecord,
     patients: Array,
-    drawn: Mapping[str, Array],
+    told: Mapping[str, Any],
     names: Names,
     level: str,
 ) -> dict[str, pa.Table]:
@@ -38,12 +38,12 @@ def chunk_tables(
     Args:
         record: of P patients.
         patients: (P,) their numbers, ascending.
-        drawn: key path -> (P,) drawn parameters, a column each of the patients table.
+        told: name -> (P,) values, further columns of the patients table.
         names: names behind the indices.
         level: one of `metasim.terms.RECORD_LEVELS`.
     """
     build: dict[str, Callable[[], pa.Table]] = {
-        "patients": lambda: _patients(record, patients, drawn, names),
+        "patients": lambda: _patients(record, patients, told, names),
         "events": lambda: _events(record, patients, names),
         "metastases": lambda: _metastases(record, patients, names),
         "counts": lambda: _counts(record, patients, names),
@@ -90,7 +90,7 @@ def _first_distant(record: ChunkRecord, distant: Array) -> tuple[Array, Array]:
 
 
 def _patients(
-    record: ChunkRecord, patients: Array, drawn: Mapping[str, Array], names: Names
+    record: ChunkRecord, patients: Array, told: Mapping[str, Any], names: Names
 ) -> pa.Table:
     first_day, first_organ = _first_distant(record, names.distant)
     of_patients, total = record.patients, len(names.organs)  # behind the organs
@@ -107,7 +107,7 @@ def _patients(
         "end_day": _day(of_patients["end_day"]),
         "primary_cells": record.colonies["size"][_primaries(record)],
         **{name: _stage(of_patients[name], labels) for name, labels in STAGING},
-        **drawn,
+        **told,
     }
     return _table(columns, tables.PATIENTS)
 

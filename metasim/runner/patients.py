@@ -16,6 +16,7 @@ from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
 from metasim.runner.interrupts import flag, interruptible
+from metasim.runner.told import told_of
 from metasim.scenario.draws import draw_numbers, draw_parameters
 from metasim.scenario.schema import Scenario
 from metasim.terms import treatment_names
@@ -85,11 +86,13 @@ class Cohort:
         law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
         simulate = self._colonies if self.scenario.run.engine == "colonies" else self._cells
         record, good, failures = simulate(law, course, first, count, stop)
-        columns = {**drawn, **self._draws(first, count)}
+        mine = {path: values[good] for path, values in drawn.items()}
+        told = told_of(self.scenario, mine, record.patients["diagnosis_day"])
+        draws = self._draws(first, count)
         tables = chunk_tables(
             record,
             first + good,
-            {path: values[good] for path, values in columns.items()},
+            {**told, **{name: values[good] for name, values in draws.items()}},
             self.names,
             self.level,
         )

@@ -191,7 +191,11 @@ class Seed(Traits):
     varies: ClassVar[Varies] = CHANGED
 
     subtype: Name | None = None
-    """Catalogue entry these values start from."""
+    """Catalogue entry these values start from; mixed if patients draw it."""
+    er_positive: bool | None = None
+    """Whether the tumour has oestrogen receptors (ER); unset: unknown."""
+    her2_positive: bool | None = None
+    """Whether the tumour overexpresses HER2; unset: unknown."""
     receptors: dict[Name, Level] = Field(default_factory=dict)
     """Receptor levels."""
     clusters: dict[Name, Cluster] = Field(default_factory=dict)

@@ -13,10 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.scenario.schema import Distribution
+from metasim.scenario.schema import Distribution, Spread
 
 Array = NDArray[np.float64]
 
+SPREADS: Final = tuple(Spread.model_fields)
+"""The forms that a distribution within one subtype can have."""
 FORMS: Final = tuple(name for name in Distribution.model_fields if name != "draws")
 """The forms that a distribution can have."""
 
@@ -27,12 +29,13 @@ _FAR = 5.0  # from there on, in standard deviations, differences of probabilitie
 _NARROW = 0.01  # a range narrower than this, in standard deviations, loses digits by differences
 
 
-def support(distribution: Distribution) -> tuple[float, float]:
-    """Smallest and largest value that a distribution allows, both finite."""
-    if distribution.draws:
+def support(distribution: Spread) -> tuple[float, float]:
+    """Smallest and largest value that a distribution allows, both finite; not `by_subtype`."""
+    if isinstance(distribution, Distribution) and distribution.draws:
         return _over_draws(distribution, support)
-    if listed := distribution.choice or distribution.each:
-        return min(listed.values), max(listed.values)
+    if listed := distribution.choice or getattr(distribution, "each", None):
+        values = [float(value) for value in listed.values]
+        return min(values), max(values)
     if distribution.uniform:
         return distribution.uniform.low, distribution.uniform.high
     shape = distribution.lognormal or distribution.normal
@@ -43,14 +46,18 @@ def support(distribution: Distribution) -> tuple[float, float]:
     return low, largest if shape.high is None else shape.high
 
 
-def reached(distribution: Distribution) -> tuple[float, float]:
+def reached(distribution: Spread) -> tuple[float, float]:
     """Bounds of the values that patients can draw; where no end is given, 9 standard deviations.
 
     A number drawn has 53 bits, so the quantiles that it picks lie within 8.7 standard deviations of
-    the mean, or of the end of the range next to it.
+    the mean, or of the end of the range next to it. Of `by_subtype`, those of all subtypes.
     """
-    if distribution.draws:
+    if isinstance(distribution, Distribution) and distribution.draws:
         return _over_draws(distribution, reached)
+    if isinstance(distribution, Distribution) and distribution.by_subtype is not None:
+        parts = distribution.by_subtype.values()
+        ends = [reached(p) if isinstance(p, Spread) else (float(p), float(p)) for p in parts]
+        return min(low for low, _ in ends), max(high for _, high in ends)
     low, high = support(distribution)
     if shape := distribution.normal:
         below = min(shape.mean, high) - _MOST_SDS * shape.sd
@@ -64,7 +71,7 @@ def reached(distribution: Distribution) -> tuple[float, float]:
     return max(low, below), min(high, above)
 
 
-def of_draw(distribution: Distribution, number: int) -> Distribution:
+def of_draw(distribution: Distribution, number: int) -> Spread:
     """What a draw of a posterior makes of the distribution beside it.
 
     Args:
@@ -82,7 +89,7 @@ def of_draw(distribution: Distribution, number: int) -> Distribution:
 
 
 def _over_draws(
-    distribution: Distribution, ends: Callable[[Distribution], tuple[float, float]]
+    distribution: Distribution, ends: Callable[[Spread], tuple[float, float]]
 ) -> tuple[float, float]:
     """The widest of what is said of each draw."""
     assert distribution.draws is not None
@@ -92,16 +99,17 @@ def _over_draws(
     return min(low for low, _ in each), max(high for _, high in each)
 
 
-def quantile(distribution: Distribution, u: Array) -> Array:
+def quantile(distribution: Spread, u: Array) -> Array:
     """The inverse of the cumulative distribution function.
 
     Args:
-        distribution: with exactly one form given, not `each`, and without `draws`.
+        distribution: with exactly one form given, neither `each` nor `by_subtype`, and without
+            `draws`.
         u: probabilities in (0, 1).
     """
     low, high = support(distribution)
     if distribution.choice:
-        values = np.array(distribution.choice.values)
+        values = np.array(distribution.choice.values, dtype=float)
         weights = np.array(distribution.choice.weights or np.ones(len(values)), dtype=float)
         if not 1e-290 < weights.max() < 1e290:  # their sum would overflow, or lose digits
             weights /= weights.max()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tomlkit
 
 from metasim.scenario import catalogue
+from metasim.scenario.correlations import NAME
 from metasim.scenario.file_schema import json_schema
 from metasim.scenario.keys import find, is_list_of_tables, join, leaves, split
 from metasim.scenario.origin import DEFAULT, Origin
@@ -67,7 +68,8 @@ def describe(scenario: Scenario) -> list[Row]:
 
 def cited(rows: list[Row]) -> list[str]:
     """The sources that values rest on, in full, each once."""
-    return [catalogue.cite(key) for key in sorted({row.source for row in rows if row.source})]
+    keys = {key for row in rows for key in row.source.split("; ") if key}
+    return [catalogue.cite(key) for key in sorted(keys)]
 
 
 def print_description(scenario: Scenario, key: str = "") -> None:
@@ -131,7 +133,10 @@ def _lines(scenario: Scenario, path: tuple[str | int, ...], tree: dict[str, Any]
             said = [row.unit, row.layer, row.status, row.source]
             yield f"{_name(name)} = {row.value}  # {'; '.join(part for part in said if part)}"
     for name, value in tables.items():
-        header = ".".join(_name(part) for part in (*path, name) if isinstance(part, str))
+        if name == NAME and not value:
+            continue
+        inside = ("patients", *path, name) if (*path, name)[0] == NAME else (*path, name)
+        header = ".".join(_name(part) for part in inside if isinstance(part, str))
         if isinstance(value, dict):
             if not value or name == "patients" or not all(map(_is_table, value.values())):
                 yield f"\n[{header}]"

@@ -1,9 +1,12 @@
 """The kinds of values that a scenario is made of: numbers with unit and limits, names, tables."""
 
 from enum import IntEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+REMOVED: Final = "none"
+"""A value that takes away what earlier layers say of a key."""
 
 
 class Varies(IntEnum):
@@ -54,6 +57,7 @@ Positive = Annotated[float, number("", gt=0, le=1e12)]
 Odds = Annotated[float, number("", ge=0, le=1e20)]
 Weight = Annotated[float, number("", ge=-1000, le=1000)]
 Coordinate = Annotated[float, number("", ge=-10, le=10)]
+Correlation = Annotated[float, number("", ge=-1, le=1)]
 Real = Annotated[float, number("")]
 PerDay = Annotated[float, number("1/day", ge=0, le=1e6)]
 SignedPerDay = Annotated[float, number("1/day", ge=-1e6, le=1e6)]

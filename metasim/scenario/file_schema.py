@@ -4,11 +4,13 @@ from typing import Any
 
 from metasim.scenario import catalogue
 from metasim.scenario.distributions import FORMS
-from metasim.scenario.layers import REMOVED
+from metasim.scenario.fields import REMOVED
 from metasim.scenario.origin import STATUSES
 from metasim.scenario.schema import Scenario
 
-_DISTRIBUTIONS = ("Distribution", "Lognormal", "Normal", "Uniform", "Choice", "Draws")
+_DISTRIBUTIONS = (
+    *("Distribution", "Spread", "Lognormal", "Normal", "Uniform", "Choice", "Each", "Draws"),
+)
 _PASSED_ON = ("description", "default")
 _ANNOTATION: dict[str, Any] = {
     "value": {},
@@ -42,6 +44,7 @@ def json_schema() -> dict[str, Any]:
     }
     properties["organs"]["examples"] = catalogue.names("organs")
     parts["Seed"]["properties"]["subtype"]["examples"] = catalogue.names("subtypes")
+    correlation = properties.pop("correlation")
     properties["patients"] = {
         "anyOf": [{"$ref": "#/$defs/Drawn"}, {"const": REMOVED}],
         "description": properties["patients"]["description"],
@@ -53,7 +56,8 @@ def json_schema() -> dict[str, Any]:
             "table": {
                 "type": "string",
                 "description": "CSV file beside this one: a row a patient, key paths as columns.",
-            }
+            },
+            "correlation": correlation,
         },
         "additionalProperties": {
             "anyOf": [*_written({"$ref": "#/$defs/Distribution"}), {"$ref": "#/$defs/Drawn"}]

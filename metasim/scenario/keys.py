@@ -140,10 +140,16 @@ def _allowed(key: Key) -> str:
         return " or ".join(f'"{name}"' for name in get_args(key.type))
     if kind is Union:
         return " or ".join(_allowed(_key(part)) for part in get_args(key.type))
+    if key.type is bool:
+        return "true or false"
     if kind is tuple and not _is_model(_key(get_args(key.type)[0]).type):
         return f"a list of {len(get_args(key.type))} numbers"
     if kind is list:
-        return "a list of numbers" + _range(_key(get_args(key.type)[0]).limits)
+        inside = _key(get_args(key.type)[0])
+        if inside.type is str:
+            return "a list of names"
+        names = " or of names" if get_origin(inside.type) is Union else ""
+        return "a list of numbers" + _range(inside.limits) + names
     if kind is tuple:
         return "a list of tables"
     if key.pattern.endswith(".+$"):
@@ -174,6 +180,8 @@ def find(path: Path) -> Key | None:
 def split(path: str) -> Path:
     """A dotted path as its parts."""
     head, _, tail = path.partition(".")
+    if head == "patients" and tail.partition(".")[0] == "correlation":
+        return _pair(tail)
     if head == "patients" and tail:
         return (head, tail)
     parts = path.split(".")
@@ -187,7 +195,20 @@ _INDEX = re.compile(r"[0-9]{1,1000}")  # Python reads no number of more than 4,3
 
 def join(path: Path) -> str:
     """The parts of a path as a dotted path."""
-    return ".".join(str(part) for part in path)
+    inside = ("patients", *path) if path[:1] == ("correlation",) else path
+    return ".".join(str(part) for part in inside)
+
+
+def _pair(path: str) -> Path:
+    """`correlation.KEY.KEY` as its parts: where it comes apart, both are keys that hold numbers."""
+    head, _, rest = path.partition(".")
+    parts = rest.split(".")
+    for i in range(1, len(parts)):
+        both = ".".join(parts[:i]), ".".join(parts[i:])
+        if all((key := find(split(one))) is not None and key.is_number for one in both):
+            return (head, *both)
+    middle = len(parts) // 2 or 1  # no two keys: what there is, for a message
+    return (head, *filter(None, (".".join(parts[:middle]), ".".join(parts[middle:]))))
 
 
 def leaves(tree: object, path: Path = (), *, into_lists: bool = True) -> Iterator[tuple[Path, Any]]:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from metasim.scenario import catalogue
+from metasim.scenario.fields import REMOVED
 from metasim.scenario.files import read
 from metasim.scenario.keys import is_list_of_tables
-from metasim.scenario.layers import REMOVED, Layer, layer
+from metasim.scenario.layers import Layer, layer
 
 _TABLES = ("change", "penetrance", "only_if")
 

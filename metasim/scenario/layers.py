@@ -4,14 +4,13 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from metasim.errors import Mistake
+from metasim.scenario.correlations import correlations_apart, drop_correlations
+from metasim.scenario.fields import REMOVED
 from metasim.scenario.keys import Path, find, is_list_of_tables, join, leaves, nearest, shown, split
 from metasim.scenario.origin import STATUSES, Origin
-
-REMOVED: Final = "none"
-"""A value that takes away what earlier layers say of a key."""
 
 _ANNOTATION = {"value", "status", "source", "note"}
 _MAX_DEPTH = 12
@@ -64,7 +63,7 @@ def layer(
         replaces: top-level tables that it replaces as a whole.
     """
     out = Layer(name, replaces=replaces)
-    plain = _unwrap(table, (), Origin(name, status), out)
+    plain = _unwrap(correlations_apart(table, out), (), Origin(name, status), out)
     out.values = {
         split(join(path)) if path[:1] == ("treatment",) else path: value  # numbers as numbers
         for path, value in leaves(plain, into_lists=False)
@@ -142,6 +141,9 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
                 for key in inside.get(join(path), ()):
                     tree["patients"].pop(key, None)
                     origins.pop(f"patients.{key}", None)
+                    drop_correlations(tree, key)
+            elif path[0] == "patients" and value == REMOVED:
+                drop_correlations(tree, *map(str, path[1:]))
         for path, value in part.values.items():
             _put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
         origins |= part.origins
@@ -199,6 +201,7 @@ def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None
     for key in list(drawn):
         if key == path or key.startswith(f"{path}."):
             del drawn[key]
+            drop_correlations(tree, key)
             origins.pop(f"patients.{key}", None)
 
 

@@ -18,11 +18,14 @@ from metasim.checked import checked
 from metasim.errors import MOST_MISTAKES, Mistake, OptionError, ScenarioError
 from metasim.scenario import catalogue
 from metasim.scenario.checks import check
+from metasim.scenario.correlations import NAME
+from metasim.scenario.fields import REMOVED
 from metasim.scenario.files import File, chain, read
 from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, nearest, shown, split
 from metasim.scenario.kinds import complete_treatments
-from metasim.scenario.layers import REMOVED, Layer, layer, merge, place_in_lists
+from metasim.scenario.layers import Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
+from metasim.scenario.mixture import SUBTYPE, mixed, names_drawn
 from metasim.scenario.posterior import draws_layers
 from metasim.scenario.schema import Scenario
 from metasim.scenario.table import PLACE, read_table
@@ -102,6 +105,7 @@ def _layers_of(file: File) -> list[Layer]:
     explicit = file.table.get("explicit", False)
     status = "saved" if explicit is True else "assumed" if file.is_ours else "user"
     own = layer(file.name, table, status)
+    own.mistakes += _misplaced(table)
     if explicit is not True and explicit is not False:
         own.mistakes.append(Mistake("explicit", f"must be true or false, not {shown(explicit)}"))
     if explicit is True:
@@ -123,12 +127,21 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
             continue
         table = _plain(given.value)
         head, _, rest = key.partition(".")
+        if wrong_place := _misplaced({head: table}):
+            out.append(Layer(given.by, mistakes=wrong_place))
+            continue
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
             table = {part: table} if rest else table
         own = layer(given.by, {head: table}, "user")
         complete_treatments(own)
         out += [*_named_layers(own), own, *_patients_layers(own, pathlib.Path())]
     return out
+
+
+def _misplaced(table: Mapping[str, object]) -> list[Mistake]:
+    """Correlations beside `patients` instead of within."""
+    hint = "did you mean patients.correlation?"
+    return [Mistake(NAME, "there is no such key", hint)] if NAME in table else []
 
 
 def _excess(key: object, value: object) -> Mistake | None:
@@ -159,10 +172,25 @@ def _named_layers(own: Layer) -> list[Layer]:
             message = f"the catalogue has no {what} {shown(name)}"
             own.mistakes.append(Mistake(".".join(path), message, nearest(name, known)))
             continue
-        file = read(found, f"catalogue {kind}/{name}")
-        table = {key: value for key, value in file.table.items() if key != "title"}
-        out.append(layer(file.name, table, "assumed", replaces))
+        out.append(_entry(kind, name, replaces))
+    names = names_drawn(own.values.get(("patients", SUBTYPE)))
+    known = catalogue.names("subtypes")
+    for name in dict.fromkeys(names):
+        if name not in known:
+            message = f"the catalogue has no subtype {shown(name)}"
+            own.mistakes.append(Mistake(f"patients.{SUBTYPE}", message, nearest(name, known)))
+    if names and {*names} <= {*known}:
+        out.append(mixed({name: _entry("subtypes", name) for name in names}))
     return out
+
+
+def _entry(kind: str, name: str, replaces: tuple[str, ...] = ()) -> Layer:
+    """The layer of a catalogue entry, which exists."""
+    path = catalogue.path_of(kind, name)
+    assert path is not None
+    file = read(path, f"catalogue {kind}/{name}")
+    table = {key: value for key, value in file.table.items() if key != "title"}
+    return layer(file.name, table, "assumed", replaces)
 
 
 def _patients_layers(own: Layer, folder: pathlib.Path) -> list[Layer]:

@@ -26,6 +26,7 @@ from metasim.scenario.fields import (
     FIXED,
     CellCount,
     Cells,
+    Correlation,
     Fraction,
     Millimetres,
     Name,
@@ -151,10 +152,10 @@ class Uniform(Part):
 class Choice(Part):
     """One of `values`, with `weights` (equal if unset)."""
 
-    values: list[Real]
-    """Values, in the unit of the key."""
+    values: list[Real | Name]
+    """Values, in the unit of the key; of seed.subtype, names of subtypes."""
     weights: list[Annotated[float, number("", ge=0)]] | None = None
-    """Relative frequencies, one per value; unset: all alike."""
+    """Relative frequencies, one per value; unset: all alike. Of subtypes, they sum to 1."""
 
 
 class Each(Part):
@@ -170,7 +171,7 @@ class Draws(Part):
     weights: list[Annotated[float, number("", ge=0)]]
     """Relative frequencies, one per draw; the same in every key."""
     value: list[Real] | None = None
-    """Values of the key itself, in its unit; without one of the five distributions beside it."""
+    """Values of the key itself, in its unit; without one of the distributions beside it."""
     median: list[Real] | None = None
     """Medians of the log-normal beside it, which each patient's value is drawn from."""
     sigma: list[Real] | None = None
@@ -185,8 +186,8 @@ class Draws(Part):
     """Largest values of it."""
 
 
-class Distribution(Part):
-    """How a parameter differs between patients: exactly one of the five, or draws of it."""
+class Spread(Part):
+    """How a parameter differs between patients: exactly one of the four."""
 
     lognormal: Lognormal | None = None
     """Log-normal, for positive quantities."""
@@ -196,10 +197,17 @@ class Distribution(Part):
     """Uniform."""
     choice: Choice | None = None
     """One of several values."""
+
+
+class Distribution(Spread):
+    """How a parameter differs between patients: exactly one of the six, or draws of it."""
+
     each: Each | None = None
     """Not drawn: a value for each patient."""
     draws: Draws | None = None
     """Draws of a posterior, of the key or of parameters of the distribution beside it."""
+    by_subtype: dict[Name, bool | Real | Spread] | None = None
+    """What patients of each subtype have: a value, or a distribution (one of the first four)."""
 
 
 class Scenario(Part):
@@ -242,7 +250,9 @@ class Scenario(Part):
     """vessels.ROUTE.FROM.TO = share of FROM's outflow by this route. Names that are not organs are
     junctions without a capillary bed (arteries, veins)."""
     patients: dict[str, Distribution] = Field(default_factory=dict)
-    """Key path -> distribution, drawn once per patient."""
+    """Key path -> distribution, drawn once per patient. `seed.subtype` mixes subtypes."""
+    correlation: dict[str, dict[str, Correlation]] = Field(default_factory=dict)
+    """patients.correlation.KEY.KEY = rank correlation (Spearman's) of two keys that are drawn."""
     treatment: Annotated[tuple[Treatment, ...], Field(strict=False)] = ()
     """Treatments, in the order given."""
 

@@ -6,6 +6,7 @@ from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
 from metasim.scenario.checks.effort import check_effort
+from metasim.scenario.checks.mixture import check_correlations
 from metasim.scenario.checks.order import check_order
 from metasim.scenario.checks.patients import check_patients
 from metasim.scenario.checks.treatments import check_plan
@@ -27,6 +28,7 @@ def check(scenario: Scenario) -> list[Mistake]:
         check_order,
         check_vessels,
         check_patients,
+        check_correlations,
         check_plan,
     )
     return [mistake for part in parts for mistake in part(scenario)]

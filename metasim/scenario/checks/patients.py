@@ -8,10 +8,12 @@ from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.scenario.checks.draws import draws_mistakes
 from metasim.scenario.checks.effect import idle
-from metasim.scenario.distributions import FORMS, reached
+from metasim.scenario.checks.mixture import by_subtype_mistakes, choice_mistakes, mixture_mistakes
+from metasim.scenario.distributions import FORMS, SPREADS, reached
 from metasim.scenario.fields import FIXED
 from metasim.scenario.keys import Key, Path, find, join, nearest, split
-from metasim.scenario.schema import Distribution, Scenario
+from metasim.scenario.mixture import SUBTYPE
+from metasim.scenario.schema import Distribution, Each, Scenario, Spread
 
 
 def check_patients(scenario: Scenario) -> Iterator[Mistake]:
@@ -19,14 +21,29 @@ def check_patients(scenario: Scenario) -> Iterator[Mistake]:
     tree = scenario.model_dump()
     for path, distribution in scenario.patients.items():
         place = f"patients.{path}"
+        if path == SUBTYPE:
+            yield from (Mistake(place, *said) for said in mixture_mistakes(distribution))
+            continue
         key = find(split(path))
-        wrong = [*_key_mistakes(scenario, tree, split(path), key)]
+        told = key is not None and key.type is bool and distribution.by_subtype is not None
+        wrong = [] if told else [*_key_mistakes(scenario, tree, split(path), key)]
         wrong += _own_mistakes(distribution)
+        if not wrong and distribution.by_subtype is not None:
+            wrong += by_subtype_mistakes(scenario, path)
         if key is not None and not wrong:
-            wrong += _support_mistakes(distribution, key)
+            wrong += [
+                said for part in _parts(distribution) for said in _support_mistakes(part, key)
+            ]
         yield from (Mistake(place, message, hint) for message, hint in wrong)
     yield from _length_mistakes(scenario)
     yield from _draws_mistakes(scenario)
+
+
+def _parts(distribution: Distribution) -> list[Spread | float]:
+    """The distribution, or those and the values of its subtypes."""
+    return (
+        [distribution] if distribution.by_subtype is None else [*distribution.by_subtype.values()]
+    )
 
 
 def _length_mistakes(scenario: Scenario) -> Iterator[Mistake]:
@@ -94,33 +111,46 @@ def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
 
 
 def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
-    given = [kind for kind in FORMS if getattr(distribution, kind) is not None]
+    if distribution.draws and distribution.by_subtype is not None:
+        yield "draws of a posterior and by_subtype cannot stand together", ""
+        return
     if distribution.draws:
+        given = [kind for kind in FORMS if getattr(distribution, kind) is not None]
         yield from draws_mistakes(distribution, given)
         return
+    yield from _form_mistakes(distribution, FORMS)
+    if distribution.by_subtype is None:
+        return
+    if not distribution.by_subtype:
+        yield "by_subtype needs a value for at least one subtype", ""
+    for name, part in distribution.by_subtype.items():
+        if isinstance(part, Spread):
+            for message, hint in _form_mistakes(part, SPREADS):
+                yield f"{name}: {message}", hint
+
+
+def _form_mistakes(distribution: Spread, forms: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    given = [kind for kind in forms if getattr(distribution, kind) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        yield f"exactly one of {', '.join(FORMS)} must be given; found {found}", ""
+        yield f"exactly one of {', '.join(forms)} must be given; found {found}", ""
         return
     low, high = (getattr(getattr(distribution, given[0]), end, None) for end in ("low", "high"))
     if low is not None and high is not None and low >= high:
         yield f"low ({low:g}) must be below high ({high:g})", ""
     if distribution.lognormal and high is not None and high <= 0:
         yield f"high ({high:g}) must be above 0, as every value of a log-normal is", ""
-    if distribution.each and not distribution.each.values:
+    if isinstance(distribution, Distribution) and distribution.each == Each(values=[]):
         yield "each needs a value for each patient", ""
     if distribution.choice:
-        values, weights = distribution.choice.values, distribution.choice.weights
-        if not values:
-            yield "choice needs at least one of values", ""
-        if weights is not None and len(weights) != len(values):
-            yield f"choice has {len(values)} values but {len(weights)} weights", ""
-        elif weights is not None and values and not 0 < sum(weights) < math.inf:
-            yield "the weights of a choice must not all be 0", ""
+        yield from choice_mistakes(distribution.choice)
 
 
-def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[str, str]]:
-    if distribution.each:
+def _support_mistakes(distribution: Spread | float, key: Key) -> Iterator[tuple[str, str]]:
+    if not isinstance(distribution, Spread):
+        yield from _row_mistakes([float(distribution)], key, "a subtype")
+        return
+    if isinstance(distribution, Distribution) and distribution.each:
         yield from _row_mistakes(distribution.each.values, key)
         return
     low, high = reached(distribution)
@@ -134,7 +164,7 @@ def _support_mistakes(distribution: Distribution, key: Key) -> Iterator[tuple[st
         yield f"it can leave what the key may hold: {key.allowed()}", hint
 
 
-def _row_mistakes(values: list[float], key: Key) -> Iterator[tuple[str, str]]:
+def _row_mistakes(values: list[float], key: Key, of: str = "") -> Iterator[tuple[str, str]]:
     """The first value of a table of patients that its key does not take."""
     low, above = key.limits.get("ge", -math.inf), key.limits.get("gt", -math.inf)
     high, below = key.limits.get("le", math.inf), key.limits.get("lt", math.inf)
@@ -142,5 +172,5 @@ def _row_mistakes(values: list[float], key: Key) -> Iterator[tuple[str, str]]:
         fits = low <= value <= high and (above < value or above == -math.inf)
         fits = fits and (value < below or below == math.inf)
         if not fits or (key.type is int and not float(value).is_integer()):
-            yield f"patient {patient} has {value:.12g}; it takes {key.allowed()}", ""
+            yield f"{of or f'patient {patient}'} has {value:.12g}; it takes {key.allowed()}", ""
             return

@@ -1,17 +1,20 @@
 """Between which values a key lies, whatever is drawn and whatever treatments change."""
 
-from functools import reduce
-from typing import Any
-
 from metasim.scenario.distributions import reached
-from metasim.scenario.schema import Scenario
+from metasim.scenario.schema import Scenario, Spread
+from metasim.scenario.subtypes import parts_of, plain_value
 
 
 def span(scenario: Scenario, path: str) -> tuple[float, float] | None:
     """Smallest and largest value of a key among patients; None: it is unset."""
-    if path in scenario.patients:
-        return reached(scenario.patients[path])
-    value: Any = reduce(_member, path.split("."), scenario)
+    distribution = scenario.patients.get(path)
+    if distribution is not None and distribution.by_subtype is None:
+        return reached(distribution)
+    if distribution is not None:
+        parts = [part for part in parts_of(scenario, path) if part is not None]
+        ends = [reached(p) if isinstance(p, Spread) else (p, p) for p in parts]
+        return (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else None
+    value = plain_value(scenario, path)
     return None if value is None else (float(value), float(value))
 
 
@@ -29,7 +32,3 @@ def with_changes(scenario: Scenario, path: str) -> tuple[float, float] | None:
             most *= max(1.0, treatment.change[name])
     low, high = ends
     return min(low * least, low * most), max(high * least, high * most)
-
-
-def _member(part: Any, key: str) -> Any:
-    return part.get(key) if isinstance(part, dict) else getattr(part, key, None)

@@ -1,5 +1,6 @@
 """Free keys: their priors, and what values of them make of a scenario."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,11 +10,23 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from metasim.errors import Mistake, OptionError, ScenarioError
-from metasim.scenario.schema import Scenario
+from metasim.scenario.schema import (
+    Distribution,
+    Lognormal,
+    Normal,
+    Scenario,
+    Spread,
+    Uniform,
+)
 from metasim.targets.load import TargetsError, prior_mistakes
 from metasim.targets.schema import Free
 
-_KINDS: Final = ("lognormal", "normal", "uniform")
+_FIELDS: Final[dict[str, Any]] = {
+    "lognormal": Lognormal.model_fields,
+    "normal": Normal.model_fields,
+    "uniform": Uniform.model_fields,
+}
+_KINDS: Final = tuple(_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ def parse_free(text: str) -> FreeKey:
 def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, object]:
     """Key paths and values of free keys as `Scenario.replace` takes them.
 
-    A key `patients.KEY.lognormal.median` moves a parameter of a patients' distribution.
+    A key `patients.KEY.lognormal.median` moves a parameter of a patients' distribution, and
+    `patients.KEY.by_subtype.NAME.lognormal.median`, or `...by_subtype.NAME`, that of a subtype.
 
     Args:
         scenario: whose distributions these are.
@@ -90,24 +104,63 @@ def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, obj
     out: dict[str, object] = {}
     for key, value in values.items():
         if key in scenario.patients:
-            kind = next((k for k in _KINDS if getattr(scenario.patients[key], k)), "lognormal")
-            middle = "mean" if kind == "normal" else "low" if kind == "uniform" else "median"
             raise OptionError(
                 f"--free {key}: it is drawn for each patient; free its distribution instead, "
-                f"such as patients.{key}.{kind}.{middle}"
+                f"such as patients.{key}.{_example(scenario.patients[key])}"
             )
-        path, _, parameter = key.removeprefix("patients.").rpartition(".")
-        path, _, kind = path.rpartition(".")
-        if not key.startswith("patients.") or kind not in _KINDS:
+        path, parameter = _parted(key)
+        if not parameter:
             out[key] = value
             continue
-        shape = getattr(scenario.patients.get(path), kind, None)
-        if shape is None or parameter not in type(shape).model_fields:
-            raise OptionError(f"--free {key}: {path or key} is not drawn from a {kind} with that")
-        before = out.get(f"patients.{path}", {kind: shape.model_dump(exclude_none=True)})
-        assert isinstance(before, dict)
-        out[f"patients.{path}"] = {kind: {**before[kind], parameter: value}}
+        place = f"patients.{path}"
+        before = out.get(place)
+        if before is None and path in scenario.patients:
+            before = scenario.patients[path].model_dump(exclude_none=True)
+        out[place] = _moved(key, before or {}, parameter, value)
     return out
+
+
+def _parted(key: str) -> tuple[str, tuple[str, ...]]:
+    """The key that is drawn, and the way to the parameter of its distribution; (): it is none."""
+    parts = key.removeprefix("patients.").split(".")
+    if key.startswith("patients."):
+        for i, part in enumerate(parts):
+            if part == "by_subtype" or (part in _KINDS and i == len(parts) - 2):
+                return ".".join(parts[:i]), tuple(parts[i:])
+    return key, ()
+
+
+def _moved(
+    key: str, distribution: Any, parameter: tuple[str, ...], value: float
+) -> dict[str, object]:
+    """A distribution with another value of one parameter."""
+    out = copy.deepcopy(distribution)
+    table: Any = out
+    for part in parameter[:-1]:
+        table = table.get(part) if isinstance(table, dict) else None
+    kind, name = (["", *parameter])[-2:]
+    known = _FIELDS.get(kind, table if isinstance(table, dict) else {})
+    if not isinstance(table, dict) or name not in known or isinstance(table.get(name), dict):
+        path = _parted(key)[0] or key
+        raise OptionError(f"--free {key}: {path} is not drawn from a {kind} with that")
+    table[name] = value
+    assert isinstance(out, dict)
+    return out
+
+
+def _example(distribution: Distribution) -> str:
+    """A parameter of a distribution that could be freed."""
+    start: str = ""
+    part: Spread = distribution
+    if distribution.by_subtype:
+        name, inside = next(iter(distribution.by_subtype.items()))
+        start = f"by_subtype.{name}"
+        if not isinstance(inside, Spread):
+            return start
+        part = inside
+    kind = next((k for k in _KINDS if getattr(part, k)), "lognormal")
+    middle = {"normal": "mean", "uniform": "low"}.get(kind, "median")
+    return ".".join(filter(None, (start, kind, middle)))
 
 
 def check_priors(scenario: Scenario, keys: list[FreeKey], source: str) -> None:

@@ -1,0 +1,57 @@
+"""Which subtypes the patients of a scenario are of, and what those of each have of a key."""
+
+from functools import reduce
+from typing import Any
+
+from metasim.scenario.mixture import SUBTYPE
+from metasim.scenario.schema import Scenario, Spread
+
+Part = float | Spread
+"""What patients of a subtype have of a key: the same for all, or a distribution."""
+
+
+def subtypes_of(scenario: Scenario) -> list[str]:
+    """Names of the subtypes that patients can be of, in the order of `drawn["seed.subtype"]`.
+
+    Empty if the scenario names none.
+    """
+    drawn = scenario.patients.get(SUBTYPE)
+    if drawn is not None:
+        return [str(name) for name in drawn.choice.values] if drawn.choice else []
+    return [scenario.seed.subtype] if scenario.seed.subtype is not None else []
+
+
+def parts_of(scenario: Scenario, path: str) -> list[Part | None]:
+    """What patients of each subtype have of a key that is drawn by subtype.
+
+    Args:
+        scenario: the scenario.
+        path: a key of `patients` with `by_subtype`.
+
+    Returns:
+        One for each of `subtypes_of` (one at least): the distribution or value of that subtype,
+        else the plain value of the key; None: there is neither.
+    """
+    given = scenario.patients[path].by_subtype or {}
+    plain = plain_value(scenario, path)
+    parts = [given.get(name, plain) for name in subtypes_of(scenario) or [""]]
+    return [float(part) if isinstance(part, int | float) else part for part in parts]
+
+
+def is_drawn(scenario: Scenario, path: str) -> bool:
+    """Whether a key of `patients` is drawn, or comes from a table, for patients of some subtype.
+
+    A key that only has a value for each subtype is not.
+    """
+    if scenario.patients[path].by_subtype is None:
+        return True
+    return any(isinstance(part, Spread) for part in parts_of(scenario, path))
+
+
+def plain_value(scenario: Scenario, path: str) -> Any:
+    """The value that a key has beside its distribution; None: it is unset."""
+    return reduce(_member, path.split("."), scenario)
+
+
+def _member(part: Any, key: str) -> Any:
+    return part.get(key) if isinstance(part, dict) else getattr(part, key, None)
