@@ -207,6 +207,8 @@ def _pair(path: str) -> Path:
         both = ".".join(parts[:i]), ".".join(parts[i:])
         if all((key := find(split(one))) is not None and key.is_number for one in both):
             return (head, *both)
+    if find(split(rest)) is not None:
+        return (head, rest)
     middle = len(parts) // 2 or 1  # no two keys: what there is, for a message
     return (head, *filter(None, (".".join(parts[:middle]), ".".join(parts[middle:]))))
 

@@ -65,9 +65,10 @@ def by_subtype_mistakes(scenario: Scenario, path: str) -> Iterator[tuple[str, st
     for name in scenario.patients[path].by_subtype or {}:
         if name not in known:
             yield f'there is no subtype "{name}"', nearest(name, known)
-    for name, part in zip(mixed, parts_of(scenario, path), strict=True):
-        if part is None:
-            yield f'says nothing of the subtype "{name}", and {path} has no value of its own', ""
+    parts = zip(mixed, parts_of(scenario, path), strict=True)
+    if left := [name for name, part in parts if part is None]:
+        names = " and ".join(left)
+        yield f"says nothing of {names}, and {path} has no value beside it", ""
 
 
 def check_correlations(scenario: Scenario) -> Iterator[Mistake]:
