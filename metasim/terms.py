@@ -99,6 +99,21 @@ class Event(IntEnum):
         return self.name.lower()
 
 
+class Detection(IntEnum):
+    """How a primary came to diagnosis."""
+
+    SYMPTOM = 0
+    """By symptoms, or at its diameter of diagnosis."""
+    SCREENING = 1
+    INTERVAL = 2
+    """By symptoms, after a screening visit that missed it and before the next."""
+
+    @property
+    def label(self) -> str:
+        """``symptom``, ``screening`` or ``interval``."""
+        return self.name.lower()
+
+
 class Tally(IntEnum):
     """Columns of the stage tables; every count is of cells.
 

@@ -142,6 +142,12 @@ SINGLE = [
      "run.follow_from", ["never comes", "give clinic.diagnosis_diameter_mm"]),
     ("[clinic]\ndiagnosis_diameter_mm = 'none'\n[[treatment]]\nkind = 'surgery'\n"
      "organ = 'breast'\nstart = 'diagnosis'", "treatment.0.start", ["never comes"]),
+    ("[clinic]\nscreening_from_years = 50.0", "clinic.screening_from_years",
+     ["nobody is screened", "give clinic.screening_interval_days"]),
+    ("[clinic]\nscreening_to_years = 70.0\nscreening_interval_days = 730.0",
+     "clinic.screening_to_years", ["needs clinic.age_years"]),
+    ("[clinic]\nage_years = 40.0\nscreening_interval_days = 730.0\nscreening_from_years = 70.0\n"
+     "screening_to_years = 50.0", "clinic.screening_from_years", ["nobody would be screened"]),
     # annotations
     ("[growth]\nrho_per_day = {value = 0.1, status = 'guessed'}", "growth.rho_per_day",
      ['"guessed"', "measured, derived"]),

@@ -20,7 +20,7 @@ from metasim.law.arrays import Law
 from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
 from metasim.scenario.schema import Scenario
-from metasim.terms import Event, Stage, Tally
+from metasim.terms import Detection, Event, Stage, Tally
 
 FAMILY_WISE = 0.01
 PERMUTATIONS, BLOCK = 5_000, 100
@@ -243,6 +243,15 @@ SCENARIOS: dict[str, Scenario] = {
              "change": {"growth.turnover_per_day": 2.0}},
         ],
     ),
+    "detection": scenario(
+        growth={"rho_per_day": 0.05},
+        primary={"initial_cells": 40},
+        clinic={
+            "cells_per_cm3": 16_000.0, "symptom_per_day_per_cm3": 0.7, "age_years": 50.0,
+            "screening_interval_days": 20.0, "screening_half_mm": 4.5, "follow_up_days": 8.0,
+            "screening_from_years": 50.03, "screening_to_years": 50.1,
+        },
+    ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
 }  # fmt: skip
 
@@ -373,6 +382,11 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         out[f"stage {name}"] = stage
         for value in range(5):  # N goes up to 4
             out[f"stage {name} is {value}"] = stage == value
+    out["diameter"], out["lead time"] = (
+        record.patient[n] for n in ("diameter_mm", "lead_time_days")
+    )
+    for way in Detection:
+        out[f"found by {way.label}"] = record.patient["detection"] == way
     for t in range(4):
         for event in (Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END):
             that = (events["event"] == event) & (events["which"] == t)

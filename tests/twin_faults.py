@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metasim.engines import cells
-from metasim.engines.cells import cascade, clinic
+from metasim.engines.cells import cascade, clinic, detecting
 from metasim.engines.cells.clinic import Clinic
 from metasim.law.arrays import Course, Law, Plan
 from metasim.terms import Stage
@@ -160,6 +160,11 @@ def _live_longer(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(Clinic, "__init__", late)
 
 
+def _by_diameter(before: float, after: float, per_cell: float, dt_days: float) -> float:
+    """Symptoms come by the diameter of the primary, as often as by its volume at 3000 cells."""
+    return float(per_cell * dt_days * 3000.0 * (0.5 * (before + after) / 3000.0) ** (1.0 / 3.0))
+
+
 def _as_if_sensitive(law: Law) -> tuple[Law, ...]:
     """What treatment changes is changed for all phenotypes as for the first."""
     return tuple(one._replace(rho=one.rho[..., [0] * one.rho.shape[-1]]) for one in law.changed)
@@ -241,6 +246,12 @@ CLINICAL = {
     ),
     "a changed rate meets no resistance": Planted(
         "chemotherapy", _change(changed=_as_if_sensitive), needs=2
+    ),
+    "symptoms come by diameter": Planted(
+        "detection", code=lambda plant: plant.setattr(detecting, "symptom_hazard", _by_diameter)
+    ),
+    "women are screened at any age": Planted(
+        "detection", code=_otherwise(screening_to_years=lambda course: course.age_years + 99.0)
     ),
     "one drug's resistance is another's": Planted(
         "chemotherapy",

@@ -59,6 +59,9 @@ PATIENT = np.dtype(
         ("stage_t", _REAL),  # 1 to 3 at diagnosis, see `metasim.law.clinic`; NaN: none
         ("stage_n", _REAL),  # 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3)
         ("stage_m", _REAL),  # 0 or 1
+        ("diameter_mm", _REAL),  # of the primary at diagnosis; NaN: none
+        ("detection", _REAL),  # metasim.terms.Detection; NaN: never
+        ("lead_time_days", _REAL),  # gained by screening; NaN: not screened, or never found else
         ("n_colonies", _WHOLE),
         ("n_events", _WHOLE),
         ("n_recorded", _WHOLE),  # recorded days

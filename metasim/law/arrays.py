@@ -138,7 +138,9 @@ class Course(NamedTuple):
     macro_cells: float  # above it a macrometastasis
     primary_organ: int
     initial_cells: Ints  # (P, K) cells of the primary on day 0
+    cells_per_cm3: Array  # (P, 1) of tumour
     diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
+    symptom_per_day_per_cell: Array  # (P, 1) hazard of symptoms of the primary; 0: none
     detection_cells: Array  # (P, O) size of a metastasis that imaging sees
     lethal_cells: Array  # (P, O) burden of an organ that kills; inf: none
     lethal_total_cells: Array  # (P, 1) burden of all organs that kills; inf: none
@@ -147,6 +149,8 @@ class Course(NamedTuple):
     t2_cells: Array  # (P, 1) size above which a primary is T2
     t3_cells: Array  # (P, 1) size above which it is T3
     screening_interval_days: Array  # (P, 1) inf: none
+    screening_from_years: Array  # (P, 1) age, as the next
+    screening_to_years: Array  # (P, 1)
     screening_half_cells: Array  # (P, 1) size that a visit finds half the time
     screening_slope: Array  # (P, 1) of the log-odds of being found in the log of the cells
     follow_up_days: Array  # (P, 1) interval of visits from diagnosis on; 0: always
@@ -169,8 +173,9 @@ class Course(NamedTuple):
 
     def _of_patients(self) -> list[tuple[str, Any]]:
         names = (
-            "initial_cells", "diagnosis_cells", "detection_cells", "lethal_cells",
-            "lethal_total_cells", "t2_cells", "t3_cells", "screening_interval_days",
+            "initial_cells", "cells_per_cm3", "diagnosis_cells", "symptom_per_day_per_cell",
+            "detection_cells", "lethal_cells", "lethal_total_cells", "t2_cells", "t3_cells",
+            "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day",
         )  # fmt: skip

@@ -92,6 +92,17 @@ def iwata_colonies(growth: float, emission: float, exponent: float, days: float)
     return emission * math.expm1(total * days) / total
 
 
+def free_of_symptoms(
+    first_cells: float, cells: float, per_day_per_cell: float, rho: float
+) -> float:
+    """Probability of no symptoms until a primary reaches a size (Equation 11.11).
+
+    It grows exponentially from its first cells on at the rate rho; the excess of its size at the
+    first symptoms is exponential with mean rho / hazard.
+    """
+    return math.exp(-per_day_per_cell * (cells - first_cells) / rho)
+
+
 def resistant_at(cells: float, mutation: float, birth: float, death: float) -> float:
     """Probability of a resistant cell at a size, neutral mutants (Equation 11.10).
 

@@ -33,6 +33,7 @@ def course_from(get: Parameters) -> Course:
     run = scenario.run
     density = get.number(lambda s: s.clinic.cells_per_cm3)
     symptoms = symptoms_of(scenario)
+    symptom_hazard = get.number(lambda s: s.clinic.symptom_per_day_per_cm3)
     screening_days = get.number(lambda s: s.clinic.screening_interval_days, math.inf)
     half_found = sphere_cells(get.number(lambda s: s.clinic.screening_half_mm), density)
     t2_cells, t3_cells = (sphere_cells(np.array(mm), density) for mm in STAGE_MM)
@@ -52,6 +53,8 @@ def course_from(get: Parameters) -> Course:
             get.number(lambda s: s.clinic.diagnosis_diameter_mm, math.inf),
             density,
         )[:, None],
+        cells_per_cm3=density[:, None],
+        symptom_per_day_per_cell=(symptom_hazard / density)[:, None],
         detection_cells=get.of_organs(lambda soil: soil.detection_cells),
         lethal_cells=get.of_organs(lambda soil: soil.lethal_cells, math.inf),
         lethal_total_cells=get.number(lambda s: s.clinic.lethal_cells, math.inf)[:, None],
@@ -60,6 +63,8 @@ def course_from(get: Parameters) -> Course:
         t2_cells=t2_cells[:, None],
         t3_cells=t3_cells[:, None],
         screening_interval_days=screening_days[:, None],
+        screening_from_years=get.number(lambda s: s.clinic.screening_from_years)[:, None],
+        screening_to_years=get.number(lambda s: s.clinic.screening_to_years, math.inf)[:, None],
         screening_half_cells=half_found[:, None],
         # of the log of cells, not of diameter
         screening_slope=get.number(lambda s: s.clinic.screening_slope)[:, None] / 3.0,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, ChunkRecord
 from metasim.results import tables
-from metasim.terms import Event, Route, Stage, Tally
+from metasim.terms import Detection, Event, Route, Stage, Tally
 
 Array = NDArray[Any]
 
@@ -107,6 +107,9 @@ def _patients(
         "end_day": _day(of_patients["end_day"]),
         "primary_cells": record.colonies["size"][_primaries(record)],
         **{name: _stage(of_patients[name], labels) for name, labels in STAGING},
+        "diameter_mm": _day(of_patients["diameter_mm"]),
+        "detection": _stage(of_patients["detection"], [way.label for way in Detection]),
+        "lead_time_days": _day(of_patients["lead_time_days"]),
         **told,
     }
     return _table(columns, tables.PATIENTS)

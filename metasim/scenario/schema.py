@@ -90,9 +90,15 @@ class Clinic(Part):
     cells_per_cm3: Positive = 1e9
     """Cells per cubic centimetre of tumour: turns diameters into cells."""
     diagnosis_diameter_mm: Millimetres | None = None
-    """The primary is diagnosed at this diameter; unset: never."""
+    """The primary is diagnosed at this diameter; unset: at none."""
+    symptom_per_day_per_cm3: Annotated[float, number("1/day/cm3", ge=0, le=1e6)] | None = None
+    """Hazard of symptoms per volume of the primary; they lead to diagnosis; unset: none."""
     screening_interval_days: Period | None = None
     """Interval of screening visits, the first at a random day within it; unset: no screening."""
+    screening_from_years: Annotated[float, number("years", ge=0, le=130)] | None = None
+    """Age from which women are screened; unset: from day 0 on."""
+    screening_to_years: Annotated[float, number("years", ge=0, le=130)] | None = None
+    """Age up to which women are screened; unset: to the end."""
     screening_half_mm: Millimetres = 10.0
     """Diameter of a primary that a screening visit finds with probability 1/2."""
     screening_slope: Annotated[float, number("", gt=0, le=30)] = 3.0

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from metasim.engines.cells.cascade import DORMANT, PLACES, Cascade
+from metasim.engines.cells.cascade import DORMANT, PLACES
 from metasim.engines.cells.cell import CancerCell, Colony
+from metasim.engines.cells.detecting import Detecting
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law.clinic import (
     completed,
@@ -18,7 +19,6 @@ from metasim.law.clinic import (
     next_visit,
     other_death_day,
     progressed,
-    screening_sensitivity,
     stage_n,
     stage_t,
 )
@@ -35,7 +35,7 @@ class Given:
     cycles: int = 0
 
 
-class Clinic(Cascade):
+class Clinic(Detecting):
     """Diagnosis, visits, treatment and death; `CascadeModel` adds the record.
 
     Attributes:
@@ -46,7 +46,7 @@ class Clinic(Cascade):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         course = self.course
-        self.diagnosis_day = self.death_day = math.nan
+        self.death_day = math.nan
         self.death_cause = DEATH_NONE
         self.staging = (math.nan, math.nan, math.nan)
         self._next_visit = math.nan
@@ -54,8 +54,6 @@ class Clinic(Cascade):
         self.waiting_for = list(range(len(course.plan.trigger)))
         self.given: dict[int, Given] = {}
         self._felt: set[int] = set()
-        interval = course.screening_interval_days[0]
-        self._screened = math.inf if math.isinf(interval) else self.uniform() * interval
         hazard = course.other_death_per_day[0]
         growth = course.other_death_growth_per_day[0]
         self._other_death = math.inf
@@ -69,23 +67,11 @@ class Clinic(Cascade):
         if every > 0.0 and self.visit:
             self._next_visit = next_visit(self.day, self.diagnosis_day, every)
 
-    @property
-    def day(self) -> float:
-        """Day of the patient."""
-        return self.ledger.day
-
     # what is seen
 
     def _diagnose(self) -> None:
-        size, course = self.colonies[0].size, self.course
-        if not math.isnan(self.diagnosis_day):
-            return
-        found = size >= course.diagnosis_cells[0]
-        if self.day >= self._screened:
-            half, slope = course.screening_half_cells[0], course.screening_slope[0]
-            self._screened += course.screening_interval_days[0]
-            found = self.uniform() < screening_sensitivity(size, half, slope) or found
-        if not found:
+        course = self.course
+        if not math.isnan(self.diagnosis_day) or not self._find_primary():
             return
         self.diagnosis_day = self.day
         self.ledger.note(Event.DIAGNOSIS, course.primary_organ)
@@ -96,7 +82,7 @@ class Clinic(Cascade):
             self._next_visit = next_visit(self.day, self.day, course.follow_up_days[0])
             for colony in self.alive[1:] if self.alive[0].number == 0 else self.alive:
                 self.ledger.reach(colony, colony.size, course.detection_cells[colony.organ])
-        self.staging = self._stage(size)
+        self.staging = self._stage(self.colonies[0].size)
 
     def _stage(self, size: int) -> tuple[float, float, float]:
         """T, N and M as numbers, see `metasim.law.clinic`."""

@@ -92,6 +92,7 @@ class CascadeModel(Clinic):
         if not self.running:
             return
         self.ledger.begin(self.steps * self.course.dt_days)
+        self.primary_before = self.colonies[0].size
         self._look()
         if self._every_cell["step"]:
             for cell in list(self.agents):
@@ -127,6 +128,8 @@ class CascadeModel(Clinic):
         patient["diagnosis_day"], patient["death_day"] = self.diagnosis_day, self.death_day
         patient["death_cause"], patient["end_day"] = self.death_cause, self.day
         patient["stage_t"], patient["stage_n"], patient["stage_m"] = self.staging
+        for name in ("diameter_mm", "detection", "lead_time_days"):
+            patient[name] = getattr(self, name)
         patient["n_colonies"], patient["n_events"] = len(colonies), len(events)
         patient["n_recorded"] = len(ledger.recorded_days)
         return PatientRecord(

@@ -97,6 +97,9 @@ def _simulate_patients(done, biology, clinics, out, room, streams, everything, s
             patient.stage_t = now.stage_t
             patient.stage_n = now.stage_n
             patient.stage_m = now.stage_m
+            patient.diameter_mm = now.diameter_mm
+            patient.detection = now.detection
+            patient.lead_time_days = now.lead_time_days
             patient.n_colonies = now.n_colonies
             patient.n_events = now.n_events
             patient.n_recorded = now.n_recorded

@@ -57,7 +57,7 @@ def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
             found_colonies(now, law, clinic, room)
             if now.status != OK:
                 break
-        see_events(rng, now, clinic, room)
+        see_events(rng, now, law, clinic, room)
         treat(rng, rng_doomed, now, law, clinic, room, everything)
         die(now, clinic, room)
         now.over = now.step >= now.last_step or now.death_cause != DEATH_NONE
@@ -96,11 +96,13 @@ def begin(rng, now, law, clinic, room):
     now.screening_day = np.inf
     if not math.isinf(rules.screening_interval_days):
         now.screening_day = rng.random() * rules.screening_interval_days
-    now.other_death_day = np.inf
+    now.other_death_day = now.symptom_clock = np.inf
     if rules.other_death_per_day > 0.0:
         now.other_death_day = other_death_day(
             rng.standard_exponential(), rules.other_death_per_day, rules.other_death_growth_per_day
         )
+    if rules.symptom_per_day_per_cell > 0.0:
+        now.symptom_clock = rng.standard_exponential()
 
 
 @kernel
@@ -110,7 +112,8 @@ def clear(now, room):
     now.news, now.kills, now.watched = False, False, False
     now.n_units = now.n_moved = now.n_departed = now.n_events = now.n_recorded = now.regime = 0
     now.diagnosis_day = now.relapse_day = now.death_day = now.next_visit_day = np.nan
-    now.stage_t = now.stage_n = now.stage_m = np.nan
+    now.stage_t = now.stage_n = now.stage_m = now.missed_day = np.nan
+    now.diameter_mm = now.detection = now.lead_time_days = np.nan
     now.ask_again_day = 0.0
     now.death_cause = DEATH_NONE
     for t in range(len(room.treated)):
@@ -148,6 +151,7 @@ def move_units(rng, rng_doomed, now, law, dt, room, everything):
 def live_and_shed(rng, rng_doomed, now, law, clinic, room, everything):
     """Colonies grow, change and shed."""
     rules = clinic.rules
+    now.primary_before = room.colonies[0].size
     now.visit = rules.follow_up_days == 0.0 or now.day >= now.next_visit_day
     if now.n_alive == 0:
         return

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from metasim.engines.colonies.detecting import found_primary, note_finding
 from metasim.engines.colonies.growing import see
 from metasim.engines.colonies.kernel import inlined, kernel
 from metasim.engines.colonies.state import NONE
@@ -16,7 +17,6 @@ _DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
 )  # numpy's integers, as in `state`
 
 next_visit = inlined(rule.next_visit)
-screening_sensitivity = inlined(rule.screening_sensitivity)
 stage_t = inlined(rule.stage_t)
 stage_n = inlined(rule.stage_n)
 
@@ -45,24 +45,14 @@ def add_up(now, room):
 
 
 @inlined
-def found_primary(rng, now, rules, size):
-    """Whether the primary is found today: by its size, or on a screening visit."""
-    by_size = size >= rules.diagnosis_cells
-    if not now.day >= now.screening_day:
-        return by_size
-    now.screening_day += rules.screening_interval_days
-    sensitivity = screening_sensitivity(size, rules.screening_half_cells, rules.screening_slope)
-    return (size > 0 and rng.random() < sensitivity) or by_size
-
-
-@inlined
-def diagnose(rng, now, clinic, room):
+def diagnose(rng, now, law, clinic, room):
     """The primary may be found; then imaging looks at every organ, and the stage is known."""
     rules = clinic.rules
     if not math.isnan(now.diagnosis_day):
         return
     if not found_primary(rng, now, rules, room.colonies[0].size):
         return
+    note_finding(now, law, rules, room)
     now.diagnosis_day = now.day
     now.news = True
     note(now, room.events, _DIAGNOSIS, rules.primary_organ, NONE)
@@ -126,11 +116,11 @@ def feel_symptoms(now, symptoms, room):
 
 
 @inlined
-def see_events(rng, now, clinic, room):
+def see_events(rng, now, law, clinic, room):
     """Diagnosis, relapses and symptoms of today."""
     add_up(now, room)
     now.news = False
-    diagnose(rng, now, clinic, room)
+    diagnose(rng, now, law, clinic, room)
     follow_up_days = clinic.rules.follow_up_days
     if follow_up_days > 0.0 and now.visit:
         now.next_visit_day = next_visit(now.day, now.diagnosis_day, follow_up_days)

@@ -52,6 +52,9 @@ NOW = np.dtype(
         ("gap_doomed", _REAL),
         ("next_visit_day", _REAL),
         ("screening_day", _REAL),
+        ("missed_day", _REAL),  # last screening visit that missed the primary
+        ("symptom_clock", _REAL),  # hazard of symptoms of the primary that is left to go through
+        ("primary_before", _REAL),  # cells of the primary when the step began
         ("other_death_day", _REAL),
         ("diagnosis_day", _REAL),
         ("relapse_day", _REAL),  # first distant metastasis seen
@@ -61,6 +64,9 @@ NOW = np.dtype(
         ("stage_t", _REAL),
         ("stage_n", _REAL),
         ("stage_m", _REAL),
+        ("diameter_mm", _REAL),  # of the primary at diagnosis
+        ("detection", _REAL),
+        ("lead_time_days", _REAL),
         ("burden", _REAL),  # cells of all colonies
     ],
     align=True,
@@ -96,8 +102,9 @@ those that come to it."""
 SITE = np.dtype([("burden", _REAL), ("seen_day", _REAL)])
 """An organ: cells in colonies, day of the first metastasis seen in it."""
 
-KIND = np.dtype([("birth", _REAL), ("arrived", _WHOLE)])
-"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step."""
+KIND = np.dtype([("birth", _REAL), ("arrived", _WHOLE), ("forecast", _REAL)])
+"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step. And cells
+of the primary as it would grow on."""
 
 SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL)])
 """What survives treatment on this day; `seen` counts besides, in colonies that were seen."""

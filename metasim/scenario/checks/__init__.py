@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
+from metasim.scenario.checks.detection import check_detection, diagnosed
 from metasim.scenario.checks.effort import check_effort
 from metasim.scenario.checks.mixture import check_correlations
 from metasim.scenario.checks.order import check_order
@@ -25,6 +26,7 @@ def check(scenario: Scenario) -> list[Mistake]:
         _weights,
         _seed,
         _clinic,
+        check_detection,
         check_order,
         check_vessels,
         check_patients,
@@ -109,19 +111,10 @@ def _clinic(scenario: Scenario) -> Iterator[Mistake]:
         message = f"needs {age}: other causes kill by age"
         yield Mistake("clinic.other_death_per_year", message)
     key = "clinic.diagnosis_diameter_mm"
-    diameter, screened = clinic.diagnosis_diameter_mm, clinic.screening_interval_days is not None
-    lethal = clinic.lethal_cells
-    if diameter and lethal and not {key, "clinic.lethal_cells"} & drawn.keys():
+    diameter, lethal = clinic.diagnosis_diameter_mm, clinic.lethal_cells
+    others = diagnosed(scenario, but=("diagnosis_diameter_mm",))
+    if diameter and lethal and not others and not {key, "clinic.lethal_cells"} & drawn.keys():
         cells = sphere_cells(diameter, clinic.cells_per_cm3)
         if cells > lethal:
             message = f"{diameter:g} mm are {cells:.2g} cells, above the lethal {lethal:.2g}"
             yield Mistake(key, message, "nobody would be diagnosed")
-    if screened or diameter is not None or key in drawn:
-        return
-    hint = f"give {key}"
-    message = '"diagnosis" never comes: the primary has no diameter of diagnosis'
-    if scenario.run.follow_from == "diagnosis":
-        yield Mistake("run.follow_from", message, hint)
-    for i, treatment in enumerate(scenario.treatment):
-        if treatment.start == "diagnosis":
-            yield Mistake(f"treatment.{i}.start", message, hint)

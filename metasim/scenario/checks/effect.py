@@ -11,6 +11,8 @@ from metasim.scenario.schema import Scenario
 
 _NEEDS = {
     "clinic.screening_half_mm": "clinic.screening_interval_days",
+    "clinic.screening_from_years": "clinic.screening_interval_days",
+    "clinic.screening_to_years": "clinic.screening_interval_days",
     "clinic.screening_slope": "clinic.screening_interval_days",
     "clinic.other_death_growth_per_year": "clinic.other_death_per_year",
     "angiogenesis.avascular_cells": "angiogenesis.per_day",

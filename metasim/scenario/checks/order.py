@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from metasim.errors import Mistake
 from metasim.law.sizes import sphere_cells
+from metasim.scenario.checks.detection import diagnosed
 from metasim.scenario.checks.spans import span, with_changes
 from metasim.scenario.schema import Scenario
 
@@ -44,7 +45,7 @@ def _thresholds(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def _primary(scenario: Scenario) -> Iterator[Mistake]:
-    organ, clinic, drawn = scenario.primary.organ, scenario.clinic, scenario.patients
+    organ = scenario.primary.organ
     if organ not in scenario.soil:
         return
     initial = span(scenario, "primary.initial_cells")
@@ -56,17 +57,11 @@ def _primary(scenario: Scenario) -> Iterator[Mistake]:
             yield Mistake("primary.initial_cells", message, "start with fewer, or raise that")
     key = "clinic.diagnosis_diameter_mm"
     diameter, density = span(scenario, key), span(scenario, "clinic.cells_per_cm3")
-    screened = clinic.screening_interval_days is not None
-    screened = screened or "clinic.screening_interval_days" in drawn
-    if diameter is None and not screened and "clinic.follow_up_days" not in drawn:
-        if clinic.follow_up_days is not None:
-            message = "visits begin at diagnosis, which never comes"
-            yield Mistake("clinic.follow_up_days", message, f"give {key}")
-        return
     capacity = span(scenario, f"soil.{organ}.capacity_cells")
     capacity = capacity or span(scenario, "growth.capacity_cells")
     waited = scenario.run.follow_from == "diagnosis"  # else it may be meant, as of a few cells
-    if waited and diameter and density and capacity and not screened:
+    others = diagnosed(scenario, but=("diagnosis_diameter_mm",))
+    if waited and diameter and density and capacity and not others:
         cells = sphere_cells(diameter[0], density[0])
         stops = scenario.growth.law in ("logistic", "gompertz")
         if stops and cells > capacity[1] and initial[1] < cells:
