@@ -18,8 +18,8 @@ DISTRIBUTION: Final = "metasim-cascade"
 
 
 def install_line(extra: str) -> str:
-    """What installs an extra, to be shown where it is missing."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    """What installs an extra, to be shown where it is missing; quoted as every shell reads it."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"'
 
 
 class Stage(IntEnum):

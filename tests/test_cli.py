@@ -260,6 +260,7 @@ def test_engine_compiled_elsewhere_is_not_announced_again(tmp_path):
     assert ask() == "True\n"
 
 
+@pytest.mark.unix
 def test_full_disk_behind_the_output_is_one_message(tmp_path):
     with open("/dev/full", "w") as full:
         ended = subprocess.run([*METASIM, "list"], stdout=full, stderr=subprocess.PIPE, text=True,
@@ -286,6 +287,7 @@ def test_folder_that_is_not_ours_is_never_overwritten(tmp_path):
     assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.unix
 def test_disk_that_fills_up_is_one_message_and_leaves_nothing(finished, tmp_path):
     def little_room():
         import resource
@@ -344,6 +346,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_ends_with_the_same_tables(finished
         assert pq.read_table(f"a/{table}").equals(pq.read_table(f"b/{table}")), table
 
 
+@pytest.mark.unix
 def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
     command = [*METASIM, "run", "luminal_a", "--patients", "200000", "--record", "patients"]
     command += ["--workers", "2", "--no-figures", "--quiet", "--output", "a"]

@@ -31,8 +31,8 @@ PAGES = sorted(
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]*?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
                    re.M | re.S)  # fmt: skip
 MAKES = re.compile(r"^(make \w+.*|python -m (pip|pytest) .*)$")  # run by CI as they stand
-NOT_RUN = 4
-"""Blocks that cannot run here: a cluster, R, two rows of tables."""
+NOT_RUN = 5
+"""Blocks that cannot run here: a cluster, R, two rows of tables, a home folder."""
 
 
 def blocks(path):

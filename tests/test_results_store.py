@@ -130,6 +130,7 @@ def test_run_stopped_before_its_first_chunk_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.unix
 def test_killed_run_is_resumed(tmp_path):
     code = f"""
 import os, signal, sys
@@ -228,6 +229,7 @@ def test_replacement_that_fails_in_any_step_puts_the_old_results_back(tmp_path, 
     assert len(open_results(tmp_path / "a").patients) == 60
 
 
+@pytest.mark.unix
 def test_replacement_that_is_killed_in_any_step_is_mended_or_ended_by_the_next(tmp_path):
     write_all(tmp_path / "a", order=(0,))
     before = contents(tmp_path / "a")
@@ -279,6 +281,7 @@ def test_mount_point_is_written_inside_and_stopped_and_replaced_there(mounted):
     assert {path.name for path in mounted.iterdir() if path.is_dir()} == {"lost+found"}
 
 
+@pytest.mark.unix
 def test_folder_the_user_gave_stays_what_it_is(tmp_path, monkeypatch):
     real = tmp_path / "real"
     real.mkdir()
@@ -356,6 +359,7 @@ def test_folder_of_another_program_is_never_overwritten(tmp_path):
     write_all(tmp_path / "empty")
 
 
+@pytest.mark.unix
 def test_disk_that_fills_up_is_one_message_and_keeps_what_was_finished(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
@@ -369,6 +373,7 @@ def test_disk_that_fills_up_is_one_message_and_keeps_what_was_finished(tmp_path)
     write_all(tmp_path / "a", resume=True)
 
 
+@pytest.mark.unix
 def test_unwritable_place_is_one_message(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match=r"file.*Not a directory"):

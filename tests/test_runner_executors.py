@@ -112,6 +112,7 @@ def test_cells_are_not_computed_in_threads():
         ms.run(cells, executor="threads", progress=False)
 
 
+@pytest.mark.unix
 def test_ctrl_c_ends_threads_at_once_within_a_patient(tmp_path):
     code = f"""
 import os, signal, sys, threading, time

@@ -22,6 +22,7 @@ from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter
 from tests import faults
 
+pytestmark = pytest.mark.unix
 PATIENTS, CHUNK = 1200, 20
 ASKED = ms.load("luminal_a", {"run.patients": PATIENTS, "run.record": "metastases"})
 

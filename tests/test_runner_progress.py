@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from io import StringIO
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from metasim.runner import dispatch, executors, progress
 from metasim.runner.dispatch import Dispatcher, Todo
 from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter, reporting
+from metasim.terminal import notebook
 from metasim.terminal import progress as shown_progress
 
 MILLION = 1_000_000
@@ -23,7 +25,7 @@ MILLION = 1_000_000
 @pytest.fixture
 def clock(monkeypatch) -> SimpleNamespace:
     now = SimpleNamespace(seconds=0.0)
-    for module in (progress, shown_progress):
+    for module in (progress, shown_progress, notebook):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
 
@@ -64,6 +66,64 @@ def test_log_has_a_line_now_and_then_with_all_that_matters(clock, capsys):
     )
 
 
+class Page:
+    """A notebook: what stands below the cell, and how often that changed."""
+
+    def __init__(self):
+        self.shown, self.changes = None, 0
+
+    def display(self, data, *, raw, display_id):
+        self.update(data, raw=raw)
+        return self
+
+    def update(self, data, *, raw):
+        self.shown, self.changes = data, self.changes + 1
+
+
+@pytest.fixture
+def page(monkeypatch):
+    page, shell = Page(), SimpleNamespace(kernel=object())
+    display = SimpleNamespace(display=page.display)
+    there = SimpleNamespace(get_ipython=lambda: shell, display=display)
+    monkeypatch.setitem(sys.modules, "IPython", there)
+    return page
+
+
+def test_notebook_has_a_bar_that_ends_with_what_is_done(clock, page, capsys):
+    with reporting(MILLION, 0, True) as report:
+        four_workers(report, clock)
+        said = page.shown["text/plain"]
+        assert said.startswith("140,000 of 1,000,000 patients, 1,400/s, 10 min 14 s left, 200 f")
+        bar = '<progress value="140000" max="1000000"></progress>'
+        assert page.shown["text/html"] == f"{bar} {said}"
+        report.note("a <remark>")
+    assert page.shown["text/plain"] == "140,000 of 1,000,000 patients"
+    assert 100 < page.changes < 200  # twice a second, whatever comes in
+    assert capsys.readouterr().err == "a <remark>\n"
+
+
+def test_run_of_a_moment_leaves_nothing_in_a_notebook(clock, page):
+    with reporting(10, 0, True) as report:
+        clock.seconds += 1
+        report("parent", 10, 0, 1.0)
+    assert page.changes == 0
+
+
+def test_stopped_run_in_a_notebook_says_how_far_it_came(clock, page):
+    with pytest.raises(KeyboardInterrupt), reporting(10, 0, True) as report:
+        clock.seconds += 3
+        report("parent", 4, 0, 3.0)
+        raise KeyboardInterrupt
+    assert page.shown["text/plain"] == "4 of 10 patients"
+
+
+def test_ipython_without_a_notebook_has_the_terminals_bar(monkeypatch):
+    for shell in (None, SimpleNamespace()):
+        there = SimpleNamespace(get_ipython=lambda shell=shell: shell)
+        monkeypatch.setitem(sys.modules, "IPython", there)
+        assert notebook.page_of_a_notebook() is None
+
+
 def test_worker_that_delivers_no_more_is_not_counted(clock):
     report = Reporter(MILLION, 0)
 
@@ -99,6 +159,7 @@ def count(first: int, size: int) -> None:
     time.sleep(0.02)
 
 
+@pytest.mark.unix
 def test_workers_that_were_replaced_are_not_counted():
     pool = Processes(2)
     with Dispatcher(count, pool) as dispatcher:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from metasim.errors import ScenarioError
+from metasim.scenario.explicit import describe
 from metasim.scenario.load import load
 from metasim.scenario.treatment import Treatment
 
@@ -181,3 +182,21 @@ def test_names_are_found_from_any_folder(write, tmp_path, monkeypatch):
     assert load("mine.toml").treatment == load("luminal_a").treatment
     assert load("luminal_a").title != "my own"
     assert load("luminal_a.toml").title == "my own"
+
+
+def test_notebooks_show_what_is_asked_and_every_value_with_its_origin(write):
+    own = write("a.toml", 'extends = "trastuzumab"\ntitle = "<i>& $x$"\n[soil.bone]\nniche = 0.123')
+    scenario = load(own, {"run.patients": 1234})
+    page = scenario._repr_html_()
+    asked = "1,234 patients with subtype her2_enriched; followed for 15 years from diagnosis"
+    assert f"<b>&lt;i&gt;&amp; $x$</b><br>{asked}; rng_seed 1; organs: Breast, " in page
+    assert "treatments: surgery, trastuzumab; differing between patients: growth.rho_per" in page
+    rows = describe(scenario)
+    assert page.count("<tr>") == len(rows) + page.count("<summary>")
+    assert f"{len(rows)} values: " in page
+    own = "<td>soil.bone.niche</td><td>0.123</td><td></td><td>user</td><td>a.toml</td>"
+    assert own in page
+    assert "<td>1/day</td><td>calibrated</td>" in page and "(drawn per patient)" in page
+    many = scenario.replace({"patients": {RHO: {"each": {"values": [0.001] * 1234}}}})
+    assert len(many._repr_html_()) < len(page) + 500
+    assert "patients with subtype" not in load("growth_only")._repr_html_()

@@ -372,6 +372,7 @@ def test_no_number_is_infinite(text):
         load("breast", dict([parse_override(f"growth.rho_per_day={text}")]))
 
 
+@pytest.mark.unix
 def test_devices_sockets_and_pipes_without_a_writer(tmp_path):
     for device in ("/dev/zero", "/dev/null"):
         with pytest.raises(ScenarioError, match="it is a device, not a file"):
@@ -392,6 +393,7 @@ def test_a_chain_of_too_many_files(tmp_path):
         load(tmp_path / "f0.toml")
 
 
+@pytest.mark.unix
 def test_missing_and_unreadable_files(tmp_path):
     (tmp_path / "mine.toml").write_text('extends = "breast"')
     with pytest.raises(ScenarioError, match=r'no such file.*"mine\.toml"'):

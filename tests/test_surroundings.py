@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,48 +21,70 @@ from metasim.runner.executors import NoWorkersError, Processes
 ROOT = Path(__file__).parents[1]
 
 WITHOUT_UNIX = """
-import multiprocessing, os, signal, sys
+import multiprocessing, os, signal, subprocess, sys, tempfile, warnings
 
 for name in ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog"):
     sys.modules[name] = None  # importing it fails, in the child too
+for module, names in {
+    signal: "SIGKILL SIGALRM SIGHUP pthread_sigmask setitimer SIG_BLOCK SIG_SETMASK",
+    os: "sched_getaffinity getuid geteuid killpg O_CLOEXEC O_NONBLOCK set_blocking sysconf",
+}.items():
+    for name in names.split():
+        vars(module).pop(name, None)
+warnings.filterwarnings("error", category=EncodingWarning, module="metasim")
 
-def run(folder):
+def run(folder, scenario="luminal_a", patients=20, **options):
     import metasim as ms
-    asked = ms.load("luminal_a", {"run.patients": 20})
-    done = ms.run(asked, output=folder, executor="serial", progress=False)
+    asked = ms.load(scenario, {"run.patients": patients, "run.years": 1.0})
+    done = ms.run(asked, output=folder, progress=False, **options or {"executor": "serial"})
     assert "peak_memory_mib" in done.provenance
     return len(done.patients)
 
 if __name__ == "__main__":
-    for name in ("SIGKILL", "SIGALRM", "SIGHUP", "pthread_sigmask", "setitimer", "SIG_BLOCK"):
-        if hasattr(signal, name):
-            delattr(signal, name)
-    for name in ("sched_getaffinity", "getuid", "geteuid", "killpg"):
-        if hasattr(os, name):
-            delattr(os, name)
-    from typer.testing import CliRunner
     from metasim.cli import app
-    assert run(sys.argv[1] + "/a") == 20
-    shown = CliRunner().invoke(app, ["run", "luminal_a", "--patients", "20", "--no-figures",
-                                     "--output", sys.argv[1] + "/b"])
-    assert shown.exit_code == 0, shown.output
+    here = sys.argv[1]
+    assert run(here + "/a") == 20
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.map(run, [sys.argv[1] + "/c"]) == [20]
+        assert pool.map(run, [here + "/c"]) == [20]
+    assert run(here + "/d", "few_cells", 1, executor="processes", workers=1) == 1
+    for command in (["check", here + "/own.toml"], ["show", "luminal_a"],
+                    ["run", here + "/own.toml", "--patients", "20", "--years", "1",
+                     "--no-figures", "--output", here + "/b"],
+                    ["plot", here + "/b", "--figure", "organ_counts"]):
+        try:
+            app(command, prog_name="metasim")
+        except SystemExit as ended:
+            assert not ended.code, ended.code
 """
 
 
-def test_without_the_modules_and_calls_of_unix_and_started_by_spawn(tmp_path):
+def test_without_the_modules_and_calls_of_unix_started_by_spawn_and_no_utf8_anywhere(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(WITHOUT_UNIX)
+    own = tmp_path / "own.toml"
+    own.write_bytes('extends = "luminal_a"\r\n[soil.bone]\r\nlabel = "Os né ≥"\r\n'.encode())
+    console = {"PYTHONIOENCODING": "cp437", "PYTHONUTF8": "0", "LC_ALL": "C"}
     ended = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, cwd=tmp_path,
+        env=os.environ | console | {"PYTHONPATH": str(ROOT), "PYTHONWARNDEFAULTENCODING": "1"},
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stderr.decode("cp437")
+    assert "Os né ≥" in ended.stdout.decode("cp437")
+    assert (tmp_path / "b/figures/organ_counts.png").exists()
     tables = [(tmp_path / name / "patients.parquet").read_bytes() for name in "abc"]
     assert tables[0] == tables[1] == tables[2]
 
 
+def test_worker_of_windows_sees_whether_its_parent_lives(monkeypatch):
+    there = SimpleNamespace(name="nt")  # where getppid is the number of a parent long gone
+    monkeypatch.setattr(executors, "os", there)
+    assert executors._lives(os.getpid())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not executors._lives(ended.pid)
+
+
+@pytest.mark.unix
 def test_worker_of_a_pool_computes_alone_unless_told(tmp_path):
     code = f"""
 import multiprocessing, sys

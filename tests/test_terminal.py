@@ -218,6 +218,7 @@ def test_lost_output_costs_no_work_and_the_exit_code_says_so(number, code, tmp_p
     assert "Traceback" not in error.getvalue()
 
 
+@pytest.mark.unix
 def test_closed_descriptors_are_not_given_to_files():
     code = "from metasim.terminal import hold_descriptors; hold_descriptors()\n"
     code += "f = open('f', 'w'); f.write(str(f.fileno()))"
@@ -246,6 +247,7 @@ def test_closed_descriptors_are_not_given_to_files():
         "MPLBACKEND=no",
     ],
 )
+@pytest.mark.unix
 def test_any_terminal_in_a_process_of_its_own(how, code, environment, tmp_path):
     run = f'{environment} "$0" -m metasim run growth_only --patients 3 --output o {how}'
     ended = subprocess.run(["bash", "-c", run, sys.executable], capture_output=True, text=True)

@@ -14,7 +14,7 @@ INTRODUCTION = """# Scenario reference
 Every key that a scenario file may have, with the type and the bounds that are checked, the unit, the
 default and the meaning. A file says only what differs from the scenario that it `extends`. Names in
 capitals stand for names of your choice or of the catalogue, such as an organ; `N` counts treatments
-from 0. `"none"` unsets an optional value. [Editors](../howto/editors.md) complete these keys for you.
+from 0. `"none"` unsets an optional value. [Your editor](../howto/editor_shell_notebook.md) can complete these keys for you.
 
 Three more keys concern the file itself: `extends` (what it starts from), `explicit` (nothing of the
 catalogue is applied) and, beside any value, the annotations `status`, `source` and `note`.

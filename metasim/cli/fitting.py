@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from metasim.cli import completing
 from metasim.cli.options import (
     Executor,
     Overwrite,
@@ -28,7 +29,11 @@ from metasim.terminal import tell as tell_user
 def fit(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SCENARIO ...", help="The scenario to fit; several are rivals."),
+        typer.Argument(
+            metavar="SCENARIO ...",
+            help="The scenario to fit; several are rivals.",
+            autocompletion=completing.scenarios,
+        ),
     ],
     *,
     targets: Annotated[

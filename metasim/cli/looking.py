@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from metasim.cli import completing
 from metasim.cli.finish import Finish
 from metasim.cli.options import RngSeed, Set, Source, asked
 from metasim.cli.shell import app
@@ -35,7 +36,12 @@ def plot(
         typer.Argument(metavar="RESULTS", help="A results folder, of a run, sweep or sensitivity."),
     ],
     figure: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this figure; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this figure; may be repeated.",
+            autocompletion=completing.figures,
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
     list_: Annotated[
@@ -101,7 +107,10 @@ def show(
     source: Source,
     set_: Set = None,
     toml: Annotated[bool, typer.Option("--toml", help="As a scenario file.")] = False,
-    key: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
+    key: Annotated[
+        str,
+        typer.Option(help="Only keys that begin with this.", autocompletion=completing.keys),
+    ] = "",
 ) -> None:
     """Show a scenario in full: values with unit, origin and source."""
     from metasim.scenario.explicit import describe, explicit_toml, print_description
@@ -132,7 +141,12 @@ def _elsewhere(key: str, keys: list[str]) -> str:
 @app.command()
 def check(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO", help="Scenario files or names.")
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO",
+            help="Scenario files or names.",
+            autocompletion=completing.scenarios,
+        ),
     ],
 ) -> None:
     """Check scenario files; all mistakes of all files at once."""
@@ -164,10 +178,16 @@ def list_() -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    output: Annotated[Path | None, typer.Option(help="Write it into this file instead.")] = None,
+) -> None:
     """Print the JSON Schema of scenario files, for editors to use."""
     import json
 
     from metasim.scenario.explicit import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    text = json.dumps(json_schema(), indent=2)
+    if output is None:
+        print(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metasim.cli import completing
 from metasim.terms import RECORD_LEVELS
 
 if TYPE_CHECKING:
@@ -13,20 +14,25 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="SCENARIO", help="A scenario file, or the name of a shipped one (metasim list)."
+        metavar="SCENARIO",
+        help="A scenario file, or the name of a shipped one (metasim list).",
+        autocompletion=completing.scenarios,
     ),
 ]
 
 # what is run
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one value; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one value; may be repeated.",
+        autocompletion=completing.changes,
+    ),
 ]
 Patients = Annotated[int | None, typer.Option(help="Number of virtual patients.")]
 Years = Annotated[float | None, typer.Option(help="Years each patient is followed.")]
 RngSeed = Annotated[int | None, typer.Option(help="Seed of the random numbers.")]
-Engine = Annotated[str | None, typer.Option(help="colonies (groups) or cells (agents).")]
-Record = Annotated[str | None, typer.Option(help=" | ".join(RECORD_LEVELS))]
 Draws = Annotated[
     str | None,
     typer.Option(
@@ -34,12 +40,24 @@ Draws = Annotated[
         help="Posterior of metasim fit: each patient has the keys of one of its draws.",
     ),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help="colonies (groups) or cells (agents).",
+        autocompletion=completing.one_of("colonies", "cells"),
+    ),
+]
+Record = Annotated[
+    str | None,
+    typer.Option(help=" | ".join(RECORD_LEVELS), autocompletion=completing.one_of(*RECORD_LEVELS)),
+]
 Vary = Annotated[
     list[str] | None,
     typer.Option(
         "--vary",
         metavar="KEY=VALUES",
         help="What varies: LOW:HIGH:STEP, LOW:HIGH:N@log, LOW:HIGH, or A,B,C; may be repeated.",
+        autocompletion=completing.changes,
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="More than a million points are meant.")]
@@ -57,7 +75,11 @@ Figures = Annotated[bool, typer.Option(help="Draw the figures.")]
 Workers = Annotated[
     int | None, typer.Option(help="Local workers; default: as many as pay, up to all cores.")
 ]
-Executor = Annotated[str | None, typer.Option(help="serial | threads | processes | dask")]
+_EXECUTORS = ("serial", "threads", "processes", "dask")
+Executor = Annotated[
+    str | None,
+    typer.Option(help=" | ".join(_EXECUTORS), autocompletion=completing.one_of(*_EXECUTORS)),
+]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="URL", help="Dask scheduler, such as tcp://host:8786.")
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metasim.cli import completing
 from metasim.cli.finish import Finish
 from metasim.cli.options import (
     Draws,
@@ -106,7 +107,12 @@ def sweep(
     source: Source,
     *,
     vary: Vary = None,
-    design: Annotated[str, typer.Option(help="grid | lhs | sobol")] = "grid",
+    design: Annotated[
+        str,
+        typer.Option(
+            help="grid | lhs | sobol", autocompletion=completing.one_of("grid", "lhs", "sobol")
+        ),
+    ] = "grid",
     points: Annotated[int | None, typer.Option(help="Number of points of lhs or sobol.")] = None,
     set_: Set = None,
     draws: Draws = None,
@@ -145,12 +151,19 @@ def sensitivity(
     source: Source,
     *,
     vary: Vary = None,
-    method: Annotated[str, typer.Option(help="morris | sobol")] = "morris",
+    method: Annotated[
+        str,
+        typer.Option(help="morris | sobol", autocompletion=completing.one_of("morris", "sobol")),
+    ] = "morris",
     size: Annotated[
         int | None, typer.Option(help="Trajectories (morris) or base points (sobol).")
     ] = None,
     quantity: Annotated[
-        str, typer.Option(help="metastases_per_patient | share_with")
+        str,
+        typer.Option(
+            help="metastases_per_patient | share_with",
+            autocompletion=completing.one_of("metastases_per_patient", "share_with"),
+        ),
     ] = "metastases_per_patient",
     set_: Set = None,
     patients: Patients = None,
@@ -187,7 +200,11 @@ def sensitivity(
 def compare(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="A B ...", help="Results folders, scenario files or names."),
+        typer.Argument(
+            metavar="A B ...",
+            help="Results folders, scenario files or names.",
+            autocompletion=completing.scenarios,
+        ),
     ],
     *,
     set_: Set = None,
@@ -235,14 +252,13 @@ def _compile(scenario: "Scenario", quiet: bool) -> None:
     """Compile the engine, by drawing one patient, if this is the first run ever."""
     if scenario.run.engine != "colonies":
         return
-    from metasim.engines.colonies import compiled
+    from metasim.engines.colonies import COMPILING, compiled
     from metasim.runner.patients import Cohort
 
     if compiled():
         return
     if not quiet:
-        print("compiling the engine (first run on this machine only, up to half a minute) ...",
-              file=sys.stderr, flush=True)  # fmt: skip
+        tell(COMPILING)
     before = signal.signal(signal.SIGINT, _end_at_once)
     Cohort(scenario).chunk(0, 1)  # whatever becomes of this patient
     signal.signal(signal.SIGINT, before)

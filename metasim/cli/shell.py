@@ -60,6 +60,9 @@ class _Commands(TyperGroup):
         """Run; returns the exit code."""
         try:
             ended = super().main(args, prog, complete, False, **extra)
+        except OSError as error:  # --install-completion writes into the home folder
+            tell(f"metasim: {error.filename or 'output'}: {error.strerror or error}")
+            return 2
         except Exception as error:
             show = getattr(error, "show", None)  # a mistake in the command line
             if show is None:
@@ -116,7 +119,6 @@ def _end(message: str, code: int) -> NoReturn:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help and messages: quick, and whole at 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},

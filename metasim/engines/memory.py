@@ -1,7 +1,5 @@
 """How much memory an engine may take."""
 
-import os
-
 SHARE = 0.5
 """Share of the machine's memory that one call of an engine may take."""
 
@@ -9,6 +7,8 @@ SHARE = 0.5
 def most_bytes() -> float:
     """Bytes that an engine may take; infinite where the machine does not say what it has."""
     try:
-        return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
+        import psutil
+
+        return SHARE * float(psutil.virtual_memory().total)
+    except (ImportError, OSError, RuntimeError):  # psutil raises the last where /proc is closed
         return float("inf")

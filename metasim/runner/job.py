@@ -172,6 +172,8 @@ def carry_out(job: Job[Out], way: Way) -> Out:
         way.prepare(job.scenario)
     with into as store:
         done = sum(span.size for span in store.finished())
+        if engine == "colonies" and way.scheduler is None:
+            _compile_first(job, store, way)
         with reporting(job.numbers().size, done, way.progress) as report:
             if remark := executors.remark(way.workers):
                 report.note(remark)
@@ -187,6 +189,17 @@ def carry_out(job: Job[Out], way: Way) -> Out:
         about |= {"executor": dispatcher.executor.name, "workers": len(dispatcher.workers)}
         with stoppable(report, way.output is not None, way.overwrite):
             return job.finish(store, work.numbers, about | job.about())
+
+
+def _compile_first(job: Job[Out], store: Store, way: Way) -> None:
+    """On the first run of all, compile the engine before anyone measures a pace, and say so."""
+    from metasim.engines.colonies import COMPILING, compiled
+
+    if compiled():
+        return
+    with reporting(job.numbers().size, 0, way.progress) as report, stoppable(report, False, False):
+        report.note(COMPILING)
+        job.compute(store)(job.numbers().first, 1)  # whatever becomes of this patient
 
 
 def _refuse(into: AbstractContextManager[object], scheduler: str | None) -> None:

@@ -34,9 +34,10 @@ def peak_memory() -> tuple[float | None, float | None]:
     except ImportError:
         return _peak_by_psutil(), None
     unit = 2**10 if sys.platform != "darwin" else 2**20  # ru_maxrss is in KiB, on macOS in bytes
+    used: Any = resource  # for a type checker on Windows it is an empty module
     here, children = (
-        round(resource.getrusage(who).ru_maxrss / unit, 1)
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        round(used.getrusage(who).ru_maxrss / unit, 1)
+        for who in (used.RUSAGE_SELF, used.RUSAGE_CHILDREN)
     )
     return here, children
 

@@ -111,12 +111,15 @@ def _bytes(path: Path) -> bytes:
         OSError: it cannot be read.
         ValueError: it is a device or a socket, or no path at all.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    # Windows has the one flag and not the other, and no pipes by name
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, os.O_RDONLY | flags)
     with os.fdopen(handle, "rb") as stream:
         kind = os.fstat(handle).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
             raise ValueError("it is a device, not a file")
-        os.set_blocking(handle, True)
+        if stat.S_ISFIFO(kind) and hasattr(os, "set_blocking"):
+            os.set_blocking(handle, True)
         return stream.read(MOST_BYTES + 1)
 
 

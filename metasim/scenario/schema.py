@@ -286,3 +286,8 @@ class Scenario(Part):
         from metasim.scenario.load import replace  # the loader needs this model
 
         return replace(self, changes)
+
+    def _repr_html_(self) -> str:
+        from metasim.scenario.notebook import html  # needs this model
+
+        return html(self)

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar, or in a log a plain line now and then."""
+"""Progress on a terminal or in a notebook: a bar, or in a log a plain line now and then."""
 
 import math
 import time
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from metasim.terminal.console import console as terminal_console
 from metasim.terminal.console import tell
+from metasim.terminal.notebook import NotebookBar, page_of_a_notebook
 from metasim.terminal.text import plain
 
 _SECONDS_BETWEEN_LINES: Final = 10.0
@@ -81,14 +82,23 @@ class _BarAndPace(Progress):
 
 
 @contextmanager
-def display(total: int, done: int, console: Console | None = None) -> Iterator[Lines | Bar]:
-    """What shows progress: a bar on a terminal, plain lines in a log.
+def display(
+    total: int, done: int, console: Console | None = None
+) -> Iterator[Lines | Bar | NotebookBar]:
+    """What shows progress: a bar on a terminal or in a notebook, plain lines in a log.
 
     Args:
         total: how many patients there are.
         done: how many of them are done already.
         console: where a bar goes; None: standard error.
     """
+    if console is None and (show := page_of_a_notebook()) is not None:
+        bar = NotebookBar(show)
+        try:
+            yield bar
+        finally:
+            bar.close()
+        return
     console = console or terminal_console(error=True)
     if not console.is_terminal:
         yield Lines()

@@ -18,6 +18,6 @@ while it runs. It ends early, within a step of a patient, once its `stop` flag i
 """
 
 from metasim.engines.colonies.chunk import Chunk, Outcome, prepare, simulate, simulate_chunk
-from metasim.engines.colonies.kernel import compiled
+from metasim.engines.colonies.kernel import COMPILING, compiled
 
-__all__ = ["Chunk", "Outcome", "compiled", "prepare", "simulate", "simulate_chunk"]
+__all__ = ["COMPILING", "Chunk", "Outcome", "compiled", "prepare", "simulate", "simulate_chunk"]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numba
 from numba.core.caching import FunctionCache
@@ -48,6 +48,7 @@ _njit: Any = numba.njit  # its types leave out some of its options
 _config: Any = numba.config  # type: ignore[attr-defined]
 _typeof: Any = numba.typeof
 _compiling = threading.RLock()
+_here = threading.Event()
 _INNER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
@@ -150,6 +151,7 @@ def ready(function: Any, *examples: Any) -> Any:
     Compiled at LLVM's second level, without vectorized loops: a quarter sooner, and as fast here.
     """
     if _config.DISABLE_JIT:
+        _here.set()
         return function
     signature = tuple(_typeof(example) for example in examples)
     with _compiling:
@@ -158,9 +160,16 @@ def ready(function: Any, *examples: Any) -> Any:
         try:
             return function.compile(signature)
         finally:
+            _here.set()
             _config.OPT, _config.LOOP_VECTORIZE = before
 
 
+COMPILING: Final = "compiling the engine (first run on this machine only, up to half a minute) ..."
+"""What to say before a run if it is not `compiled`."""
+
+
 def compiled() -> bool:
-    """Whether the engine has been compiled on this machine before."""
+    """Whether the engine has been compiled in this process, or on this machine before."""
+    if _here.is_set():
+        return True
     return CACHE is not None and any(CACHE.rglob("colonies_*/*.nbi"))
