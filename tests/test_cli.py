@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -161,6 +162,8 @@ def test_list_and_schema():
     assert fits(listed.stdout)
     assert "luminal_a" in listed.stdout
     schema = json.loads(metasim("schema").stdout)
+    assert metasim("schema", "--output", "written.json").exit_code == 0
+    assert json.loads(Path("written.json").read_text("utf-8")) == schema
     assert "soil" in schema["properties"]
 
 
