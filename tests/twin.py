@@ -252,6 +252,27 @@ SCENARIOS: dict[str, Scenario] = {
             "screening_from_years": 50.03, "screening_to_years": 50.1,
         },
     ),
+    "nodes": scenario(
+        run={"dt_days": 4.0, "years": 0.21},
+        growth={"rho_per_day": 0.03},
+        rates={"invasion_per_day": 0.014},
+        clinic={
+            "diagnosis_diameter_mm": 3.0, "cells_per_cm3": 22_000.0, "micro_cells": 2.0,
+            "pathology_cells": 3.0, "macro_cells": 5.0,
+        },
+        soil={
+            "breast": {"lymph_fraction": 0.9},
+            "nodes": {
+                "nodes": 5, "node_pass_prob": 0.5, "node_cells": 4.0, "lymph_fraction": 0.3,
+                "growth_factor": 2.5, "turnover_factor": 0.3, "multiplier": {"arrest": 9.0},
+            },
+        },
+        treatment=[
+            {"kind": "sentinel", "organ": "nodes", "start": "diagnosis", "delay_days": 4.0,
+             "nodes": 2},
+            {"kind": "surgery", "organ": "nodes", "start": 68.0, "residual_fraction": 0.4},
+        ],
+    ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
 }  # fmt: skip
 
@@ -366,6 +387,12 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
     for k, n in enumerate(record.cells.sum(axis=0)):
         out[f"cells of phenotype {k}"] = n
         out[f"metastases with phenotype {k}"] = (record.cells[1:, k] > 0).sum()
+    for name in ("positive", "micro", "itc", "removed"):
+        out[f"nodes {name}"] = record.patient[f"nodes_{name}"]
+    for node in range(1, 6):
+        here = record.colonies["node"] == node
+        out[f"node {node}: metastases"] = here.sum()
+        out[f"node {node}: cells"] = record.cells[here].sum()
     out["primary cells"] = record.cells[0].sum()
     out["largest metastasis"] = record.cells[1:].sum(axis=1).max(initial=0)
     days = (len(record.recorded_days) // 2, -1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metasim.engines import cells
-from metasim.engines.cells import cascade, clinic, detecting
+from metasim.engines.cells import cascade, clinic, detecting, nodes
 from metasim.engines.cells.clinic import Clinic
 from metasim.law.arrays import Course, Law, Plan
 from metasim.terms import Stage
@@ -149,6 +149,21 @@ def _staged(wrong: Callable[[float, float, float], tuple[float, ...]]) -> Any:
     return plants
 
 
+def _count_deposits(plant: pytest.MonkeyPatch) -> None:
+    """A node counts once for each deposit in it."""
+
+    def twice(model: Clinic) -> nodes.NodeCounts:
+        places = [colony.node for colony in model.colonies]
+        for colony in model.colonies:
+            colony.node = 0
+        found = nodes.count_nodes(model)
+        for colony, node in zip(model.colonies, places, strict=True):
+            colony.node = node
+        return found
+
+    plant.setattr(clinic, "count_nodes", twice)
+
+
 def _live_longer(plant: pytest.MonkeyPatch) -> None:
     """Death of other causes comes half as late again."""
     prepare = Clinic.__init__
@@ -232,6 +247,13 @@ CLINICAL = {
     "every primary is T1": Planted("resection", code=_staged(lambda t, n, m: (1.0, n, m))),
     "no N2": Planted("resection", code=_staged(lambda t, n, m: (t, min(n, 2.0), m)), needs=2),
     "never M1": Planted("resection", code=_staged(lambda t, n, m: (t, n, 0.0)), needs=2),
+    "a node counted twice": Planted("nodes", code=_count_deposits),
+    "no node is ever full": Planted(
+        "nodes", code=_otherwise(node_cells=lambda course: np.inf + course.node_cells)
+    ),
+    "who is bound for a node that is taken goes on": Planted(
+        "nodes", code=lambda plant: plant.setattr(nodes, "beyond_prob", lambda *args: 1.0)
+    ),
     "nothing is felt": Planted(
         "chemotherapy", code=lambda plant: plant.setattr(Clinic, "_feel", lambda self: None)
     ),

@@ -23,6 +23,7 @@ COLONY = np.dtype(
     [
         ("parent", _WHOLE),  # row of the colony that its founders left
         ("organ", _WHOLE),
+        ("node", _WHOLE),  # 1, 2 ... along the chain of the organ; 0: it has no nodes
         ("route", _WHOLE),  # metasim.terms.Route by which they last entered the flow; -1: primary
         ("founders", _WHOLE),
         ("size", _WHOLE),  # cells of all phenotypes
@@ -62,6 +63,10 @@ PATIENT = np.dtype(
         ("diameter_mm", _REAL),  # of the primary at diagnosis; NaN: none
         ("detection", _REAL),  # metasim.terms.Detection; NaN: never
         ("lead_time_days", _REAL),  # gained by screening; NaN: not screened, or never found else
+        ("nodes_positive", _WHOLE),  # at diagnosis, see `metasim.law.nodes`; -1: none
+        ("nodes_micro", _WHOLE),  # those of them without a macrometastasis
+        ("nodes_itc", _WHOLE),  # with isolated tumour cells only
+        ("nodes_removed", _WHOLE),  # by all operations; -1: no organ has nodes
         ("n_colonies", _WHOLE),
         ("n_events", _WHOLE),
         ("n_recorded", _WHOLE),  # recorded days

@@ -113,6 +113,7 @@ class Plan(NamedTuple):
     duration_days: Array  # (T,) that it changes or kills by a hazard; 0: it does not
     to_progression: Flags  # (T,) it ends at progression
     removes: Flags  # (T,) it is surgery
+    nodes: Ints  # (T,) nodes that surgery takes; 0: all
     seen_only: Flags  # (T,)
     spares_dormant: Flags  # (T,)
     survival: Array  # (T, O, K) of each cell when it acts at once
@@ -146,6 +147,10 @@ class Course(NamedTuple):
     lethal_total_cells: Array  # (P, 1) burden of all organs that kills; inf: none
     distant: NDArray[np.bool_]  # (O,)
     regional: NDArray[np.bool_]  # (O,)
+    nodes: Ints  # (O,) lymph nodes in a chain; 0: none
+    node_pass_prob: Array  # (P, O) that a node passes a founder on
+    node_cells: Array  # (P, O) burden of a node that is full; inf: never
+    pathology_cells: float  # smallest deposit that makes a node positive
     t2_cells: Array  # (P, 1) size above which a primary is T2
     t3_cells: Array  # (P, 1) size above which it is T3
     screening_interval_days: Array  # (P, 1) inf: none
@@ -174,7 +179,8 @@ class Course(NamedTuple):
     def _of_patients(self) -> list[tuple[str, Any]]:
         names = (
             "initial_cells", "cells_per_cm3", "diagnosis_cells", "symptom_per_day_per_cell",
-            "detection_cells", "lethal_cells", "lethal_total_cells", "t2_cells", "t3_cells",
+            "detection_cells", "node_pass_prob", "node_cells", "lethal_cells", "lethal_total_cells",
+            "t2_cells", "t3_cells",
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day",

@@ -61,20 +61,6 @@ def stage_t(cells: float, t2_cells: float, t3_cells: float) -> int:
     return 2 if cells > t2_cells else 1
 
 
-def stage_n(micrometastases: int, macrometastases: int) -> int:
-    """N as 0 (N0), 1 (N1mi), 2 to 4 (N1 to N3).
-
-    A metastasis in regional nodes stands for a node: up to 3 macrometastases N1, up to 9 N2.
-    """
-    if macrometastases > 9:
-        return 4
-    if macrometastases > 3:
-        return 3
-    if macrometastases > 0:
-        return 2
-    return 1 if micrometastases > 0 else 0
-
-
 # what is due
 
 

@@ -111,3 +111,21 @@ def resistant_at(cells: float, mutation: float, birth: float, death: float) -> f
     if death == 0.0:
         return -math.expm1(-mutation * cells)
     return -math.expm1(-mutation * cells * birth / death * math.log(birth / (birth - death)))
+
+
+def node_shares(nodes: int, pass_prob: float) -> Array:
+    """(nodes,) probability that a founder settles in each node (Equation 13.2)."""
+    shares = (1.0 - pass_prob) * pass_prob ** np.arange(nodes)
+    shares[-1] = pass_prob ** (nodes - 1)
+    return shares
+
+
+def nodes_with_founders(founders: float, nodes: int, pass_prob: float) -> float:
+    """Mean number of nodes in which founders settle, whose number is Poisson (Equation 13.3).
+
+    Args:
+        founders: mean number of founders.
+        nodes: how many nodes the chain has.
+        pass_prob: probability that a node passes a founder on.
+    """
+    return float(-np.expm1(-founders * node_shares(nodes, pass_prob)).sum())

@@ -36,7 +36,8 @@ def plan_of(scenario: Scenario) -> Plan:
             for t in given
         ),
         to_progression=_flags(t.stop == "progression" for t in given),
-        removes=_flags(t.residual_fraction is not None for t in given),
+        removes=_flags(removes(t) for t in given),
+        nodes=_ints(t.nodes or 0 for t in given),
         seen_only=_flags(t.seen_only for t in given),
         spares_dormant=_flags(t.spares_dormant for t in given),
         survival=_array(survival(scenario, t) for t in given).reshape(shape),
@@ -58,7 +59,12 @@ def plan_of(scenario: Scenario) -> Plan:
 def acts_at_once(treatment: Treatment) -> bool:
     """Whether it removes or kills at once."""
     t = treatment
-    return not (t.residual_fraction is None and t.log_kill is None and t.dose_gray is None)
+    return removes(t) or not (t.log_kill is None and t.dose_gray is None)
+
+
+def removes(treatment: Treatment) -> bool:
+    """Whether it is surgery."""
+    return treatment.residual_fraction is not None or treatment.nodes is not None
 
 
 def lasts(treatment: Treatment) -> bool:
@@ -74,7 +80,7 @@ def survival(scenario: Scenario, treatment: Treatment) -> Array:
         log_kill += t.alpha_per_gray * t.dose_gray
         log_kill += t.beta_per_gray2 * t.dose_gray**2 / t.fractions
     out = np.exp(-log_kill * exposure(scenario, t))
-    if t.residual_fraction is not None:
+    if t.residual_fraction is not None and t.nodes is None:  # nodes are taken whole
         out *= np.where(reach(scenario, t) > 0, t.residual_fraction, 1.0)[:, None]
     return out
 

@@ -110,6 +110,7 @@ def _patients(
         "diameter_mm": _day(of_patients["diameter_mm"]),
         "detection": _stage(of_patients["detection"], [way.label for way in Detection]),
         "lead_time_days": _day(of_patients["lead_time_days"]),
+        **{name: _whole(of_patients[name], none=-1) for name in NODES},
         **told,
     }
     return _table(columns, tables.PATIENTS)
@@ -127,6 +128,14 @@ STAGING = (
     ("stage_m", ("M0", "M1")),
 )
 """Columns of the patients table: stage at diagnosis, null if there was none."""
+
+
+NODES = ("nodes_positive", "nodes_micro", "nodes_itc", "nodes_removed")
+"""Columns of the patients table: regional nodes at diagnosis, and those that surgery took."""
+
+
+def _whole(values: Array, none: int) -> pa.Array:
+    return pa.array(values, mask=values == none)
 
 
 def _stage(values: Array, labels: Sequence[str]) -> pa.Array:
@@ -166,6 +175,7 @@ def _metastases(record: ChunkRecord, patients: Array, names: Names) -> pa.Table:
         "detected_day": _day(colonies["detected_day"]),
         "extinct_day": _day(colonies["extinct_day"]),
         "cells": colonies["size"],
+        "node": _whole(colonies["node"], none=0),
         **_by_phenotype(cells, names),
     }
     return _table(columns, tables.METASTASES)

@@ -257,6 +257,13 @@ class Soil(Place):
     """Multiplies the rate at which dormant cells here reawaken."""
     lymph_fraction: Fraction = 0.0
     """Share of the cells leaving this organ that enter lymph; the rest enter blood."""
+    nodes: Annotated[Whole | None, number("", ge=1, le=200), FIXED] = None
+    """Lymph nodes, one behind the other, of a regional organ; unset: they are not told apart, and
+    each colony stands for a node."""
+    node_pass_prob: Annotated[float | None, number("", ge=0, lt=1), DRAWN] = None
+    """Probability that a node passes the founder of a colony on to the next one."""
+    node_cells: Annotated[Cells | None, DRAWN] = None
+    """A node with this burden is full and passes every founder on; unset: never full."""
     detection_cells: Annotated[Cells, DRAWN] = 5e8
     """A metastasis of this size is seen by imaging."""
     symptoms: Annotated[dict[Name, Cells], DRAWN] = Field(default_factory=dict)

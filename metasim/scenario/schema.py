@@ -112,6 +112,9 @@ class Clinic(Part):
     """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
     macro_cells: Annotated[Cells, FIXED] = float(MACRO_CELLS)
     """A colony above this many cells is a macrometastasis (2 mm in diameter at 1e9 cells/cm3)."""
+    pathology_cells: Annotated[Cells | None, FIXED] = None
+    """Smallest metastasis that pathology finds in a lymph node, which is then positive; unset:
+    micro_cells."""
     age_years: Annotated[float, number("years", ge=0, le=130)] | None = None
     """Age on day 0."""
     other_death_per_year: Annotated[float, number("1/year", ge=0, le=1000)] | None = None

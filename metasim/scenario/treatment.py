@@ -74,6 +74,9 @@ class Treatment(Part):
     """It removes or kills only colonies that imaging sees, not what else is in the organ."""
     residual_fraction: Fraction | None = None
     """It removes: each cell is left behind with this probability."""
+    nodes: Annotated[Whole, number("", ge=1, le=200)] | None = None
+    """It takes out so many lymph nodes of the organ, whole: the first of the chain (a sentinel
+    biopsy); unset: surgery concerns the whole organ (a dissection)."""
     log_kill: NonNegative | None = None
     """It kills: each cell survives a cycle with probability exp(-log_kill)."""
     dose_gray: Annotated[float, number("Gy", ge=0, le=1000)] | None = None

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metasim.engines.cells.cell import CancerCell, Colony
+from metasim.engines.cells.chain import settle
 from metasim.engines.cells.population import Population, drop, take, turns
 from metasim.law.arrays import Law
 from metasim.law.growth import birth_death, birth_rate, border_rate, net_growth
@@ -34,12 +35,14 @@ class Cascade(Population):
 
     Attributes:
         waiting: units on their way, by place (`PLACES`) and organ.
+        nodes_taken: lymph nodes that surgery took out, the first of the chain, by organ.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         organs = self.organs
         self.visit = self.course.follow_up_days[0] == 0.0
+        self.nodes_taken = [0] * len(organs)
         self.waiting: list[list[list[CancerCell]]] = [[[] for _ in organs] for _ in PLACES]
 
     def _obey(self, law: Law) -> None:
@@ -238,6 +241,7 @@ class Cascade(Population):
         colony = Colony(
             number=len(self.colonies),
             organ=unit.organ,
+            node=settle(self, unit.organ),
             parent=unit.colony.number,
             route=-1 if unit.route is None else int(unit.route),
             founders=founders,

@@ -29,6 +29,8 @@ class Colony:
     cells: list[list["CancerCell"]]
     """Living cells of each phenotype."""
     founded_day: float
+    node: int = 0
+    """Lymph node of its organ, 1, 2 ... along the chain; 0: the organ has none."""
     micro_day: float = math.nan
     """First day as a micrometastasis; NaN: not yet, as the next."""
     macro_day: float = math.nan

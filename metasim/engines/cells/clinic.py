@@ -9,6 +9,7 @@ import numpy as np
 from metasim.engines.cells.cascade import DORMANT, PLACES
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.detecting import Detecting
+from metasim.engines.cells.nodes import NodeCounts, count_nodes, take_nodes
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law.clinic import (
     completed,
@@ -19,10 +20,9 @@ from metasim.law.clinic import (
     next_visit,
     other_death_day,
     progressed,
-    stage_n,
     stage_t,
 )
-from metasim.terms import DAYS_PER_YEAR, Event, Tally
+from metasim.terms import DAYS_PER_YEAR, Event, Stage, Tally
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Clinic(Detecting):
         self.death_day = math.nan
         self.death_cause = DEATH_NONE
         self.staging = (math.nan, math.nan, math.nan)
+        self.nodes = NodeCounts()
         self._next_visit = math.nan
         self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
         self.waiting_for = list(range(len(course.plan.trigger)))
@@ -87,12 +88,10 @@ class Clinic(Detecting):
     def _stage(self, size: int) -> tuple[float, float, float]:
         """T, N and M as numbers, see `metasim.law.clinic`."""
         course = self.course
-        nodes = [c.size for c in self.alive if c.number > 0 and course.regional[c.organ]]
-        macro = sum(n > course.macro_cells for n in nodes)
-        micro = sum(n >= course.micro_cells for n in nodes) - macro
         seen = any(course.distant[organ] for organ in self.ledger.seen)
         t = stage_t(size, course.t2_cells[0], course.t3_cells[0])
-        return float(t), float(stage_n(micro, macro)), float(seen)
+        self.nodes = count_nodes(self)
+        return float(t), self.nodes.n, float(seen)
 
     def _feel(self) -> None:
         """Symptoms of organs whose burden has passed a threshold."""
@@ -158,6 +157,7 @@ class Clinic(Detecting):
         elif it.cycles > 1:
             self.ledger.note(Event.CYCLE, int(plan.organ[t]), t)
         self._thin(t, plan.survival[t])
+        take_nodes(self, t)
 
     def _cycle_due(self, t: int, it: Given) -> bool:
         """Whether its next cycle is due; all that fall into one step are given."""
@@ -192,27 +192,31 @@ class Clinic(Detecting):
 
     def _thin(self, t: int, survival: Any) -> None:
         """Each cell of a colony, and each unit on its way as a whole, survives or not."""
-        plan, book = self.course.plan, self.ledger.book
-
-        def spare(cells: list[CancerCell], stage: Any) -> None:
-            if not cells:
-                return
-            stays = survival[cells[0].organ, [cell.phenotype for cell in cells]]
-            for cell in self._take_out(cells, self.rng.random(len(cells)) >= stays):
-                book(Tally.REMOVED, stage, cell.organ, cell.cells)
-
+        plan = self.course.plan
         for colony in self.alive:
             if self._in_sight(colony) or not plan.seen_only[t]:
-                stage = colony.stage_at(colony.size)
-                for cells in colony.cells:
-                    spare(cells, stage)
-                self._restage(colony, stage)
+                self.thin_colony(colony, survival)
         if plan.seen_only[t]:
             return
         for place, by_organ in enumerate(self.waiting):
             if not (plan.spares_dormant[t] and place == DORMANT):
                 for units in by_organ:
-                    spare(units, PLACES[place].stage)
+                    self.spare(units, PLACES[place].stage, survival)
+
+    def thin_colony(self, colony: Colony, survival: Any) -> None:
+        """Each cell of a colony survives or not, by the (O, K) survival of a treatment."""
+        stage = colony.stage_at(colony.size)
+        for cells in colony.cells:
+            self.spare(cells, stage, survival)
+        self._restage(colony, stage)
+
+    def spare(self, cells: list[CancerCell], stage: Stage, survival: Any) -> None:
+        """Take out those cells of an organ, or units as a whole, that do not survive."""
+        if not cells:
+            return
+        stays = survival[cells[0].organ, [cell.phenotype for cell in cells]]
+        for cell in self._take_out(cells, self.rng.random(len(cells)) >= stays):
+            self.ledger.book(Tally.REMOVED, stage, cell.organ, cell.cells)
 
     def _in_sight(self, colony: Colony) -> bool:
         day = self.diagnosis_day if colony.number == 0 else colony.detected_day

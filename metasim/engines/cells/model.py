@@ -130,6 +130,11 @@ class CascadeModel(Clinic):
         patient["stage_t"], patient["stage_n"], patient["stage_m"] = self.staging
         for name in ("diameter_mm", "detection", "lead_time_days"):
             patient[name] = getattr(self, name)
+        nodes = self.nodes
+        for name in ("positive", "micro", "itc"):
+            patient[f"nodes_{name}"] = getattr(nodes, name)
+        has_nodes = self.course.nodes.any()
+        patient["nodes_removed"] = sum(self.nodes_taken) if has_nodes else -1
         patient["n_colonies"], patient["n_events"] = len(colonies), len(events)
         patient["n_recorded"] = len(ledger.recorded_days)
         return PatientRecord(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metasim.engines.colonies.kernel import entry, ready
+from metasim.engines.colonies.nodes import nodes_removed
 from metasim.engines.colonies.packing import biology_of, clinic_of, row
 from metasim.engines.colonies.patient import simulate as simulate_patient
 from metasim.engines.colonies.state import (
@@ -76,8 +77,8 @@ def _simulate_patients(done, biology, clinics, out, room, streams, everything, s
                 streams.now_doomed[word] = streams.of_patients_doomed[k, word]
         here = Room(
             room.now, out.colonies[at.colonies :], out.cells[at.colonies :], room.alive, room.units,
-            room.departed, room.leaving, room.pools, room.tally, room.sites, room.kinds,
-            room.survival, room.treated, room.felt, out.events[at.events :],
+            room.departed, room.leaving, room.pools, room.tally, room.sites, room.nodes,
+            room.kinds, room.survival, room.treated, room.felt, out.events[at.events :],
             out.recorded_days[at.days :], out.metastases[at.days :], out.organ_cells[at.days :],
             out.tallies[at.days :],
         )  # fmt: skip
@@ -100,6 +101,10 @@ def _simulate_patients(done, biology, clinics, out, room, streams, everything, s
             patient.diameter_mm = now.diameter_mm
             patient.detection = now.detection
             patient.lead_time_days = now.lead_time_days
+            patient.nodes_positive = now.nodes_positive
+            patient.nodes_micro = now.nodes_micro
+            patient.nodes_itc = now.nodes_itc
+            patient.nodes_removed = nodes_removed(clinics.organs, at.first + k, room.sites)
             patient.n_colonies = now.n_colonies
             patient.n_events = now.n_events
             patient.n_recorded = now.n_recorded
@@ -162,7 +167,8 @@ class Chunk:
     def _room(self, out: ChunkRecord, rows: int) -> Room:
         clinics = self.clinics
         classes, n_treatments = self.biology.clusters.shape[-1], len(clinics.treatments)
-        return room_for(out, rows, classes, n_treatments, clinics.symptoms.shape[-1])
+        symptoms, nodes = clinics.symptoms.shape[-1], int(clinics.organs["nodes"].max())
+        return room_for(out, rows, classes, n_treatments, symptoms, nodes)
 
     def _outcome(self, out: ChunkRecord, done: Any) -> Outcome:
         finished = int(done["patients"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined, merged
+from metasim.engines.colonies.nodes import settle
 from metasim.engines.colonies.state import (
     COLONIZING,
     ENTERED,
@@ -264,12 +265,13 @@ def depart(rng, now, max_colonies, room):
 
 
 @inlined
-def found(now, law, clinic, unit, room):
+def found(rng, now, law, clinic, unit, room):
     """A unit's cells become a colony, which grows from the next step on."""
     rules, i, organ = clinic.rules, now.n_colonies, unit.organ
     founders = law.clusters[unit.cluster].cells
     colony = room.colonies[i]
     begin_colony(colony, organ, founders, now.day)
+    colony.node = settle(rng, now, clinic, organ, founders, room)
     colony.parent = unit.parent
     colony.route = unit.route
     colony.vascularised = math.isinf(law.rates.angiogenesis_per_day)
@@ -301,7 +303,7 @@ def begin_colony(colony, organ, founders, day):
 
 
 @inlined
-def found_colonies(now, law, clinic, room):
+def found_colonies(rng, now, law, clinic, room):
     """Units that colonized found colonies; those that set out in this step do not move yet."""
     kept = 0
     for j in range(now.n_units):
@@ -317,5 +319,5 @@ def found_colonies(now, law, clinic, room):
         if now.n_colonies == len(room.colonies) or now.n_alive == len(room.alive):
             now.status = NO_ROOM
             return
-        found(now, law, clinic, unit, room)
+        found(rng, now, law, clinic, unit, room)
     now.n_units = kept

@@ -54,7 +54,7 @@ def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
             live_and_shed(rng, rng_doomed, now, law, clinic, room, everything)
             if now.status != OK:
                 break
-            found_colonies(now, law, clinic, room)
+            found_colonies(rng, now, law, clinic, room)
             if now.status != OK:
                 break
         see_events(rng, now, law, clinic, room)
@@ -81,6 +81,7 @@ def begin(rng, now, law, clinic, room):
         room.cells[0, k] = clinic.initial_cells[k]
         size += clinic.initial_cells[k]
     begin_colony(primary, rules.primary_organ, size, 0.0)
+    primary.node = 0
     primary.parent = 0
     primary.route = -1
     primary.vascularised = (
@@ -114,6 +115,7 @@ def clear(now, room):
     now.diagnosis_day = now.relapse_day = now.death_day = now.next_visit_day = np.nan
     now.stage_t = now.stage_n = now.stage_m = now.missed_day = np.nan
     now.diameter_mm = now.detection = now.lead_time_days = np.nan
+    now.nodes_positive = now.nodes_micro = now.nodes_itc = -1
     now.ask_again_day = 0.0
     now.death_cause = DEATH_NONE
     for t in range(len(room.treated)):
@@ -122,7 +124,9 @@ def clear(now, room):
         room.felt[s] = False
     n_places, n_organs, n_kinds, n_classes = room.pools.shape
     for organ in range(n_organs):
-        room.sites[organ].seen_day = np.nan
+        site = room.sites[organ]
+        site.seen_day = site.nodes_day = np.nan
+        site.nodes_taken = 0
         for stage in range(room.tally.shape[0]):
             for column in range(room.tally.shape[2]):
                 room.tally[stage, organ, column] = 0

@@ -7,6 +7,7 @@ import numpy as np
 from metasim.engines.colonies.detecting import found_primary, note_finding
 from metasim.engines.colonies.growing import see
 from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.nodes import count_nodes
 from metasim.engines.colonies.state import NONE
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law import clinic as rule
@@ -18,7 +19,6 @@ _DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
 
 next_visit = inlined(rule.next_visit)
 stage_t = inlined(rule.stage_t)
-stage_n = inlined(rule.stage_n)
 
 
 @kernel
@@ -79,15 +79,9 @@ def look(now, clinic, room):
 @kernel
 def stage(now, clinic, room):
     """Stage at diagnosis."""
-    rules, micro, macro = clinic.rules, 0, 0
-    for a in range(now.n_alive):
-        i = room.alive[a]
-        colony = room.colonies[i]
-        if i > 0 and clinic.organs[colony.organ].regional:
-            micro += rules.micro_cells <= colony.size <= rules.macro_cells
-            macro += colony.size > rules.macro_cells
+    rules = clinic.rules
     now.stage_t = stage_t(float(room.colonies[0].size), rules.t2_cells, rules.t3_cells)
-    now.stage_n = stage_n(micro, macro)
+    count_nodes(now, clinic, room)
     now.stage_m = 0.0
     for organ in range(len(room.sites)):
         if clinic.organs[organ].distant and not math.isnan(room.sites[organ].seen_day):

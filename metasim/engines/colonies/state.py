@@ -67,6 +67,9 @@ NOW = np.dtype(
         ("diameter_mm", _REAL),  # of the primary at diagnosis
         ("detection", _REAL),
         ("lead_time_days", _REAL),
+        ("nodes_positive", _WHOLE),  # at diagnosis; -1: not yet
+        ("nodes_micro", _WHOLE),
+        ("nodes_itc", _WHOLE),
         ("burden", _REAL),  # cells of all colonies
     ],
     align=True,
@@ -99,15 +102,25 @@ POOL = np.dtype([("units", _WHOLE), ("turned", _WHOLE), ("landed", _WHOLE)])
 """Doomed units at a place; besides, in this step: those that turned doomed as they left it, and
 those that come to it."""
 
-SITE = np.dtype([("burden", _REAL), ("seen_day", _REAL)])
-"""An organ: cells in colonies, day of the first metastasis seen in it."""
+SITE = np.dtype(
+    [
+        ("burden", _REAL),  # cells in colonies
+        ("seen_day", _REAL),  # of the first metastasis seen in it
+        ("nodes_taken", _WHOLE),  # the first of the chain
+        ("taken_from", _WHOLE),  # nodes above this number, up to the next, are taken today
+        ("taken_to", _WHOLE),
+        ("nodes_day", _REAL),  # on which the burden of its nodes was added up
+    ]
+)
+"""An organ."""
 
 KIND = np.dtype([("birth", _REAL), ("arrived", _WHOLE), ("forecast", _REAL)])
 """A phenotype of the colony at hand: birth rate, cells that changed to it in this step. And cells
 of the primary as it would grow on."""
 
-SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL)])
-"""What survives treatment on this day; `seen` counts besides, in colonies that were seen."""
+SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL), ("beyond", _REAL)])
+"""What survives treatment on this day. Besides, `seen` counts in colonies that were seen, `beyond`
+for units on their way: those that are bound beyond the nodes taken."""
 
 TREATED = np.dtype(
     [
@@ -132,6 +145,7 @@ class Room(NamedTuple):
     pools: Rows  # (4, O, K, C) POOL
     tally: Ints  # (7, O, 6) of the days since the last recorded one
     sites: Rows  # (O,) SITE
+    nodes: Array  # (O, most nodes) of each node, its burden or its largest deposit
     kinds: Rows  # (K,) KIND
     survival: Rows  # (O, K) SURVIVAL
     treated: Rows  # (T,) TREATED
@@ -143,7 +157,9 @@ class Room(NamedTuple):
     tallies: Ints  # (R, 7, O, 6)
 
 
-def room_for(out: ChunkRecord, rows: int, classes: int, treatments: int, symptoms: int) -> Room:
+def room_for(
+    out: ChunkRecord, rows: int, classes: int, treatments: int, symptoms: int, nodes: int
+) -> Room:
     """Room for a patient of a chunk.
 
     Args:
@@ -152,6 +168,7 @@ def room_for(out: ChunkRecord, rows: int, classes: int, treatments: int, symptom
         classes: number of cluster classes C.
         treatments: number of treatments T.
         symptoms: number of symptoms S.
+        nodes: most lymph nodes of an organ.
     """
     _, organs, kinds = out.organ_cells.shape
     return Room(
@@ -165,6 +182,7 @@ def room_for(out: ChunkRecord, rows: int, classes: int, treatments: int, symptom
         pools=np.zeros((4, organs, kinds, classes), POOL),
         tally=np.zeros((len(Stage), organs, len(Tally)), _WHOLE),
         sites=np.zeros(organs, SITE),
+        nodes=np.zeros((organs, nodes)),
         kinds=np.zeros(kinds, KIND),
         survival=np.zeros((organs, kinds), SURVIVAL),
         treated=np.zeros(treatments, TREATED),

@@ -11,6 +11,7 @@ import numpy as np
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import stage_of
 from metasim.engines.colonies.kernel import inlined, kernel, merged
+from metasim.engines.colonies.nodes import take_nodes
 from metasim.engines.colonies.seeing import add_up, note
 from metasim.engines.colonies.state import ENTERED, LEFT, ON, OVER, REMOVED, WAITING
 from metasim.engines.colonies.units import thin_destined, thin_doomed
@@ -69,6 +70,7 @@ def survive(survival):
             left.awake = 1.0
             left.asleep = 1.0
             left.seen = 1.0
+            left.beyond = 1.0
 
 
 @kernel
@@ -127,6 +129,7 @@ def give_cycles(now, clinic, room, t):
         elif it.cycles > 0:
             note(now, room.events, _CYCLE, treatment.organ, t)
         act(now, clinic, room.survival, t, -1.0)
+        take_nodes(clinic, room, t)
         it.cycles += 1
 
 
@@ -159,6 +162,8 @@ def prescribe(now, clinic, room):
     """
     now.regime, now.kills, now.ask_again_day, now.watched = 0, False, np.inf, False
     seen = seen_cells(now, room)
+    for organ in range(len(room.sites)):
+        room.sites[organ].taken_from = room.sites[organ].taken_to = 0
     for t in range(len(room.treated)):
         treatment, it = clinic.treatments[t], room.treated[t]
         if it.status == OVER:
@@ -187,11 +192,15 @@ def thin_colonies(rng, now, macro_cells, room):
         colony, cells = room.colonies[i], room.cells[i]
         organ, before, left = colony.organ, colony.size, 0
         day = now.diagnosis_day if i == 0 else colony.detected_day
+        site = room.sites[organ]
+        taken = site.taken_from < colony.node <= site.taken_to
         for k in range(len(cells)):
             survival = room.survival[organ, k]
             p = survival.awake
             if not math.isnan(day):
                 p *= survival.seen
+            if taken:
+                p = 0.0
             cells[k] = binomial(rng, cells[k], p)
             left += cells[k]
         if left < before:

@@ -225,7 +225,7 @@ def count_units(law, units, n_units, pools, tally):
 def survival_of_unit(survival, place, organ, k):
     """Probability that a unit survives the treatment of this day."""
     felt = survival[organ, k]
-    return felt.asleep if place == DORMANT else felt.awake
+    return felt.beyond * (felt.asleep if place == DORMANT else felt.awake)
 
 
 @kernel

@@ -8,6 +8,7 @@ from metasim.law.sizes import sphere_cells
 from metasim.scenario.checks.detection import check_detection, diagnosed
 from metasim.scenario.checks.effort import check_effort
 from metasim.scenario.checks.mixture import check_correlations
+from metasim.scenario.checks.nodes import check_nodes
 from metasim.scenario.checks.order import check_order
 from metasim.scenario.checks.patients import check_patients
 from metasim.scenario.checks.treatments import check_plan
@@ -28,6 +29,7 @@ def check(scenario: Scenario) -> list[Mistake]:
         _clinic,
         check_detection,
         check_order,
+        check_nodes,
         check_vessels,
         check_patients,
         check_correlations,

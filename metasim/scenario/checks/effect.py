@@ -20,6 +20,9 @@ _NEEDS = {
 }
 """Keys that are idle while another is unset."""
 
+OF_NODES = ("node_pass_prob", "node_cells")
+"""Keys of an organ that are idle while its `nodes` are unset."""
+
 
 def idle(scenario: Scenario, path: Path) -> str:
     """Why a key that is drawn or changed has no effect in a scenario; empty: it has.
@@ -32,7 +35,7 @@ def idle(scenario: Scenario, path: Path) -> str:
     needed = _NEEDS.get(name)
     if needed and not _given(scenario, needed):
         return f"has no effect while {needed} is unset"
-    if reason := _idle_in_growth(scenario, path):
+    if reason := _idle_in_growth(scenario, path) or _idle_in_nodes(scenario, path):
         return reason
     if path[0] == "seed" and path[1:2] not in (("clusters",), ("phenotypes",)):
         kinds = scenario.seed.phenotypes
@@ -60,6 +63,13 @@ def _idle_in_growth(scenario: Scenario, path: Path) -> str:
         organs = scenario.soil
         if organs and all(_given(scenario, f"soil.{o}.capacity_cells") for o in organs):
             return "has no effect: every organ has a capacity of its own"
+    return ""
+
+
+def _idle_in_nodes(scenario: Scenario, path: Path) -> str:
+    needed = f"soil.{path[1]}.nodes" if len(path) == 3 else ""
+    if path[0] == "soil" and path[-1] in OF_NODES and not _given(scenario, needed):
+        return f"has no effect while {needed} is unset"
     return ""
 
 

@@ -48,7 +48,8 @@ def _repeated(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
-    at_once = t.residual_fraction is not None or t.log_kill is not None or t.dose_gray is not None
+    removes = t.residual_fraction is not None or t.nodes is not None
+    at_once = removes or t.log_kill is not None or t.dose_gray is not None
     lasts = bool(t.change) or t.hazard_per_day is not None
     if not at_once and not lasts:
         message = f'"{t.kind}" does nothing: it neither removes, kills nor changes'
@@ -65,8 +66,8 @@ def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]
     if t.change and t.duration_days is not None and t.duration_days < scenario.run.dt_days:
         message = f"{t.duration_days:g} days of a change are less than a step"
         yield ".duration_days", message, f"run.dt_days is {scenario.run.dt_days:g}"
-    for given, what in ((t.residual_fraction, "operated on"), (t.dose_gray, "irradiated")):
-        if given is not None and t.organ is None and not t.seen_only:
+    for given, what in ((removes, "operated on"), (t.dose_gray is not None, "irradiated")):
+        if given and t.organ is None and not t.seen_only:
             yield ".organ", f"is required: the organ that is {what}", ""
     organs = [(".organ", t.organ)] if t.organ else []
     organs += [(f".penetrance.{organ}", organ) for organ in t.penetrance]
