@@ -115,7 +115,7 @@ def resistant_at(cells: float, mutation: float, birth: float, death: float) -> f
 
 def node_shares(nodes: int, pass_prob: float) -> Array:
     """(nodes,) probability that a founder settles in each node (Equation 13.2)."""
-    shares = (1.0 - pass_prob) * pass_prob ** np.arange(nodes)
+    shares: Array = (1.0 - pass_prob) * np.power(pass_prob, np.arange(nodes, dtype=np.float64))
     shares[-1] = pass_prob ** (nodes - 1)
     return shares
 
