@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 import metasim as ms
-from metasim.scenario import catalogue, keys, messages
+from metasim.scenario import keys, messages
+from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 from metasim.scenario.treatment import Treatment
 
-SHIPPED = catalogue.names("shipped")
+TO_RUN = SHIPPED.names(RUNNABLE)
 _TINY = {
     "run.patients": 2, "run.max_colonies": 300, "run.max_cells": 3000,
     "run.record_every_days": 100.0, "run.follow_from": "start",
@@ -68,7 +69,7 @@ def changes(chance: random.Random, name: str) -> dict[str, object]:
 def scenario(seed: int) -> Any:
     """A random scenario, or None: it was refused, in messages of one line each."""
     chance = random.Random(seed)
-    name = chance.choice(SHIPPED)
+    name = chance.choice(TO_RUN)
     asked = changes(chance, name)
     try:
         found = ms.load(name, asked)
@@ -105,8 +106,7 @@ def check_run(found: Any, run: Any = ms.run) -> None:
 def mangled(seed: int) -> bytes:
     """A shipped file with some of its bytes, words or lines changed, moved or repeated."""
     chance = random.Random(seed)
-    path = catalogue.path_of("shipped", chance.choice(SHIPPED))
-    assert path is not None
+    path = SHIPPED.section(RUNNABLE) / f"{chance.choice(TO_RUN)}.toml"
     data = bytearray(path.read_bytes())
     junk = [
         b"=",

@@ -66,7 +66,7 @@ def test_help_fits_and_names_every_command():
     listed = result.stdout.partition("Commands:\n")[2].splitlines()
     commands = [line.split()[0] for line in listed]
     assert commands == ["run", "sweep", "sensitivity", "compare", "validate", "fit",
-                        "plot", "watch", "show", "check", "list", "schema"]  # fmt: skip
+                        "new", "plot", "watch", "show", "check", "list", "schema"]  # fmt: skip
     for command in commands:
         helped = metasim(command, "--help")
         assert helped.exit_code == 0
@@ -372,8 +372,8 @@ def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
 def test_ctrl_c_while_python_makes_code_ends_with_130_too(tmp_path):
     code = """
 from metasim.cli import app, looking
-import metasim.scenario.explicit as explicit
-explicit.catalogue_entries = lambda: exec("raise KeyboardInterrupt")
+import metasim.scenario.listing as listing
+listing.entries = lambda _: exec("raise KeyboardInterrupt")
 app(["list"], prog_name="metasim")
 """
     (tmp_path / "started.py").write_text(code)  # as a module: `python -m metasim` is one

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from metasim.cli import app
 from metasim.results.plots import FIGURES
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 from tests.faults import ROOT
 
 
@@ -39,7 +39,7 @@ def offered(typed):
 def test_scenarios_are_the_shipped_ones_and_files_here():
     for command in ("run", "sweep", "compare few_cells", "show", "check", "watch", "fit"):
         names = offered(f"metasim {command} ")
-        assert {*catalogue.names("shipped"), "my_own.toml"} <= set(names)
+        assert {*SHIPPED.names(RUNNABLE), "my_own.toml"} <= set(names)
     assert offered("metasim run my") == ["my_own.toml"]
     assert offered("metasim run elsewhere/") == []  # the shell completes the names of files
 

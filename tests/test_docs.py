@@ -31,8 +31,8 @@ PAGES = sorted(
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]*?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
                    re.M | re.S)  # fmt: skip
 MAKES = re.compile(r"^(make \w+.*|python -m (pip|pytest) .*)$")  # run by CI as they stand
-NOT_RUN = 5
-"""Blocks that cannot run here: a cluster, R, two rows of tables, a home folder."""
+NOT_RUN = 6
+"""Blocks that cannot run here: a cluster, R, two rows of tables, a home folder, a package."""
 
 
 def blocks(path):
@@ -48,7 +48,8 @@ def run_page(path, slow):
             continue
         if kind == "python":
             exec(compile(text, str(path), "exec"), space)
-        elif kind == "toml" and (name := re.match(r"# (\w+\.toml)\n", text)):
+        elif kind == "toml" and (name := re.match(r"# ([\w/]+\.toml)\n", text)):
+            Path(name[1]).parent.mkdir(parents=True, exist_ok=True)
             Path(name[1]).write_text(text, "utf-8")
         elif kind == "console":
             for line in text.splitlines():
@@ -141,14 +142,14 @@ def test_generated_pages_name_every_key_and_every_catalogue_entry():
     import command_page
     import scenario_page
 
-    from metasim.scenario import catalogue
+    from metasim.scenario.catalogue import SHIPPED
 
     reference = scenario_page.page()
     for key in ("soil.ORGAN.niche", "run.rng_seed", "treatment.N.delay_days", "patients.KEY"):
         assert f"`{key}" in reference, key
     page = catalogue_page.page()
-    kinds = ("organs", "subtypes", "treatments", "scenarios")
-    assert not [n for kind in kinds for n in catalogue.names(kind) if f"`{n}`" not in page]
+    sections = ("organs", "subtypes", "treatments", "scenarios")
+    assert not [n for s in sections for n in SHIPPED.names(s) if f"`{n}`" not in page]
     commands = command_page.page()
     assert "## run" in commands and "`--set" in commands
 

@@ -7,7 +7,8 @@ from scipy import stats
 from metasim.errors import OptionError, ScenarioError
 from metasim.law import copula
 from metasim.runner.patients import Cohort
-from metasim.scenario import catalogue, draws
+from metasim.scenario import draws
+from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.load import load
@@ -61,27 +62,21 @@ def test_distributions_by_subtype_keep_the_patients_of_one_subtype():
 
 
 def test_a_catalogue_entry_brings_distributions_of_its_own(tmp_path, monkeypatch):
-    entries = {}
     for name, text in {
         "slow": "[seed]\nproteolysis = 0.1\n[patients]\n'growth.rho_per_day' = "
         "{ value = { lognormal = { median = 0.001, sigma = 0.1 } }, status = 'calibrated',"
         " source = 'norton1988' }",
         "quick": "[seed]\nproteolysis = 0.1\n[growth]\nrho_per_day = 0.005",
     }.items():
-        entries[name] = tmp_path / f"{name}.toml"
-        entries[name].write_text(text)
-    path_of, names = catalogue.path_of, catalogue.names
-    monkeypatch.setattr(catalogue, "names", lambda kind: [*names(kind), *entries])
-    monkeypatch.setattr(
-        catalogue,
-        "path_of",
-        lambda kind, name: entries.get(name) or path_of(kind, name),
-    )
+        path = tmp_path / "catalogue" / "subtypes" / f"{name}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.chdir(tmp_path)
     mixed = {"patients.seed.subtype": {"choice": {"values": ["slow", "quick"]}}}
     scenario = load("breast", mixed)
     assert scenario.seed.proteolysis == 0.1 and "seed.proteolysis" not in scenario.patients
     assert scenario.growth.rho_per_day == 0.005
-    assert scenario._origins[f"patients.{RHO}"][1:3] == ("assumed", "norton1988")
+    assert scenario._origins[f"patients.{RHO}"][1:3] == ("user", "norton1988")
     drawn = draw_parameters(scenario, 0, 50)
     assert set(drawn[RHO][drawn["seed.subtype"] == 1]) == {0.005}
     assert len({*drawn[RHO][drawn["seed.subtype"] == 0]}) > 10
@@ -93,7 +88,7 @@ def test_explicit_files_need_no_catalogue(tmp_path, monkeypatch):
     scenario = mixture(patients__correlation={RHO: {SHED: 0.4, SIZE: -0.2}})
     path = tmp_path / "scenario.toml"
     path.write_text(explicit_toml(scenario))
-    monkeypatch.setattr(catalogue, "path_of", lambda kind, name: None)
+    monkeypatch.setattr(Catalogue, "find", lambda *names: None)
     again = load(path)
     assert again == scenario and repr(again.model_dump()) == repr(scenario.model_dump())
 

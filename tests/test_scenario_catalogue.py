@@ -5,9 +5,8 @@ import tomllib
 import jsonschema
 import pytest
 
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import RUNNABLE, SECTIONS, SHIPPED, Catalogue
 from metasim.scenario.explicit import (
-    catalogue_entries,
     cited,
     describe,
     explicit_toml,
@@ -15,42 +14,44 @@ from metasim.scenario.explicit import (
     print_description,
 )
 from metasim.scenario.layers import layer
+from metasim.scenario.listing import entries
 from metasim.scenario.load import load
 from metasim.scenario.origin import STATUSES
+from metasim.scenario.sources import sources
 
-FILES = [(kind, name) for kind in (*catalogue.KINDS, "shipped") for name in catalogue.names(kind)]
-SHIPPED = catalogue.names("shipped")
-SCENARIOS = [*SHIPPED, *catalogue.names("scenarios")]
+FILES = [(section, name) for section in (*SECTIONS, RUNNABLE) for name in SHIPPED.names(section)]
+TO_RUN = SHIPPED.names(RUNNABLE)
+SCENARIOS = [*TO_RUN, *SHIPPED.names("scenarios")]
 
 
-def table(kind, name):
-    own = tomllib.loads(catalogue.path_of(kind, name).read_text("utf-8"))
-    if kind != "treatments":
+def table(section, name):
+    own = tomllib.loads(SHIPPED.find(section, name).path.read_text("utf-8"))
+    if section != "treatments":
         return own
     title = own.pop("title")
     return {"title": title, "treatment": [{"kind": name, **own}]}
 
 
 def test_everything_promised_is_there():
-    assert set(catalogue.names("organs")) == {"default", "fine"}
+    assert set(SHIPPED.names("organs")) == {"default", "fine"}
     subtypes = {"luminal_a", "luminal_b", "her2_enriched", "triple_negative"}
-    assert set(catalogue.names("subtypes")) == subtypes
+    assert set(SHIPPED.names("subtypes")) == subtypes
     assert subtypes | {
         "untreated", "flow_only", "seed_and_soil", "soft_bone", "growth_only", "few_cells", "emt",
-    } <= set(SHIPPED)  # fmt: skip
-    for entry in catalogue.entries():
+    } <= set(TO_RUN)  # fmt: skip
+    for entry in entries():
         assert entry.title, entry.name
         assert len(entry.comment) > 20, entry.name
 
 
-@pytest.mark.parametrize(("kind", "name"), FILES)
-def test_sources(kind, name):
+@pytest.mark.parametrize(("section", "name"), FILES)
+def test_sources(section, name):
     """measured and derived have a source that is listed; assumed has none; the rest is said."""
-    found = layer(name, table(kind, name), "assumed")
+    found = layer(name, table(section, name), "assumed")
     assert not found.mistakes
     for key, origin in found.origins.items():
         assert origin.status in STATUSES[:4], key
-        assert not origin.source or origin.source in catalogue.sources(), key
+        assert not origin.source or origin.source in sources(), key
         if origin.status in ("measured", "derived"):
             assert origin.source, key
         if origin.status == "assumed":
@@ -60,10 +61,10 @@ def test_sources(kind, name):
 def test_sources_are_complete_and_used():
     used = {
         origin.source
-        for kind, name in FILES
-        for origin in layer(name, table(kind, name), "assumed").origins.values()
+        for section, name in FILES
+        for origin in layer(name, table(section, name), "assumed").origins.values()
     }
-    for key, source in catalogue.sources().items():
+    for key, source in sources().items():
         assert source["citation"], key
         assert source["evidence"].endswith(".csv"), key
         assert set(source) <= {"citation", "evidence", "doi", "pmid", "pmcid"}, key
@@ -71,7 +72,7 @@ def test_sources_are_complete_and_used():
 
 
 def test_subtypes_leave_nothing_of_each_other_behind():
-    seeds = [layer(n, table("subtypes", n), "assumed").values for n in catalogue.names("subtypes")]
+    seeds = [layer(n, table("subtypes", n), "assumed").values for n in SHIPPED.names("subtypes")]
     assert all(seed.keys() == seeds[0].keys() for seed in seeds)
 
 
@@ -93,7 +94,7 @@ def test_explicit_needs_no_catalogue(tmp_path, monkeypatch):
     )
     path = tmp_path / "scenario.toml"
     path.write_text(explicit_toml(scenario), encoding="utf-8")
-    monkeypatch.setattr(catalogue, "path_of", lambda kind, name: None)
+    monkeypatch.setattr(Catalogue, "find", lambda *names: None)
     assert load(path) == scenario
 
 
@@ -120,7 +121,7 @@ def test_rows_say_everything_of_a_value():
     assert rows["growth.rho_per_day"].drawn
     assert rows["patients.growth.rho_per_day"].unit == "1/day"
     assert rows["run.undiagnosed_years"].layer == "default"
-    assert sum("10.1038/nature08021" in text for text in cited(describe(scenario))) == 1
+    assert sum("10.1038/nature08021" in text for text in cited(scenario, describe(scenario))) == 1
 
 
 def test_description_as_printed(capsys):
@@ -135,9 +136,11 @@ def test_description_as_printed(capsys):
 
 
 def test_catalogue_entries():
-    entries = {(kind, name): text for kind, name, text in catalogue_entries()}
-    assert "order of the organs" in entries["scenario", "luminal_a"]
-    assert {kind for kind, _ in entries} == {"scenario", "base", "organs", "subtype", "treatment"}
+    listed = {(entry.one, entry.name): entry.text for entry in entries()}
+    assert "order of the organs" in listed["scenario", "luminal_a"]
+    assert {one for one, _ in listed} == {
+        "scenario", "base scenario", "organ graph", "subtype", "treatment",
+    }  # fmt: skip
 
 
 def test_flow_only_differs_from_its_rival_in_the_soil_alone():
@@ -188,9 +191,9 @@ def checker():
     return jsonschema.Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize(("kind", "name"), FILES)
-def test_json_schema_accepts_our_files(checker, kind, name):
-    checker.validate(table(kind, name))
+@pytest.mark.parametrize(("section", "name"), FILES)
+def test_json_schema_accepts_our_files(checker, section, name):
+    checker.validate(table(section, name))
 
 
 def test_json_schema_accepts_explicit_files(checker):

@@ -5,17 +5,19 @@ from typing import Any
 
 from markdown import code, table
 
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import SHIPPED, Catalogue
 from metasim.scenario.keys import find, join, leaves, shown, split
+from metasim.scenario.listing import entries
+from metasim.scenario.sources import cite, sources
 
 INTRODUCTION = """# Catalogue
 
 Everything here is data that ships with metasim, written out from its files. A value is *measured* or
 *derived* if published work gives it, *calibrated* if it was fitted (see {doc}`../calibration`), and
-*assumed* if nothing better is known. {doc}`../howto/own_drug` says how to add to it.
+*assumed* if nothing better is known. {doc}`../howto/own_catalogue` says how to add to it.
 
 """
-TITLES = {
+TITLES = {  # section -> heading, the key that names an entry, where its keys stand
     "subtypes": ("Subtypes", "seed.subtype", "seed."),
     "treatments": ("Treatments", "treatment.kind", "treatment.0."),
     "scenarios": ("Base scenario", "extends", ""),
@@ -25,37 +27,33 @@ Rows = list[tuple[str, str, str, str, str]]
 
 def page() -> str:
     """The whole page."""
-    return INTRODUCTION + _organs() + "".join(map(_kind, TITLES)) + _sources()
+    return INTRODUCTION + _organs() + "".join(map(_section, TITLES)) + _sources()
 
 
-def _read(kind: str, name: str) -> dict[str, Any]:
-    path = catalogue.path_of(kind, name)
-    assert path is not None
-    return tomllib.loads(path.read_text("utf-8"))
+def _read(section: str, name: str) -> dict[str, Any]:
+    found = SHIPPED.find(section, name)
+    assert found is not None
+    return tomllib.loads(found.path.read_text("utf-8"))
 
 
-def _heading(kind: str, name: str) -> str:
-    entry = next(e for e in catalogue.entries() if e.name == name and e.kind in (kind, _word(kind)))
+def _heading(section: str, name: str) -> str:
+    entry = next(e for e in entries() if (e.section, e.name) == (section, name))
     return f"### {entry.title}: `{name}`\n\n{entry.comment}\n\n"
 
 
-def _word(kind: str) -> str:
-    return {"scenarios": "base", "subtypes": "subtype", "treatments": "treatment"}.get(kind, kind)
-
-
-def _kind(kind: str) -> str:
-    title, key, prefix = TITLES[kind]
+def _section(section: str) -> str:
+    title, key, prefix = TITLES[section]
     out = f"## {title}\n\nChosen by `{key}`.\n\n"
-    for name in catalogue.names(kind):
-        values = {k: v for k, v in _read(kind, name).items() if k != "title"}
-        inside = values.get("seed", values) if kind == "subtypes" else values
-        out += _heading(kind, name) + _table(_rows(inside, prefix))
+    for name in SHIPPED.names(section):
+        values = {k: v for k, v in _read(section, name).items() if k != "title"}
+        inside = values.get("seed", values) if section == "subtypes" else values
+        out += _heading(section, name) + _table(_rows(inside, prefix))
     return out
 
 
 def _organs() -> str:
     out = "## Organs\n\nChosen by `organs`.\n\n"
-    for name in catalogue.names("organs"):
+    for name in SHIPPED.names("organs"):
         values = _read("organs", name)
         out += _heading("organs", name)
         for organ, soil in values.get("soil", {}).items():
@@ -104,5 +102,5 @@ def _table(rows: Rows) -> str:
 
 
 def _sources() -> str:
-    entries = sorted(catalogue.sources())
-    return "## Sources\n\n" + "".join(f"- {catalogue.cite(name)}\n" for name in entries)
+    lines = (f"- {cite(Catalogue(), name)}\n" for name in sorted(sources()))
+    return "## Sources\n\n" + "".join(lines)

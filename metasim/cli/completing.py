@@ -23,10 +23,10 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
 
 def scenarios(incomplete: str) -> list[str]:
     """Names of shipped scenarios, and scenario files of this folder."""
-    from metasim.scenario import catalogue
+    from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 
     files = [path.name for path in Path().glob("*.toml")]
-    return one_of(*sorted({*catalogue.names("shipped"), *files}))(incomplete)
+    return one_of(*sorted({*SHIPPED.names(RUNNABLE), *files}))(incomplete)
 
 
 def keys(context: typer.Context, incomplete: str) -> list[str]:

@@ -168,12 +168,20 @@ def check(
 
 @app.command("list")
 def list_() -> None:
-    """List the shipped scenarios and the catalogue."""
-    from metasim.scenario.explicit import catalogue_entries
+    """List the shipped scenarios and the catalogue, with yours.
 
-    table = FittingTable("", ("kind", "name", "what it is"), words=(0, 1, 2), folds=(0, 2))
-    for entry in catalogue_entries():
-        table.add_row(*entry)
+    Yours is found in the folder `catalogue` here, in those of METASIM_CATALOGUE, and in installed
+    packages, and metasim looks for names in this order.
+    """
+    from metasim.scenario.catalogue import BESIDE, SHIPPED, around
+    from metasim.scenario.listing import entries
+
+    found = entries(around(Path(BESIDE)))
+    columns = ("entry", "name", "what it is", "from")
+    count = 4 if any(entry.origin != SHIPPED.origin for entry in found) else 3
+    table = FittingTable("", columns[:count], words=range(count), folds=(0, *range(2, count)))
+    for entry in found:
+        table.add_row(*(entry.one, entry.name, entry.text, entry.origin)[:count])
     console().print(table)
 
 

@@ -6,7 +6,7 @@ probability q, else arrested with probability a, else carried on by the route it
 Where it is arrested after leaving a state is the end of an absorbing Markov chain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from metasim.terms import Route
 
 Array = NDArray[np.float64]
 Vessels = Mapping[str, Mapping[str, Mapping[str, float]]]
+Graph = dict[str, dict[str, dict[str, float]]]
 
 
 def hop_matrix(organs: Sequence[str], vessels: Vessels) -> Array:
@@ -50,6 +51,49 @@ def hop_matrix(organs: Sequence[str], vessels: Vessels) -> Array:
         return step
     through = np.linalg.solve(np.eye(len(junctions)) - step[n:, n:], step[n:, :n])
     return np.asarray(step[:n, :n] + step[:n, n:] @ through)
+
+
+def diverted(vessels: Vessels, takes: Mapping[str, tuple[str, float]]) -> Graph:
+    """The graph in which organs take shares of what others would get (Equation 2.5, share taken).
+
+    Args:
+        vessels: vessels[route][from][to] = share of from's outflow by that route.
+        takes: organ -> the organ that it takes from, and the fraction of that one's inflow; no
+            vessel leads to it, and nothing takes from itself, directly or through others.
+
+    Returns:
+        The whole graph. An organ that takes, and whose outflow by a route is not given, drains by
+        that route as the one that it takes from.
+    """
+    takers: dict[str, list[tuple[str, float]]] = {}
+    for organ, (donor, fraction) in takes.items():
+        takers.setdefault(donor, []).append((organ, fraction))
+
+    def shared(organ: str, inflow: float) -> Iterator[tuple[str, float]]:
+        taken = takers.get(organ, [])
+        if taken:
+            inflow_left = inflow * max(0.0, 1.0 - sum(fraction for _, fraction in taken))
+            yield organ, inflow_left
+            for other, fraction in taken:
+                yield from shared(other, inflow * fraction)
+        else:
+            yield organ, inflow
+
+    out: Graph = {
+        route: {
+            source: {end: part for to, share in ends.items() for end, part in shared(to, share)}
+            for source, ends in graph.items()
+        }
+        for route, graph in vessels.items()
+    }
+    for graph in out.values():
+        for organ in takes:
+            donor = organ
+            while donor in takes and donor not in graph:
+                donor = takes[donor][0]
+            if donor in graph:
+                graph.setdefault(organ, dict(graph[donor]))
+    return out
 
 
 def walk_matrix(hop: Array, arrest: Array, death_per_pass: Array) -> tuple[Array, Array]:

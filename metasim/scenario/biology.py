@@ -58,6 +58,8 @@ else:
 class Pair(Part):
     """A ligand of the soil that a receptor of the seed answers."""
 
+    entry: Name | None = None
+    """Pair of the catalogue that these values start from."""
     ligand: Name
     """Ligand, a key of soil.ORGAN.ligands."""
     receptor: Name
@@ -242,6 +244,13 @@ class Soil(Place):
 
     varies: ClassVar[Varies] = CHANGED
 
+    entry: Name | None = None
+    """Soil of the catalogue that these values start from."""
+    takes_from: Name | None = None
+    """Organ whose inflow this one takes a share of, by every route; where `vessels` says nothing of
+    its outflow, it drains as that organ does. Reading a file works this into `vessels`."""
+    taken_fraction: Annotated[Fraction | None, FIXED] = None
+    """The share that it takes of what `takes_from` would get."""
     ligands: dict[Name, Level] = Field(default_factory=dict)
     """Levels of chemoattractants and adhesion molecules."""
     multiplier: Multiplier = Multiplier()

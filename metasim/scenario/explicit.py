@@ -5,17 +5,16 @@ from typing import Any, NamedTuple
 
 import tomlkit
 
-from metasim.scenario import catalogue
 from metasim.scenario.correlations import NAME
 from metasim.scenario.file_schema import json_schema
 from metasim.scenario.keys import find, is_list_of_tables, join, leaves, split
 from metasim.scenario.origin import DEFAULT, Origin
 from metasim.scenario.schema import Scenario
+from metasim.scenario.sources import cite
 from metasim.terminal import cells, console, fold, pad, plain
 
 __all__ = [
     "Row",
-    "catalogue_entries",
     "cited",
     "describe",
     "explicit_toml",
@@ -66,10 +65,10 @@ def describe(scenario: Scenario) -> list[Row]:
     ]
 
 
-def cited(rows: list[Row]) -> list[str]:
-    """The sources that values rest on, in full, each once."""
+def cited(scenario: Scenario, rows: list[Row]) -> list[str]:
+    """The sources that values of a scenario rest on, in full, each once."""
     keys = {key for row in rows for key in row.source.split("; ") if key}
-    return [catalogue.cite(key) for key in sorted(keys)]
+    return [cite(scenario._catalogue, key) for key in sorted(keys)]
 
 
 def print_description(scenario: Scenario, key: str = "") -> None:
@@ -95,15 +94,10 @@ def print_description(scenario: Scenario, key: str = "") -> None:
                 value = ""
             screen.print(f"{pad(value, _VALUE_WIDTH)} {row.status:<10} {plain(row.layer)}")
             folded("; ".join(filter(None, (row.source, row.note))), "dim")
-    if sources := cited(rows):
+    if sources := cited(scenario, rows):
         screen.print("\nPlease cite", style="bold")
         for source in sources:
             folded(source, indent="")
-
-
-def catalogue_entries() -> list[tuple[str, str, str]]:
-    """Kind, name, and title with the first comment, of the catalogue and the shipped scenarios."""
-    return [(e.kind, e.name, f"{e.title}. {e.comment}") for e in catalogue.entries()]
 
 
 def explicit_toml(scenario: Scenario) -> str:

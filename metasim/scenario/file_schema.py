@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import SCENARIOS, SHIPPED
 from metasim.scenario.distributions import FORMS
 from metasim.scenario.fields import REMOVED
 from metasim.scenario.origin import STATUSES
@@ -36,14 +36,14 @@ def json_schema() -> dict[str, Any]:
     properties["extends"] = {
         "type": "string",
         "description": "What this file starts from: a catalogue entry or a file beside this one.",
-        "examples": [*catalogue.names("scenarios"), *catalogue.names("shipped")],
+        "examples": [name for section in reversed(SCENARIOS) for name in SHIPPED.names(section)],
     }
     properties["explicit"] = {
         "type": "boolean",
         "description": "The file is complete: nothing of the catalogue is applied.",
     }
-    properties["organs"]["examples"] = catalogue.names("organs")
-    parts["Seed"]["properties"]["subtype"]["examples"] = catalogue.names("subtypes")
+    properties["organs"]["examples"] = SHIPPED.names("organs")
+    parts["Seed"]["properties"]["subtype"]["examples"] = SHIPPED.names("subtypes")
     correlation = properties.pop("correlation")
     properties["patients"] = {
         "anyOf": [{"$ref": "#/$defs/Drawn"}, {"const": REMOVED}],
@@ -93,7 +93,7 @@ def _value(part: dict[str, Any]) -> dict[str, Any]:
     said = {key: part[key] for key in _PASSED_ON if part.get(key) is not None}
     plain = {key: value for key, value in part.items() if key not in (*_PASSED_ON, "title")}
     if {"type": "null"} in plain.get("anyOf", []):
-        plain = next(kind for kind in plain["anyOf"] if kind != {"type": "null"})
+        plain = next(part for part in plain["anyOf"] if part != {"type": "null"})
     if "$ref" in plain or plain.get("type") == "object":
         said.pop("default", None)
         return _as_written(plain) | said

@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metasim.errors import Mistake, ScenarioError
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import (
+    BESIDE,
+    RUNNABLE,
+    SCENARIOS,
+    SHIPPED,
+    Catalogue,
+    DefinedTwice,
+    Found,
+    around,
+    is_ours,
+    of_file,
+)
 from metasim.scenario.keys import closest, nearest, shown
 from metasim.scenario.text import MOST_BYTES, excess, parse
 
 MOST_FILES = 32
 """Files of a chain of `extends`."""
 _MOST_ALIKE = 500  # files of a folder that are looked through for a name like a missing one
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 
 
 class File(NamedTuple):
@@ -25,18 +36,18 @@ class File(NamedTuple):
         name: how messages and origins call it.
         path: where it lies.
         table: what it holds.
+        catalogue: where the entries that it names are looked for.
     """
 
     name: str
     path: Path
     table: dict[str, Any]
+    catalogue: Catalogue = Catalogue()
 
     @property
     def is_ours(self) -> bool:
         """Whether it comes with metasim: a catalogue entry or a shipped scenario."""
-        return {catalogue.FOLDER, catalogue.shipped_folder()} & {
-            *self.path.resolve().parents
-        } != set()
+        return is_ours(self.path)
 
 
 def locate(source: str | Path) -> Path:
@@ -44,19 +55,37 @@ def locate(source: str | Path) -> Path:
 
     Raises:
         ScenarioError: there is no such name, or it is empty.
+        OptionError: METASIM_CATALOGUE names a folder that does not exist.
     """
+    found = _located(source)
+    return found.path if isinstance(found, Found) else found
+
+
+def _located(source: str | Path) -> Found | Path:
     if not str(source).strip():
         message = "is no scenario: give a file, or the name of a shipped one (metasim list)"
         raise ScenarioError(shown(str(source)), [Mistake("", message)])
-    if isinstance(source, str) and _NAME.fullmatch(source):
-        for kind in ("shipped", "scenarios"):
-            if found := catalogue.path_of(kind, source):
-                return found
+    if isinstance(source, str) and NAME.fullmatch(source):
+        catalogue = around(Path(BESIDE))
+        if found := _scenario(catalogue, source, source, ""):
+            return found
         if not _is_file(Path(source)):
-            known = [*catalogue.names("shipped"), *catalogue.names("scenarios")]
+            known = catalogue.names(*SCENARIOS)
             message = "no scenario of this name is shipped; a file is given by its path, with .toml"
             raise ScenarioError(source, [Mistake("", message, nearest(source, known))])
     return Path(source)
+
+
+def _scenario(catalogue: Catalogue, name: str, source: str, key: str) -> Found | None:
+    """The catalogue's scenario of a name.
+
+    Raises:
+        ScenarioError: two installed packages define it; `source` and `key` say where it is asked.
+    """
+    try:
+        return catalogue.find(name, *SCENARIOS)
+    except DefinedTwice as error:
+        raise ScenarioError(source, [Mistake(key, str(error))]) from None
 
 
 def _is_file(path: Path) -> bool:
@@ -66,12 +95,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def read(path: Path, name: str) -> File:
+def read(path: Path, name: str, label: str = "", catalogue: Catalogue | None = None) -> File:
     """Read one file.
 
     Args:
         path: where it lies.
         name: what errors call it.
+        label: what its layer is called; empty: by the file's name.
+        catalogue: where the entries that it names are looked for; None: by where it lies.
 
     Raises:
         ScenarioError: it is missing, unreadable, too large, not UTF-8 or not TOML.
@@ -101,7 +132,7 @@ def read(path: Path, name: str) -> File:
         raise refuse(f"is not TOML: {error}") from None
     if mistake := excess(table):
         raise ScenarioError(name, [mistake])
-    return File(_label(path), path, table)
+    return File(label or path.name, path, table, catalogue or of_file(path))
 
 
 def _bytes(path: Path) -> bytes:
@@ -115,8 +146,8 @@ def _bytes(path: Path) -> bytes:
     flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, os.O_RDONLY | flags)
     with os.fdopen(handle, "rb") as stream:
-        kind = os.fstat(handle).st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise ValueError("it is a device, not a file")
         if stat.S_ISFIFO(kind) and hasattr(os, "set_blocking"):
             os.set_blocking(handle, True)
@@ -129,7 +160,7 @@ def _alike(path: Path) -> str:
         files = [p.name for p in islice(path.parent.glob("*.toml"), _MOST_ALIKE)]
     except (OSError, ValueError):  # a name that no folder can have
         files = []
-    known = {name: name for name in catalogue.names("shipped")}
+    known = {name: name for name in SHIPPED.names(RUNNABLE)}
     known |= {Path(name).stem: name for name in files}
     found = closest(path.stem, known)
     return f'did you mean "{known[found]}"?' if found else ""
@@ -140,42 +171,44 @@ def chain(source: str | Path) -> list[File]:
 
     Raises:
         ScenarioError: a file cannot be read, or the chain loops.
+        OptionError: METASIM_CATALOGUE names a folder that does not exist.
     """
-    files = [read(locate(source), str(source))]
+    files = [_read(_located(source), str(source))]
     while (parent := files[0].table.get("extends")) is not None:
         names = " -> ".join(file.name for file in reversed(files))
         if not isinstance(parent, str):
             message = f"must be a catalogue entry or a file, not {shown(parent)}"
             raise ScenarioError(files[0].name, [Mistake("extends", message)])
-        path = _parent(files[0].path, parent)
-        if path is None:
+        found = _parent(files[0], parent, str(source))
+        if found is None:
             beside = islice(files[0].path.parent.glob("*.toml"), _MOST_ALIKE)
-            known = [*catalogue.names("scenarios"), *catalogue.names("shipped")]
-            known += [p.name for p in beside]
+            known = [*files[0].catalogue.names(*SCENARIOS), *(p.name for p in beside)]
             message = f'"{parent}" is neither in the catalogue nor a file beside this one'
             if len(files) > 1:
                 message += f" (chain: {names} -> {parent})"
             raise ScenarioError(str(source), [Mistake("extends", message, nearest(parent, known))])
+        path = found.path if isinstance(found, Found) else found
         if any(path.samefile(file.path) for file in files):
             message = f"the files extend each other in a loop: {names} -> {parent}"
             raise ScenarioError(str(source), [Mistake("extends", message)])
         if len(files) == MOST_FILES:
             message = f"more than {MOST_FILES} files extend each other: {names[:200]} ..."
             raise ScenarioError(str(source), [Mistake("extends", message)])
-        files.insert(0, read(path, _label(path)))
+        files.insert(0, _read(found))
     return files
 
 
-def _parent(child: Path, name: str) -> Path | None:
-    """The file that `child` extends: a catalogue or shipped scenario, or a file beside it."""
-    for kind in ("scenarios", "shipped"):
-        if found := catalogue.path_of(kind, name):
-            return found
-    candidates = (child.parent / name, child.parent / f"{name}.toml")
+def _read(found: Found | Path, name: str = "") -> File:
+    """Read a scenario; errors call it `name`, or as layers do."""
+    if isinstance(found, Path):
+        return read(found, name or found.name)
+    catalogue = None if found.place.is_ours else around(found.place.folder)
+    return read(found.path, name or found.label, found.label, catalogue)
+
+
+def _parent(child: File, name: str, source: str) -> Found | Path | None:
+    """What a file extends: a scenario of the catalogue, or a file beside it."""
+    if found := _scenario(child.catalogue, name, source, "extends"):
+        return found
+    candidates = (child.path.parent / name, child.path.parent / f"{name}.toml")
     return next((path for path in candidates if _is_file(path)), None)
-
-
-def _label(path: Path) -> str:
-    if catalogue.FOLDER in path.parents:
-        return f"catalogue {path.relative_to(catalogue.FOLDER).with_suffix('').as_posix()}"
-    return path.name

@@ -1,8 +1,8 @@
 """From a scenario file to a `Scenario`: layers, values of the user's own, all mistakes at once.
 
 The layers, later ones winning: every file of the `extends` chain from its root; before each
-file's own keys the organ graph and then the seed subtype that it names; last, values given
-beside the file (`--set`, `replace`).
+file's own keys the entries of the catalogue that it names (organ graph, subtype, soils, pairs);
+last, values given beside the file (`--set`, `replace`).
 """
 
 import copy
@@ -16,18 +16,20 @@ from pydantic import BaseModel
 
 from metasim.checked import checked
 from metasim.errors import MOST_MISTAKES, Mistake, OptionError, ScenarioError
-from metasim.scenario import catalogue
-from metasim.scenario.checks import check
+from metasim.scenario.catalogue import BESIDE, Catalogue, around
+from metasim.scenario.checks import check, check_names
 from metasim.scenario.correlations import NAME
+from metasim.scenario.entries import complete_treatments, named_layers
 from metasim.scenario.fields import REMOVED
-from metasim.scenario.files import File, chain, read
-from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, nearest, shown, split
-from metasim.scenario.kinds import complete_treatments
+from metasim.scenario.files import File, chain
+from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, join, shown, split
 from metasim.scenario.layers import Layer, layer, merge, place_in_lists
 from metasim.scenario.messages import validate
-from metasim.scenario.mixture import SUBTYPE, mixed, names_drawn
+from metasim.scenario.origin import Origin
 from metasim.scenario.posterior import draws_layers
 from metasim.scenario.schema import Scenario
+from metasim.scenario.shares import take_shares
+from metasim.scenario.sources import mistakes_of_sources
 from metasim.scenario.table import PLACE, read_table
 from metasim.scenario.text import MOST_DEPTH, excess, parse_value
 
@@ -70,16 +72,27 @@ def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = No
         (20, 'Bone')
     """
     files = chain(source)
+    catalogue = _also_here(files[-1].catalogue)
     layers = [own for file in files for own in _layers_of(file)]
-    layers += _layers_of_changes("--set", overrides or {})
-    return _build(str(source), files[-1].name, layers)
+    layers += _layers_of_changes("--set", overrides or {}, catalogue)
+    if files[-1].table.get("explicit") is not True:
+        layers += [Layer(name, mistakes=found) for name, found in mistakes_of_sources(catalogue)]
+    return _build(str(source), files[-1].name, layers, catalogue)
 
 
 def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
     """`scenario` with other values; see `Scenario.replace`."""
     base = layer("", _plain(scenario), "user")
     base.origins = scenario._origins
-    return _build("replace", "replace", [base, *_layers_of_changes("replace", changes)])
+    catalogue = _also_here(scenario._catalogue)
+    layers = [base, *_layers_of_changes("replace", changes, catalogue)]
+    return _build("replace", "replace", layers, catalogue)
+
+
+def _also_here(catalogue: Catalogue) -> Catalogue:
+    """The catalogue of values given beside a file: the file's, and that of the folder one is in."""
+    beside = [place.folder for place in catalogue.near if not place.everywhere]
+    return around(*beside, pathlib.Path(BESIDE))
 
 
 def parse_override(text: str) -> tuple[str, object]:
@@ -113,11 +126,14 @@ def _layers_of(file: File) -> list[Layer]:
             message = "an explicit file is complete, so it cannot extend another"
             own.mistakes.append(Mistake("extends", message))
         return [own, *_patients_layers(own, file.path.parent)]
-    complete_treatments(own)
-    return [*_named_layers(own), own, *_patients_layers(own, file.path.parent)]
+    complete_treatments(own, file.catalogue)
+    named = named_layers(own, file.catalogue)
+    return [*named, own, *_patients_layers(own, file.path.parent)]
 
 
-def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
+def _layers_of_changes(
+    name: str, changes: Mapping[str, object], catalogue: Catalogue
+) -> list[Layer]:
     out = []
     for key, value in changes.items():
         given = value if isinstance(value, Given) else Given(value, name)
@@ -133,8 +149,8 @@ def _layers_of_changes(name: str, changes: Mapping[str, object]) -> list[Layer]:
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
             table = {part: table} if rest else table
         own = layer(given.by, {head: table}, "user")
-        complete_treatments(own)
-        out += [*_named_layers(own), own, *_patients_layers(own, pathlib.Path())]
+        complete_treatments(own, catalogue)
+        out += [*named_layers(own, catalogue), own, *_patients_layers(own, pathlib.Path())]
     return out
 
 
@@ -154,43 +170,6 @@ def _excess(key: object, value: object) -> Mistake | None:
     if wrong is None:
         return None
     return dataclasses.replace(wrong, key=key if len(key) <= 200 else key[:40])
-
-
-def _named_layers(own: Layer) -> list[Layer]:
-    """The catalogue entries that a layer names, as layers below it."""
-    out = []
-    for path, kind, what, replaces in (
-        (("organs",), "organs", "organ graph", ("soil", "vessels")),
-        (("seed", "subtype"), "subtypes", "subtype", ()),
-    ):
-        name = own.values.get(path)
-        if not isinstance(name, str) or name == REMOVED:
-            continue
-        found = catalogue.path_of(kind, name)
-        if found is None:
-            known = catalogue.names(kind)
-            message = f"the catalogue has no {what} {shown(name)}"
-            own.mistakes.append(Mistake(".".join(path), message, nearest(name, known)))
-            continue
-        out.append(_entry(kind, name, replaces))
-    names = names_drawn(own.values.get(("patients", SUBTYPE)))
-    known = catalogue.names("subtypes")
-    for name in dict.fromkeys(names):
-        if name not in known:
-            message = f"the catalogue has no subtype {shown(name)}"
-            own.mistakes.append(Mistake(f"patients.{SUBTYPE}", message, nearest(name, known)))
-    if names and {*names} <= {*known}:
-        out.append(mixed({name: _entry("subtypes", name) for name in names}))
-    return out
-
-
-def _entry(kind: str, name: str, replaces: tuple[str, ...] = ()) -> Layer:
-    """The layer of a catalogue entry, which exists."""
-    path = catalogue.path_of(kind, name)
-    assert path is not None
-    file = read(path, f"catalogue {kind}/{name}")
-    table = {key: value for key, value in file.table.items() if key != "title"}
-    return layer(file.name, table, "assumed", replaces)
 
 
 def _patients_layers(own: Layer, folder: pathlib.Path) -> list[Layer]:
@@ -239,19 +218,20 @@ def _plain(value: object) -> Any:
     return value.item() if hasattr(value, "item") else value  # a number of numpy's
 
 
-def _build(source: str, leaf: str, layers: list[Layer]) -> Scenario:
+def _build(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) -> Scenario:
     """Merge, validate and check; every mistake is found in one go.
 
     Args:
         source: what errors name as their place.
         leaf: the layer that `source` stands for; mistakes of other layers say whose they are.
         layers: root first.
+        catalogue: where names that a value may hold are looked for.
     """
     with few_hints(2 * MOST_MISTAKES):
-        return _built(source, leaf, layers)
+        return _built(source, leaf, layers, catalogue)
 
 
-def _built(source: str, leaf: str, layers: list[Layer]) -> Scenario:
+def _built(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) -> Scenario:
     place_in_lists(layers)
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
@@ -268,20 +248,35 @@ def _built(source: str, leaf: str, layers: list[Layer]) -> Scenario:
             break
     if scenario is not None:
         known = {mistake.key for _, mistake in mistakes}
-        found = [mistake for mistake in check(scenario) if mistake.key not in known]
+        taken = take_shares(scenario, origins)
+        scenario = taken.scenario
+        found = [*taken.mistakes, *check(scenario, catalogue)]
+        found += [m for m in check_names(scenario, catalogue) if not _is_saved(origins, m.key)]
+        found = [mistake for mistake in found if mistake.key not in known]
         mistakes += [(_layer_of(layers, split(mistake.key)), mistake) for mistake in found]
+        origins = taken.origins
     if mistakes or scenario is None:
         raise ScenarioError(source, [
             mistake if name in ("", leaf) else dataclasses.replace(mistake, place=name)
             for name, mistake in mistakes
         ])  # fmt: skip
-    scenario._origins = origins
+    scenario._origins, scenario._catalogue = origins, catalogue
     return scenario
 
 
+def _is_saved(origins: dict[str, Origin], key: str) -> bool:
+    """Whether a value, or the list that it is of, is a saved run's: its names were known then."""
+    origin = origins.get(key) or origins.get(key.rpartition(".")[0])
+    return origin is not None and origin.status == "saved"
+
+
 def _layer_of(layers: list[Layer], path: Path) -> str:
-    """Name of the last layer that says something of a path; empty: none does."""
-    return next((own.name for own in reversed(layers) if own.sets(path)), "")
+    """Who says the last of a path: a layer, or the entry that completed it; empty: nobody does."""
+    own = next((own for own in reversed(layers) if own.sets(path)), None)
+    if own is None:
+        return ""
+    origin = own.origins.get(join(path)) if path[:1] == ("treatment",) else None
+    return origin.layer if origin is not None and own.name else own.name
 
 
 def _without(layers: list[Layer], paths: list[Path]) -> list[Layer]:

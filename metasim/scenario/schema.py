@@ -21,6 +21,7 @@ from metasim.scenario.biology import (
     Seed,
     Soil,
 )
+from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.fields import (
     DRAWN,
     FIXED,
@@ -266,6 +267,7 @@ class Scenario(Part):
     """Treatments, in the order given."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+    _catalogue: Catalogue = PrivateAttr(default_factory=Catalogue)
 
     def __eq__(self, other: object) -> bool:
         """Whether all values are equal; where they came from does not matter."""

@@ -10,7 +10,7 @@ from metasim.results.parts import Span
 from metasim.results.store import Results
 from metasim.results.writers import MemoryWriter
 from metasim.runner.patients import Cohort as Patients
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.files import locate
 from metasim.scenario.keys import nearest
@@ -83,7 +83,7 @@ def plan(
             continue
         if unknown:
             message = f'there is no scenario "{unknown[0]}", so nothing simulates this cohort'
-            mistakes.append(Mistake(at, message, nearest(unknown[0], catalogue.names("shipped"))))
+            mistakes.append(Mistake(at, message, nearest(unknown[0], SHIPPED.names(RUNNABLE))))
             continue
         own = {"run.record": RECORD, **dict(cohort.set), **dict(changes or {})}
         try:

@@ -1,95 +1,126 @@
-"""The catalogue: organ graphs, seed subtypes and base scenarios as TOML data, with their sources.
+"""The catalogue: organ graphs, soils, subtypes, treatments, pairs and base scenarios as TOML data.
 
 Every value of a catalogue file may be annotated with a status and a source, as
 `{ value = 0.9, status = "derived", source = "mueller2001", note = "..." }`; a bare value is
-"assumed". A source is a key of sources.toml.
+"assumed" in metasim's own files and "user" in those of others. A source is a key of sources.toml.
+
+Entries are looked for in several folders (`Place`), in this order: a folder `catalogue` beside the
+file that names them; those of METASIM_CATALOGUE; metasim's own; those of installed packages. Files
+of metasim's own name metasim's own entries, whatever else there is.
 """
 
-import tomllib
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-FOLDER = Path(__file__).resolve().parent
-_PACKAGE = FOLDER.parents[1]
-KINDS = ("scenarios", "organs", "subtypes", "treatments", "care")
+from metasim.errors import MetasimError
+from metasim.scenario.catalogue.places import (
+    BESIDE,
+    SHIPPED,
+    Found,
+    Place,
+    is_ours,
+    near,
+    of_packages,
+    warn,
+)
+from metasim.scenario.catalogue.sections import RUNNABLE, SECTIONS, Section
+
+__all__ = [
+    "BESIDE",
+    "RUNNABLE",
+    "SCENARIOS",
+    "SECTIONS",
+    "SHIPPED",
+    "Catalogue",
+    "DefinedTwice",
+    "Found",
+    "Place",
+    "Section",
+    "around",
+    "is_ours",
+    "of_file",
+]
+
+SCENARIOS = (RUNNABLE, "scenarios")
+"""Sections whose entries can be run, or extended."""
 
 
-class Entry(NamedTuple):
-    """One entry of `metasim list`.
+class DefinedTwice(MetasimError):
+    """A name that several installed packages define, so that none holds."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The catalogues that one file may name entries of.
 
     Attributes:
-        kind: "scenario" (shipped, to be run), "base" (to be extended), "organs", "subtype",
-            "treatment" or "care".
-        name: what it is called in a file or on the command line.
-        title: one line.
-        comment: the first comment of its file: what to look at.
+        near: those that come before metasim's own, the first of them first.
     """
 
-    kind: str
-    name: str
-    title: str
-    comment: str
+    near: tuple[Place, ...] = ()
+
+    def places(self) -> list[Place]:
+        """All of them, in the order in which they are looked through."""
+        return [*self.near, SHIPPED, *of_packages()]
+
+    def names(self, *sections: str) -> list[str]:
+        """Names of all entries of some sections, each once."""
+        every = (n for place in self.places() for s in sections for n in place.names(s))
+        return [*dict.fromkeys(every)]
+
+    def find(self, name: str, *sections: str) -> Found | None:
+        """The entry of that name in the first of several sections that has it.
+
+        The catalogue that is looked through first wins, and a `MetasimWarning` names the others.
+        Installed packages come last, and without a warning, so that installing one changes nothing.
+
+        Raises:
+            DefinedTwice: only installed packages have it, and several do.
+        """
+        found = [*_all(name, sections, (*self.near, SHIPPED))]
+        if found:
+            if others := " and ".join(one.label for one in found[1:]):
+                warn(f'"{name}" is defined twice: {found[0].label} holds, not {others}')
+            return found[0]
+        packaged = [*_all(name, sections, of_packages())]
+        if len(packaged) > 1:
+            where = " and ".join(one.label for one in packaged)
+            raise DefinedTwice(f'"{name}" is defined twice, by {where}')
+        return packaged[0] if packaged else None
+
+    def misplaced(self, name: str, section: str) -> str:
+        """A hint: a file of that name where it is not looked for; empty: there is none."""
+        for place in self.near:
+            for path in (*place.folder.glob("*.toml"), *place.folder.glob("*/*.toml")):
+                if path.stem == name and path.parent != place.section(section):
+                    at = path.relative_to(place.folder.parent).as_posix()
+                    return f"{at} is not looked at: move it to {place.folder.name}/{section}"
+        return ""
 
 
-def shipped_folder() -> Path:
-    """Where the scenarios shipped with metasim lie: in the package, or beside it in a checkout."""
-    packaged = _PACKAGE / "scenarios"
-    return packaged if packaged.is_dir() else _PACKAGE.parent / "scenarios"
+def around(*folders: Path) -> Catalogue:
+    """The catalogue with these folders, as far as they exist, and those of METASIM_CATALOGUE.
+
+    Raises:
+        OptionError: METASIM_CATALOGUE names a folder that does not exist.
+    """
+    return Catalogue(near(*folders))
 
 
-def names(kind: str) -> list[str]:
-    """Names of the catalogue files of one of `KINDS`, or of the "shipped" scenarios."""
-    folder = shipped_folder() if kind == "shipped" else FOLDER / kind
-    return sorted(path.stem for path in folder.glob("*.toml"))
+def of_file(path: Path) -> Catalogue:
+    """The catalogue that a scenario file names entries of.
+
+    Raises:
+        OptionError: METASIM_CATALOGUE names a folder that does not exist.
+    """
+    if is_ours(path):
+        return Catalogue()
+    inside = path.parent.name in SECTIONS and path.parent.parent.name == BESIDE
+    return around(path.parent / BESIDE, *([path.parent.parent] if inside else []))
 
 
-def path_of(kind: str, name: str) -> Path | None:
-    """The file of that name, or None if there is none."""
-    folder = shipped_folder() if kind == "shipped" else FOLDER / kind
-    return folder / f"{name}.toml" if name in names(kind) else None
-
-
-@cache
-def sources() -> dict[str, dict[str, str]]:
-    """Key -> citation, doi, pmid, pmcid (where known) and evidence file of every source."""
-    return tomllib.loads((FOLDER / "sources.toml").read_text("utf-8"))
-
-
-@cache
-def drugs() -> frozenset[str]:
-    """Drugs of the catalogue's treatments."""
-    tables = (path_of("treatments", name) for name in names("treatments"))
-    found = (tomllib.loads(path.read_text("utf-8")).get("drug") for path in tables if path)
-    return frozenset(drug for drug in found if drug)
-
-
-def cite(source: str) -> str:
-    """A source in full; what is not a key of sources.toml is given as it stands."""
-    entry = sources().get(source)
-    if entry is None:
-        return source
-    where = [f"{label}{entry[key]}" for key, label in _IDENTIFIERS if key in entry]
-    return f"{source}: {', '.join([entry['citation'], *where])}"
-
-
-_IDENTIFIERS = (("doi", "doi:"), ("pmid", "PMID "), ("pmcid", ""))
-
-
-def entries() -> list[Entry]:
-    """The whole catalogue and the shipped scenarios."""
-    kinds = (("shipped", "scenario"), ("scenarios", "base"), ("organs", "organs"),
-             ("subtypes", "subtype"), ("treatments", "treatment"), ("care", "care"))  # fmt: skip
-    return [_entry(label, kind, name) for kind, label in kinds for name in names(kind)]
-
-
-def _entry(label: str, kind: str, name: str) -> Entry:
-    path = path_of(kind, name)
-    assert path is not None
-    text = path.read_text("utf-8")
-    comment = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        comment.append(line.lstrip("# "))
-    return Entry(label, name, str(tomllib.loads(text).get("title", "")), " ".join(comment))
+def _all(name: str, sections: tuple[str, ...], places: tuple[Place, ...]) -> Iterator[Found]:
+    for place in places:
+        if found := next(filter(None, (place.find(section, name) for section in sections)), None):
+            yield found

@@ -5,21 +5,29 @@ from collections.abc import Iterator
 from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
+from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.checks.detection import check_detection, diagnosed
 from metasim.scenario.checks.effort import check_effort
 from metasim.scenario.checks.mixture import check_correlations
 from metasim.scenario.checks.nodes import check_nodes
 from metasim.scenario.checks.order import check_order
 from metasim.scenario.checks.patients import check_patients
-from metasim.scenario.checks.treatments import check_plan
+from metasim.scenario.checks.treatments import check_names, check_plan
 from metasim.scenario.checks.vessels import TOLERANCE, check_vessels
 from metasim.scenario.keys import nearest
 from metasim.scenario.schema import Scenario
 from metasim.terms import Gate
 
+__all__ = ["check", "check_names"]
 
-def check(scenario: Scenario) -> list[Mistake]:
-    """All mistakes that concern several keys at once."""
+
+def check(scenario: Scenario, catalogue: Catalogue) -> list[Mistake]:
+    """All mistakes that concern several keys at once.
+
+    Args:
+        scenario: each of its values is valid by itself.
+        catalogue: whose names are hinted at.
+    """
     parts = (
         check_effort,
         _organs,
@@ -33,9 +41,9 @@ def check(scenario: Scenario) -> list[Mistake]:
         check_vessels,
         check_patients,
         check_correlations,
-        check_plan,
     )
-    return [mistake for part in parts for mistake in part(scenario)]
+    found = [mistake for part in parts for mistake in part(scenario)]
+    return [*found, *check_plan(scenario, catalogue)]
 
 
 def _organs(scenario: Scenario) -> Iterator[Mistake]:
@@ -51,8 +59,8 @@ def _organs(scenario: Scenario) -> Iterator[Mistake]:
 def _pairs(scenario: Scenario) -> Iterator[Mistake]:
     seed = scenario.seed
     given = {f"seed.receptors.{name}": name for name in seed.receptors}
-    for kind, phenotype in seed.phenotypes.items():
-        given |= {f"seed.phenotypes.{kind}.receptors.{r}": r for r in phenotype.receptors}
+    for name, phenotype in seed.phenotypes.items():
+        given |= {f"seed.phenotypes.{name}.receptors.{r}": r for r in phenotype.receptors}
     yield from _unmatched(scenario, "receptor", given)
     given = {f"soil.{o}.ligands.{n}": n for o, soil in scenario.soil.items() for n in soil.ligands}
     yield from _unmatched(scenario, "ligand", given)

@@ -6,7 +6,6 @@ from typing import Final
 
 from metasim.errors import Mistake
 from metasim.law.copula import mixing, normal_correlation
-from metasim.scenario import catalogue
 from metasim.scenario.correlations import rank_matrix
 from metasim.scenario.keys import join, nearest, shown
 from metasim.scenario.mixture import SUBTYPE
@@ -61,10 +60,6 @@ def by_subtype_mistakes(scenario: Scenario, path: str) -> Iterator[tuple[str, st
     if not mixed:
         yield f"by_subtype needs a subtype: {SUBTYPE} is neither given nor drawn", ""
         return
-    known = dict.fromkeys([*mixed, *catalogue.names("subtypes")])
-    for name in scenario.patients[path].by_subtype or {}:
-        if name not in known:
-            yield f'there is no subtype "{name}"', nearest(name, known)
     parts = zip(mixed, parts_of(scenario, path), strict=True)
     if left := [name for name, part in parts if part is None]:
         names = " and ".join(left)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from metasim.errors import Mistake
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.checks.effect import idle, unset
 from metasim.scenario.checks.patients import itself, names_below
+from metasim.scenario.entries import drugs
 from metasim.scenario.fields import CHANGED
 from metasim.scenario.keys import find, join, nearest, split
 from metasim.scenario.schema import Scenario
+from metasim.scenario.subtypes import subtypes_of
 from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
 from metasim.terms import DAYS_PER_YEAR
 
@@ -16,23 +18,47 @@ MOST_CHANGES = 6
 """Changing treatments of a plan: each doubles the number of laws."""
 
 
-def check_plan(scenario: Scenario) -> Iterator[Mistake]:
-    """All mistakes of the treatments and of resistance to them."""
+def check_plan(scenario: Scenario, catalogue: Catalogue) -> Iterator[Mistake]:
+    """All mistakes of the treatments."""
     for i, treatment in enumerate(scenario.treatment):
-        for key, message, hint in _mistakes(scenario, treatment):
+        for key, message, hint in _mistakes(scenario, treatment, catalogue):
             yield Mistake(f"treatment.{i}{key}", message, hint)
     yield from _repeated(scenario)
     changing = sum(bool(treatment.change) for treatment in scenario.treatment)
     if changing > MOST_CHANGES:
         message = f"{changing} treatments change something; at most {MOST_CHANGES} are allowed"
         yield Mistake("treatment", message, "put what is given together into one")
-    drugs = sorted({treatment.drug for treatment in scenario.treatment if treatment.drug})
-    known = {*drugs, *catalogue.drugs()}
-    for name, phenotype in scenario.seed.phenotypes.items():
-        for drug in phenotype.resistance:
-            if drug not in known:
-                key = f"seed.phenotypes.{name}.resistance.{drug}"
-                yield Mistake(key, f'no treatment has the drug "{drug}"', nearest(drug, known))
+
+
+def check_names(scenario: Scenario, catalogue: Catalogue) -> Iterator[Mistake]:
+    """Drugs and subtypes that neither the scenario nor the catalogue knows."""
+    given = {treatment.drug for treatment in scenario.treatment if treatment.drug}
+    unknown = [
+        (f"seed.phenotypes.{name}.resistance.{drug}", drug)
+        for name, phenotype in scenario.seed.phenotypes.items()
+        for drug in phenotype.resistance
+        if drug not in given
+    ]
+    known = {*sorted(given), *drugs(catalogue)} if unknown else set()
+    for key, drug in unknown:
+        if drug not in known:
+            yield Mistake(key, f'no treatment has the drug "{drug}"', nearest(drug, known))
+    wanted = [
+        (f"treatment.{i}.only_if.subtype.{j}", name)
+        for i, treatment in enumerate(scenario.treatment)
+        for j, name in enumerate((treatment.only_if and treatment.only_if.subtype) or [])
+    ]
+    mixed = subtypes_of(scenario)
+    wanted += [
+        (f"patients.{path}", name)
+        for path, distribution in scenario.patients.items()
+        for name in (distribution.by_subtype or {} if mixed else {})
+    ]
+    wanted = [(key, name) for key, name in wanted if name not in mixed]
+    subtypes = [*mixed, *catalogue.names("subtypes")] if wanted else []
+    for key, name in wanted:
+        if name not in subtypes:
+            yield Mistake(key, f'there is no subtype "{name}"', nearest(name, subtypes))
 
 
 def _repeated(scenario: Scenario) -> Iterator[Mistake]:
@@ -47,7 +73,9 @@ def _repeated(scenario: Scenario) -> Iterator[Mistake]:
             yield Mistake(f"treatment.{i}", message, "give one of them, or another start")
 
 
-def _mistakes(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
+def _mistakes(
+    scenario: Scenario, t: Treatment, catalogue: Catalogue
+) -> Iterator[tuple[str, str, str]]:
     removes = t.residual_fraction is not None or t.nodes is not None
     at_once = removes or t.log_kill is not None or t.dose_gray is not None
     lasts = bool(t.change) or t.hazard_per_day is not None
@@ -129,10 +157,6 @@ def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
 
 def _conditions(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
     assert t.only_if is not None
-    known = catalogue.names("subtypes")
-    for i, name in enumerate(t.only_if.subtype or []):
-        if name not in known and name != scenario.seed.subtype:
-            yield f".only_if.subtype.{i}", f'there is no subtype "{name}"', nearest(name, known)
     for what in ("burden_cells", "age_years"):
         ends: Between | None = getattr(t.only_if, what)
         if ends and ends.min is not None and ends.max is not None and ends.min > ends.max:
