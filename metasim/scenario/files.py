@@ -149,7 +149,7 @@ def _bytes(path: Path) -> bytes:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise ValueError("it is a device, not a file")
-        if stat.S_ISFIFO(kind) and hasattr(os, "set_blocking"):
+        if stat.S_ISFIFO(mode) and hasattr(os, "set_blocking"):
             os.set_blocking(handle, True)
         return stream.read(MOST_BYTES + 1)
 
