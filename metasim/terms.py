@@ -130,6 +130,11 @@ class Tally(IntEnum):
     NET_GROWTH = 5
 
 
+STAGES_T: Final = {"T1": 1, "T2": 2, "T3": 3}
+STAGES_N: Final = {"N0": 0, "N1mi": 1, "N1": 2, "N2": 3, "N3": 4}
+STAGES_M: Final = {"M0": 0, "M1": 1}
+"""Stage at diagnosis -> its number, as `metasim.law.clinic` gives it."""
+
 MICRO_CELLS: Final = 200
 """A colony of at least this many cells is a micrometastasis; below, isolated tumour cells."""
 

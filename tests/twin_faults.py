@@ -12,6 +12,7 @@ from metasim.engines import cells
 from metasim.engines.cells import cascade, clinic, detecting, nodes
 from metasim.engines.cells.clinic import Clinic
 from metasim.law.arrays import Course, Law, Plan
+from metasim.law.eligibility import Amounts
 from metasim.terms import Stage
 from tests.twin import Simulate
 
@@ -185,6 +186,9 @@ def _as_if_sensitive(law: Law) -> tuple[Law, ...]:
     return tuple(one._replace(rho=one.rho[..., [0] * one.rho.shape[-1]]) for one in law.changed)
 
 
+_BURDEN = np.array([name == "burden_cells" for name in Amounts._fields])
+
+
 @dataclass(frozen=True)
 class Planted:
     """A fault planted into the cell engine, and the scenario that shows it."""
@@ -240,8 +244,10 @@ CLINICAL = {
     "the burden is no condition": Planted(
         "chemotherapy",
         code=_otherwise(
-            least_burden_cells=lambda course: 0.0 * course.plan.least_burden_cells,
-            most_burden_cells=lambda course: np.inf + course.plan.most_burden_cells,
+            only_if=lambda course: course.plan.only_if._replace(
+                least=np.where(_BURDEN, -np.inf, course.plan.only_if.least),
+                most=np.where(_BURDEN, np.inf, course.plan.only_if.most),
+            ),
         ),
     ),
     "every primary is T1": Planted("resection", code=_staged(lambda t, n, m: (1.0, n, m))),

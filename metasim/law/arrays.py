@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metasim.law import fate
+from metasim.law.eligibility import Conditions
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -95,7 +96,7 @@ def _cut(field: Any, k: int) -> Any:
     return field[k if len(field) > 1 else 0]
 
 
-ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, NEVER = -1, -2, -3, -4
+ON_DAY, ON_DIAGNOSIS, ON_RELAPSE = -1, -2, -3
 """Values of `Plan.trigger` that are no organ index."""
 
 PROGRESSION = 1.2**3
@@ -120,10 +121,7 @@ class Plan(NamedTuple):
     hazard_per_day: Array  # (T, O, K) while it lasts
     regime: Ints  # (T,) bit of `Law.regimes`; 0: it changes nothing
     only_organs: Flags  # (T, O) a metastasis must have been seen in one of them; none: no matter
-    least_burden_cells: Array  # (T,) of all metastases, for whom it is given
-    most_burden_cells: Array  # (T,)
-    least_age_years: Array  # (T,)
-    most_age_years: Array  # (T,)
+    only_if: Conditions  # who gets them, by what is known on the day
 
 
 class Course(NamedTuple):
@@ -164,6 +162,7 @@ class Course(NamedTuple):
     age_years: Array  # (P, 1) on day 0
     other_death_per_day: Array  # (P, 1) hazard of other causes on day 0; 0: none
     other_death_growth_per_day: Array  # (P, 1) of its logarithm
+    offered: Flags  # (P, T) treatments that a patient may get, by what is fixed from birth
     plan: Plan
 
     def patient(self, k: int) -> "Course":
@@ -183,6 +182,6 @@ class Course(NamedTuple):
             "t2_cells", "t3_cells",
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
-            "age_years", "other_death_per_day", "other_death_growth_per_day",
+            "age_years", "other_death_per_day", "other_death_growth_per_day", "offered",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

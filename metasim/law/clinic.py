@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from metasim.law.arrays import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
+from metasim.law.arrays import ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, PROGRESSION
 
 ROUNDING_DAYS = 1e-9
 """By so much early a day counts as reached: sums of steps and of intervals round differently."""
@@ -70,14 +70,12 @@ def due_day(
     """Day from which a treatment is due; NaN or infinite: it waits for an event.
 
     Args:
-        trigger: ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, NEVER, or the index of an organ.
+        trigger: ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, or the index of an organ.
         delay_days: from the trigger.
         diagnosis_day: NaN: not yet.
         relapse_day: first distant metastasis seen; NaN: not yet.
         seen_day: first metastasis seen in that organ; NaN: not yet.
     """
-    if trigger == NEVER:
-        return math.inf
     if trigger == ON_DAY:
         return delay_days
     if trigger == ON_DIAGNOSIS:
@@ -85,21 +83,6 @@ def due_day(
     if trigger == ON_RELAPSE:
         return delay_days + relapse_day
     return delay_days + seen_day
-
-
-def eligible(
-    burden_cells: float,
-    least_burden_cells: float,
-    most_burden_cells: float,
-    age_years: float,
-    least_age_years: float,
-    most_age_years: float,
-) -> bool:
-    """Whether the burden of all metastases and the age are those a treatment is given to."""
-    return (
-        least_burden_cells <= burden_cells <= most_burden_cells
-        and least_age_years <= age_years <= most_age_years
-    )
 
 
 def cycle_due(day: float, start_day: float, given: int, cycles: int, interval_days: float) -> bool:

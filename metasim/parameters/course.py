@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from metasim.law.arrays import Course
 from metasim.law.sizes import STAGE_MM, sphere_cells
+from metasim.parameters.eligibility import offered_to
 from metasim.parameters.lookup import Parameters
 from metasim.parameters.plan import plan_of
 from metasim.scenario.schema import Scenario
@@ -22,13 +23,23 @@ def steps_in(days: float, dt_days: float) -> int:
     return max(1, math.ceil(days / dt_days - 1e-9))
 
 
-def course_of(scenario: Scenario, drawn: Mapping[str, Array] | None = None) -> Course:
-    """The course arrays of a scenario; arguments as for `metasim.parameters.rates.law_of`."""
-    return course_from(Parameters(scenario, drawn or {}))
+def course_of(
+    scenario: Scenario, drawn: Mapping[str, Array] | None = None, first: int = 0, count: int = 1
+) -> Course:
+    """The course arrays of some patients of a scenario.
+
+    Args:
+        scenario: what is asked.
+        drawn: key path -> (count,) drawn values, as for `metasim.parameters.rates.law_of`.
+        first: number of the first patient: who gets what only some get goes by the number.
+        count: number of patients.
+    """
+    offered = offered_to(scenario, drawn or {}, first, count)
+    return course_from(Parameters(scenario, drawn or {}))._replace(offered=offered)
 
 
 def course_from(get: Parameters) -> Course:
-    """The course arrays of a scenario, by its parameters."""
+    """The course arrays of a scenario, by its parameters; everything is offered to everybody."""
     scenario, organs = get.scenario, get.organs
     run = scenario.run
     density = get.number(lambda s: s.clinic.cells_per_cm3)
@@ -78,6 +89,7 @@ def course_from(get: Parameters) -> Course:
         age_years=get.number(lambda s: s.clinic.age_years)[:, None],
         other_death_per_day=other_death_per_day[:, None],
         other_death_growth_per_day=other_death_growth_per_day[:, None],
+        offered=np.ones((1, len(scenario.treatment)), np.bool_),
         plan=plan_of(scenario),
     )
 

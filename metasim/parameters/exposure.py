@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from metasim.parameters.eligibility import suits_someone
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Treatment
 
@@ -29,11 +30,28 @@ def exposure(scenario: Scenario, treatment: Treatment) -> Array:
 
 
 def changing_of(scenario: Scenario) -> tuple[Treatment, ...]:
-    """The treatments that change something and that this scenario's subtype may get."""
-    return tuple(t for t in scenario.treatment if t.change and suits_subtype(scenario, t))
+    """The treatments that change something and that someone may get, one of each that are alike.
+
+    Treatments of one kind that change the same are the same drug, given for several reasons: while
+    several of them last, it changes once.
+    """
+    first: dict[tuple[object, ...], Treatment] = {}
+    for t in scenario.treatment:
+        if t.change and suits_someone(scenario, t):
+            first.setdefault(_effect(t), t)
+    return tuple(first.values())
 
 
-def suits_subtype(scenario: Scenario, treatment: Treatment) -> bool:
-    """Whether the condition on the subtype holds; it is the same for all patients."""
-    wanted = treatment.only_if.subtype if treatment.only_if else None
-    return wanted is None or scenario.seed.subtype in wanted
+def regime_bits(scenario: Scenario) -> list[int]:
+    """The bit of each treatment in the number of a regime: 1 << i for the i-th of `changing_of`."""
+    places = {_effect(t): i for i, t in enumerate(changing_of(scenario))}
+    return [
+        1 << places[_effect(t)] if t.change and _effect(t) in places else 0
+        for t in scenario.treatment
+    ]
+
+
+def _effect(t: Treatment) -> tuple[object, ...]:
+    """What a treatment changes; equal for treatments that change the same."""
+    tables = (tuple(sorted(table.items())) for table in (t.change, t.penetrance))
+    return t.kind, t.drug, t.organ, *tables

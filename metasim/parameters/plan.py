@@ -5,10 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law.arrays import NEVER, ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, Plan
-from metasim.parameters.exposure import changing_of, exposure, reach, suits_subtype
+from metasim.law.arrays import ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, Plan
+from metasim.parameters.eligibility import conditions_of
+from metasim.parameters.exposure import exposure, reach, regime_bits
 from metasim.scenario.schema import Scenario
-from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
+from metasim.scenario.treatment import RELAPSE_IN, Treatment
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,11 +21,10 @@ def plan_of(scenario: Scenario) -> Plan:
     given = scenario.treatment
     organs = list(scenario.soil)
     kinds = max(1, len(scenario.seed.phenotypes))
-    changing = [id(t) for t in changing_of(scenario)]
     shape = (len(given), len(organs), kinds)
     conditions = [t.only_if for t in given]
     return Plan(
-        trigger=_ints(_trigger(scenario, t, organs) for t in given),
+        trigger=_ints(_trigger(t, organs) for t in given),
         delay_days=_array(
             t.delay_days + (0.0 if isinstance(t.start, str) else t.start) for t in given
         ),
@@ -44,15 +44,12 @@ def plan_of(scenario: Scenario) -> Plan:
         hazard_per_day=_array(
             (t.hazard_per_day or 0.0) * exposure(scenario, t) for t in given
         ).reshape(shape),
-        regime=_ints(1 << changing.index(id(t)) if id(t) in changing else 0 for t in given),
+        regime=_ints(regime_bits(scenario)),
         only_organs=_flags(
             [c is not None and c.organ is not None and o in c.organ for o in organs]
             for c in conditions
         ).reshape(shape[:2]),
-        least_burden_cells=_array(_ends(c.burden_cells if c else None)[0] for c in conditions),
-        most_burden_cells=_array(_ends(c.burden_cells if c else None)[1] for c in conditions),
-        least_age_years=_array(_ends(c.age_years if c else None)[0] for c in conditions),
-        most_age_years=_array(_ends(c.age_years if c else None)[1] for c in conditions),
+        only_if=conditions_of(scenario),
     )
 
 
@@ -85,21 +82,13 @@ def survival(scenario: Scenario, treatment: Treatment) -> Array:
     return out
 
 
-def _trigger(scenario: Scenario, treatment: Treatment, organs: list[str]) -> int:
+def _trigger(treatment: Treatment, organs: list[str]) -> int:
     start = treatment.start
-    if not suits_subtype(scenario, treatment):
-        return NEVER
     if not isinstance(start, str):
         return ON_DAY
     if start.startswith(RELAPSE_IN):
         return organs.index(start.removeprefix(RELAPSE_IN))
     return ON_DIAGNOSIS if start == "diagnosis" else ON_RELAPSE
-
-
-def _ends(between: Between | None) -> tuple[float, float]:
-    low = between.min if between else None
-    high = between.max if between else None
-    return (0.0 if low is None else low), (math.inf if high is None else high)
 
 
 def _ints(values: object) -> Ints:

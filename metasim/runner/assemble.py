@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, ChunkRecord
 from metasim.results import tables
-from metasim.terms import Detection, Event, Route, Stage, Tally
+from metasim.terms import STAGES_M, STAGES_N, STAGES_T, Detection, Event, Route, Stage, Tally
 
 Array = NDArray[Any]
 
@@ -123,9 +123,9 @@ def _primaries(record: ChunkRecord) -> Array:
 
 
 STAGING = (
-    ("stage_t", ("", "T1", "T2", "T3")),
-    ("stage_n", ("N0", "N1mi", "N1", "N2", "N3")),
-    ("stage_m", ("M0", "M1")),
+    ("stage_t", ("", *STAGES_T)),
+    ("stage_n", tuple(STAGES_N)),
+    ("stage_m", tuple(STAGES_M)),
 )
 """Columns of the patients table: stage at diagnosis, null if there was none."""
 

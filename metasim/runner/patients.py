@@ -83,7 +83,8 @@ class Cohort:
             MetasimError: something is wrong for all patients (an option, a class of the user's).
         """
         drawn = draw_parameters(self.scenario, first, count)
-        law, course = self.laws.of(drawn), course_of(self.scenario, drawn)
+        law = self.laws.of(drawn)
+        course = course_of(self.scenario, drawn, first, count)
         simulate = self._colonies if self.scenario.run.engine == "colonies" else self._cells
         record, good, failures = simulate(law, course, first, count, stop)
         mine = {path: values[good] for path, values in drawn.items()}

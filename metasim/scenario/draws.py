@@ -67,7 +67,7 @@ def draw_numbers(scenario: Scenario, first: int, count: int) -> Ints | None:
     draws = next((d.draws for d in scenario.patients.values() if d.draws), None)
     if draws is None:
         return None
-    u = _uniform(scenario.run.rng_seed, POSTERIOR, first, count)
+    u = uniform(scenario.run.rng_seed, POSTERIOR, first, count)
     return _places(len(draws.weights), draws.weights, u)
 
 
@@ -101,7 +101,7 @@ def _uniforms(scenario: Scenario, first: int, count: int) -> dict[str, Array]:
     Keys that correlate with none have independent ones: those of their own streams.
     """
     u = {
-        path: _uniform(scenario.run.rng_seed, path, first, count)
+        path: uniform(scenario.run.rng_seed, path, first, count)
         for path, distribution in scenario.patients.items()
         if not distribution.each and is_drawn(scenario, path)
     }
@@ -128,7 +128,7 @@ def _by_subtype(scenario: Scenario, path: str, which: Ints, u: Array | None) -> 
     return out
 
 
-def _uniform(rng_seed: int, path: str, first: int, count: int) -> Array:
+def uniform(rng_seed: int, path: str, first: int, count: int) -> Array:
     """(count,) uniform numbers in the open interval (0, 1)."""
     sequence = np.random.SeedSequence(rng_seed, spawn_key=(crc32(path.encode()),))
     stream = np.random.Philox(sequence).advance(first)

@@ -20,6 +20,11 @@ RELAPSE_IN = "relapse in "
 """How `start` names the first relapse in one organ: "relapse in bone"."""
 
 
+StageT = Literal["T1", "T2", "T3"]
+StageN = Literal["N0", "N1mi", "N1", "N2", "N3"]
+StageM = Literal["M0", "M1"]
+
+
 class Between(Part):
     """A range, both ends included; an end that is not given is open."""
 
@@ -34,6 +39,12 @@ class Condition(Part):
 
     subtype: list[Name] | None = None
     """Subtypes of the seed."""
+    stage_t: list[StageT] | None = None
+    """T at diagnosis; before the diagnosis it is given to nobody, as the next two."""
+    stage_n: list[StageN] | None = None
+    """N at diagnosis."""
+    stage_m: list[StageM] | None = None
+    """M at diagnosis."""
     organ: list[Name] | None = None
     """Organs; in at least one of them a metastasis has been seen."""
     burden_cells: Between | None = None
@@ -67,6 +78,8 @@ class Treatment(Part):
     burden since its start (by a fifth in diameter), or the first is seen."""
     only_if: Condition | None = None
     """Who gets it; unset: everyone."""
+    given_fraction: Fraction = 1.0
+    """Share of those it is for who get it."""
 
     organ: Name | None = None
     """Organ that it acts on; unset: the whole body."""

@@ -49,7 +49,7 @@ def model_of(scenario: Scenario, patient: int = 0, **options: Any) -> "CascadeMo
     drawn = draw_parameters(scenario, patient, 1)
     return CascadeModel(
         law_of(scenario, drawn).patient(0),
-        course_of(scenario, drawn).patient(0),
+        course_of(scenario, drawn, patient).patient(0),
         tuple(scenario.soil),
         tuple(scenario.seed.phenotypes) or ("tumour",),
         streams.generator(scenario.run.rng_seed, patient, streams.COURSE),

@@ -15,13 +15,13 @@ from metasim.law.clinic import (
     completed,
     cycle_due,
     due_day,
-    eligible,
     hazard_days,
     next_visit,
     other_death_day,
     progressed,
     stage_t,
 )
+from metasim.law.eligibility import Amounts, Classes, eligible
 from metasim.terms import DAYS_PER_YEAR, Event, Stage, Tally
 
 
@@ -52,7 +52,7 @@ class Clinic(Detecting):
         self.nodes = NodeCounts()
         self._next_visit = math.nan
         self.last_step = course.undiagnosed_steps if course.from_diagnosis else course.follow_steps
-        self.waiting_for = list(range(len(course.plan.trigger)))
+        self.waiting_for = [int(t) for t in np.flatnonzero(course.offered)]
         self.given: dict[int, Given] = {}
         self._felt: set[int] = set()
         hazard = course.other_death_per_day[0]
@@ -179,14 +179,7 @@ class Clinic(Detecting):
         age = self.course.age_years[0] + self.day / DAYS_PER_YEAR
         wanted = np.flatnonzero(plan.only_organs[t])
         return bool(
-            eligible(
-                burden,
-                plan.least_burden_cells[t],
-                plan.most_burden_cells[t],
-                age,
-                plan.least_age_years[t],
-                plan.most_age_years[t],
-            )
+            eligible(Amounts(burden, age), Classes(*self.staging), plan.only_if, t)
             and (len(wanted) == 0 or any(organ in self.ledger.seen for organ in wanted))
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 from metasim.engines.colonies.kernel import merged
 from metasim.engines.record import Rows
 from metasim.law.arrays import Array, Course, Flags, Ints, Law
+from metasim.law.eligibility import Conditions
 
 _WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
 
@@ -94,10 +95,6 @@ TREATMENT = np.dtype(
         ("delay_days", _REAL),
         ("interval_days", _REAL),
         ("duration_days", _REAL),
-        ("least_burden_cells", _REAL),
-        ("most_burden_cells", _REAL),
-        ("least_age_years", _REAL),
-        ("most_age_years", _REAL),
         ("to_progression", _FLAG),
         ("removes", _FLAG),
         ("seen_only", _FLAG),
@@ -129,9 +126,11 @@ class Clinic(NamedTuple):
     organs: Rows  # (O,) ORGAN
     symptoms: Rows  # (S,) SYMPTOM
     initial_cells: Ints  # (K,) of the primary
-    treatments: Rows  # (T,) TREATMENT, of all patients, as the next two
+    treatments: Rows  # (T,) TREATMENT, of all patients, as the next three
     effects: Rows  # (T, O, K) EFFECT
     only_organs: Flags  # (T, O)
+    only_if: Conditions
+    offered: Flags  # (T,)
 
 
 def biology_of(law: Law) -> Biology:
@@ -230,6 +229,8 @@ def clinic_of(course: Course) -> Clinic:
         _columns(TREATMENT, **treatments, by_hazard=by_hazard),
         _columns(EFFECT, survival=plan.survival, hazard_per_day=plan.hazard_per_day),
         np.array(plan.only_organs, order="C"),
+        plan.only_if,
+        np.array(course.offered, order="C"),
     )
 
 
@@ -273,4 +274,6 @@ def clinic_of_patient(chunk, k):
         chunk.treatments,
         chunk.effects,
         chunk.only_organs,
+        chunk.only_if,
+        row(chunk.offered, k),
     )

@@ -18,6 +18,7 @@ from metasim.engines.colonies.state import (
     CELLS,
     NO_ROOM_FOR_DAYS,
     OK,
+    OVER,
     STOPPED,
     WAITING,
 )
@@ -90,6 +91,9 @@ def begin(rng, now, law, clinic, room):
     room.alive[0] = 0
     now.n_colonies = 1
     now.n_alive = 1
+    for t in range(len(room.treated)):
+        if not clinic.offered[t]:
+            room.treated[t].status = OVER
     now.last_step = rules.undiagnosed_steps if rules.from_diagnosis else rules.follow_steps
     now.visit = rules.follow_up_days == 0.0
     now.gap_destined = rng.standard_exponential()

@@ -16,6 +16,8 @@ from metasim.engines.colonies.seeing import add_up, note
 from metasim.engines.colonies.state import ENTERED, LEFT, ON, OVER, REMOVED, WAITING
 from metasim.engines.colonies.units import thin_destined, thin_doomed
 from metasim.law import clinic as rule
+from metasim.law import eligibility
+from metasim.law.eligibility import Amounts, Classes
 from metasim.terms import DAYS_PER_YEAR, Event
 
 _SURGERY, _START, _CYCLE, _END = np.array(
@@ -23,7 +25,7 @@ _SURGERY, _START, _CYCLE, _END = np.array(
 )  # numpy's integers, as in `state`
 
 due_day = inlined(rule.due_day)
-eligible = inlined(rule.eligible)
+eligible = inlined(eligibility.eligible)
 cycle_due = inlined(rule.cycle_due)
 hazard_days = inlined(rule.hazard_days)
 progressed = inlined(rule.progressed)
@@ -45,13 +47,11 @@ def seen_cells(now, room):
 @kernel
 def suits(now, clinic, room, t):
     """Whether a patient gets a treatment that is due."""
-    treatment = clinic.treatments[t]
     age_years = clinic.rules.age_years + now.day / DAYS_PER_YEAR
     burden = now.burden - room.colonies[0].size
-    if not eligible(
-        burden, treatment.least_burden_cells, treatment.most_burden_cells, age_years,
-        treatment.least_age_years, treatment.most_age_years,
-    ):  # fmt: skip
+    amounts = Amounts(burden, age_years)
+    classes = Classes(now.stage_t, now.stage_n, now.stage_m)
+    if not eligible(amounts, classes, clinic.only_if, t):
         return False
     asked, found = False, False
     for organ in range(len(room.sites)):
