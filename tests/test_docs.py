@@ -148,7 +148,7 @@ def test_generated_pages_name_every_key_and_every_catalogue_entry():
     for key in ("soil.ORGAN.niche", "run.rng_seed", "treatment.N.delay_days", "patients.KEY"):
         assert f"`{key}" in reference, key
     page = catalogue_page.page()
-    sections = ("organs", "subtypes", "treatments", "scenarios")
+    sections = ("organs", "subtypes", "treatments", "care", "scenarios")
     assert not [n for s in sections for n in SHIPPED.names(s) if f"`{n}`" not in page]
     commands = command_page.page()
     assert "## run" in commands and "`--set" in commands

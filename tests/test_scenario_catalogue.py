@@ -139,7 +139,7 @@ def test_catalogue_entries():
     listed = {(entry.one, entry.name): entry.text for entry in entries()}
     assert "order of the organs" in listed["scenario", "luminal_a"]
     assert {one for one, _ in listed} == {
-        "scenario", "base scenario", "organ graph", "subtype", "treatment",
+        "scenario", "base scenario", "organ graph", "subtype", "treatment", "standard care",
     }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ Everything here is data that ships with metasim, written out from its files. A v
 TITLES = {  # section -> heading, the key that names an entry, where its keys stand
     "subtypes": ("Subtypes", "seed.subtype", "seed."),
     "treatments": ("Treatments", "treatment.kind", "treatment.0."),
+    "care": ("Standard care", "care", ""),
     "scenarios": ("Base scenario", "extends", ""),
 }
 Rows = list[tuple[str, str, str, str, str]]
@@ -47,8 +48,30 @@ def _section(section: str) -> str:
     for name in SHIPPED.names(section):
         values = {k: v for k, v in _read(section, name).items() if k != "title"}
         inside = values.get("seed", values) if section == "subtypes" else values
-        out += _heading(section, name) + _table(_rows(inside, prefix))
+        out += _heading(section, name)
+        out += _care(inside) if section == "care" else _table(_rows(inside, prefix))
     return out
+
+
+def _care(values: dict[str, Any]) -> str:
+    """The rules of a care, a line each: what, where, when, for whom, for how many of them."""
+    rules = []
+    for rule in values["treatment"]:
+        plain = {join(path): value for path, value in leaves(_plain(rule))}
+        who = [
+            f"{k.removeprefix('only_if.')} {shown(v)}" for k, v in plain.items() if "only_if" in k
+        ]
+        rest = {k: v for k, v in plain.items() if "only_if" not in k and k not in _IN_COLUMNS}
+        how = [f"{key} {shown(value)}" for key, value in rest.items()]
+        said = [_note(rule, path).get("note", "") for path, _ in leaves(_plain(rule))]
+        what = " of ".join(filter(None, (plain["kind"], plain.get("organ", ""))))
+        share = f"{plain.get('given_fraction', 1.0):.0%}"
+        notes = "; ".join(dict.fromkeys(filter(None, said)))
+        rules.append((what, ", ".join(how), ", ".join(who), share, notes))
+    return table(("treatment", "how", "only if", "share", "note"), rules)
+
+
+_IN_COLUMNS = ("kind", "organ", "given_fraction")
 
 
 def _organs() -> str:

@@ -14,6 +14,7 @@ from metasim.law.eligibility import ANY, Amounts, Classes, Conditions
 from metasim.scenario.draws import uniform
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Between, Condition, Treatment
+from metasim.scenario.tumours import suits
 from metasim.terms import STAGES_M, STAGES_N, STAGES_T
 
 Array = NDArray[np.float64]
@@ -63,7 +64,7 @@ def offered_to(
         (count, T), or (1, T) where all patients are alike.
     """
     columns = [
-        _suited(scenario, t) & _by_chance(scenario, t, place, first, count)
+        suits(scenario, t.only_if, drawn) & _by_chance(scenario, t, place, first, count)
         for place, t in enumerate(scenario.treatment)
     ]
     width = max((len(column) for column in columns), default=1)
@@ -71,11 +72,6 @@ def offered_to(
     for place, column in enumerate(columns):
         out[:, place] = column
     return out
-
-
-def _suited(scenario: Scenario, treatment: Treatment) -> Flags:
-    """(1,) or (count,): whose tumour a treatment is for."""
-    return np.array([suits_someone(scenario, treatment)])
 
 
 def _by_chance(
@@ -87,9 +83,3 @@ def _by_chance(
     path = f"treatment.{place}.given_fraction"
     drawn = uniform(scenario.run.rng_seed, path, first, count)
     return np.asarray(drawn < treatment.given_fraction)
-
-
-def suits_someone(scenario: Scenario, treatment: Treatment) -> bool:
-    """Whether there are patients with a tumour that a treatment is for."""
-    wanted = treatment.only_if.subtype if treatment.only_if else None
-    return wanted is None or scenario.seed.subtype in wanted

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.parameters.eligibility import suits_someone
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Treatment
+from metasim.scenario.tumours import suits_someone
 
 Array = NDArray[np.float64]
 
@@ -37,21 +37,14 @@ def changing_of(scenario: Scenario) -> tuple[Treatment, ...]:
     """
     first: dict[tuple[object, ...], Treatment] = {}
     for t in scenario.treatment:
-        if t.change and suits_someone(scenario, t):
-            first.setdefault(_effect(t), t)
+        if t.change and suits_someone(scenario, t.only_if):
+            first.setdefault(t.effect, t)
     return tuple(first.values())
 
 
 def regime_bits(scenario: Scenario) -> list[int]:
     """The bit of each treatment in the number of a regime: 1 << i for the i-th of `changing_of`."""
-    places = {_effect(t): i for i, t in enumerate(changing_of(scenario))}
+    places = {t.effect: i for i, t in enumerate(changing_of(scenario))}
     return [
-        1 << places[_effect(t)] if t.change and _effect(t) in places else 0
-        for t in scenario.treatment
+        1 << places[t.effect] if t.change and t.effect in places else 0 for t in scenario.treatment
     ]
-
-
-def _effect(t: Treatment) -> tuple[object, ...]:
-    """What a treatment changes; equal for treatments that change the same."""
-    tables = (tuple(sorted(table.items())) for table in (t.change, t.penetrance))
-    return t.kind, t.drug, t.organ, *tables

@@ -9,7 +9,7 @@ from metasim.law.arrays import ON_DAY, ON_DIAGNOSIS, ON_RELAPSE, Plan
 from metasim.parameters.eligibility import conditions_of
 from metasim.parameters.exposure import exposure, reach, regime_bits
 from metasim.scenario.schema import Scenario
-from metasim.scenario.treatment import RELAPSE_IN, Treatment
+from metasim.scenario.treatment import Treatment
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,8 +86,8 @@ def _trigger(treatment: Treatment, organs: list[str]) -> int:
     start = treatment.start
     if not isinstance(start, str):
         return ON_DAY
-    if start.startswith(RELAPSE_IN):
-        return organs.index(start.removeprefix(RELAPSE_IN))
+    if treatment.relapse_organ:
+        return organs.index(treatment.relapse_organ)
     return ON_DIAGNOSIS if start == "diagnosis" else ON_RELAPSE
 
 

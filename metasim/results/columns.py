@@ -48,6 +48,7 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "er_positive": ("", "Whether the tumour has oestrogen receptors; null: unknown."),
         "her2_positive": ("", "Whether the tumour overexpresses HER2; null: unknown."),
         "age_years": ("years", "Age at diagnosis; null: unknown, or never diagnosed."),
+        "care": ("", "Standard care, by its name in the catalogue; null: none."),
     },
     "events": {
         "patient": _PATIENT,

@@ -49,12 +49,14 @@ class Treatment(_Frozen):
         kind: of the catalogue, or the scenario's own.
         organ: which organ it is for, or None.
         once: whether it is over at once: neither lasting nor in cycles.
+        care: standard care whose rule it is, or None.
     """
 
     name: str
     kind: str
     organ: str | None = None
     once: bool = False
+    care: str | None = None
 
 
 class Phenotype(_Frozen):
@@ -196,4 +198,4 @@ def _organ(key: str, soil: Mapping[str, Any]) -> dict[str, Any]:
 def _treatment(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     lasts = one.get("change") or one.get("hazard_per_day") is not None
     once = not lasts and one.get("cycles", 1) == 1
-    return {"name": name, "once": once, **_given(one, "kind", "organ")}
+    return {"name": name, "once": once, **_given(one, "kind", "organ", "care")}

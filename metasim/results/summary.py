@@ -150,8 +150,11 @@ def render(summary: "pd.DataFrame") -> FittingTable:
 
 
 def never_given(results: Results) -> list[str]:
-    """Treatments of the plan that no patient got, by name; empty if events are not recorded."""
-    names = [treatment.name for treatment in results.description.treatments]
+    """Treatments of the plan that no patient got, by name; empty if events are not recorded.
+
+    Rules of standard care are left out: many are for other patients than a scenario has.
+    """
+    names = [t.name for t in results.description.treatments if t.care is None]
     if not names or "events" not in TABLES_AT[results.record]:
         return []
     given = set(results.arrow("events").to_table(columns=["treatment"])["treatment"].to_pylist())

@@ -69,6 +69,7 @@ PATIENTS_TOLD = pa.schema(
         ("er_positive", pa.bool_()),
         ("her2_positive", pa.bool_()),
         ("age_years", pa.float64()),
+        ("care", _name),
     ]
 )
 EVENTS = pa.schema(

@@ -1,4 +1,4 @@
-"""What the patients table tells of each patient besides its course: subtype, receptors, age."""
+"""What the patients table tells of patients besides their course: subtype, receptors, age, care."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from metasim.scenario.mixture import SUBTYPE
 from metasim.scenario.schema import Scenario
 from metasim.scenario.subtypes import is_drawn, plain_value, subtypes_of
+from metasim.scenario.tumours import RECEPTORS
 from metasim.terms import DAYS_PER_YEAR
 
 Array = NDArray[np.float64]
 
-RECEPTORS: Final = ("er_positive", "her2_positive")
 AGE: Final = "clinic.age_years"
 
 
@@ -28,7 +28,7 @@ def told_of(scenario: Scenario, drawn: Mapping[str, Array], diagnosis_day: Array
 
     Returns:
         Name -> (P,) values: `subtype`, a column for each of `RECEPTORS`, `age_years` (at
-        diagnosis), then the parameters that are drawn, by key path.
+        diagnosis), `care`, then the parameters that are drawn, by key path.
     """
     count = len(diagnosis_day)
     names = subtypes_of(scenario)
@@ -44,6 +44,11 @@ def told_of(scenario: Scenario, drawn: Mapping[str, Array], diagnosis_day: Array
     age, unknown = _of_each(scenario, drawn, AGE, count)
     at_diagnosis = age + diagnosis_day / DAYS_PER_YEAR
     out["age_years"] = pa.array(at_diagnosis, mask=unknown | np.isnan(at_diagnosis))
+    care = [scenario.care or ""]
+    out["care"] = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(count, np.int32), mask=np.full(count, scenario.care is None)),
+        pa.array(care, pa.string()),
+    )
     own = {path for path in scenario.patients if path != SUBTYPE and is_drawn(scenario, path)}
     return out | {path: values for path, values in drawn.items() if path in own}
 

@@ -1,7 +1,8 @@
 """Entries of the catalogue that a layer names: their values, put below those of the layer itself.
 
-An organ graph and a subtype are named once, a soil by every organ that starts from one, a pair
-likewise, and a treatment by its `kind` (`metasim.scenario.catalogue.sections` lists them).
+An organ graph, a subtype and a standard care are named once, a soil by every organ that starts
+from one, a pair likewise, and a treatment by its `kind` (`metasim.scenario.catalogue.sections`
+lists them).
 """
 
 import tomllib
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from metasim.errors import Mistake, ScenarioError
+from metasim.scenario.care import mark_rules
 from metasim.scenario.catalogue import SECTIONS, Catalogue, DefinedTwice, Found
 from metasim.scenario.fields import REMOVED
 from metasim.scenario.files import File, read
@@ -53,6 +55,9 @@ def _entry(own: Layer, catalogue: Catalogue, section: str, path: Path, name: str
         table = {str(part): table}
     entry = layer(file.name, table, _status(file), SECTIONS[section].replaces)
     _keep_to_its_tables(entry, section)
+    if section == "care":
+        complete_treatments(entry, catalogue)
+        mark_rules(entry, name)
     return entry
 
 

@@ -43,6 +43,7 @@ def json_schema() -> dict[str, Any]:
         "description": "The file is complete: nothing of the catalogue is applied.",
     }
     properties["organs"]["examples"] = SHIPPED.names("organs")
+    properties["care"]["examples"] = SHIPPED.names("care")
     parts["Seed"]["properties"]["subtype"]["examples"] = SHIPPED.names("subtypes")
     correlation = properties.pop("correlation")
     properties["patients"] = {

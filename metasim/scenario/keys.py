@@ -154,7 +154,8 @@ def _allowed(key: Key) -> str:
         return "a list of tables"
     if key.pattern.endswith(".+$"):
         return f'"{key.pattern[1:-3]}..."'
-    return "a name (a letter, then letters, digits, _ or -)" if key.pattern else "text"
+    first = "a letter or digit" if key.pattern.startswith("^[A-Za-z0-9]") else "a letter"
+    return f"a name ({first}, then letters, digits, _ or -)" if key.pattern else "text"
 
 
 def _range(limits: dict[str, float]) -> str:

@@ -26,6 +26,7 @@ class Layer:
         origins: dotted path -> origin.
         replaces: top-level tables that it replaces as a whole.
         mistakes: what is wrong with the annotations.
+        is_whole: it holds a whole scenario, to which no catalogue is applied.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Layer:
     origins: dict[str, Origin] = field(default_factory=dict)
     replaces: tuple[str, ...] = ()
     mistakes: list[Mistake] = field(default_factory=list)
+    is_whole: bool = False
 
     @cached_property
     def _below(self) -> dict[Path, list[Path]]:
@@ -145,7 +147,7 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
             elif path[0] == "patients" and value == REMOVED:
                 drop_correlations(tree, *map(str, path[1:]))
         for path, value in part.values.items():
-            _put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
+            put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
         origins |= part.origins
     kept = {join(path) for path, _ in leaves(tree)}
     return tree, {path: origin for path, origin in origins.items() if path in kept}
@@ -205,7 +207,8 @@ def _forget(path: str, tree: dict[str, Any], origins: dict[str, Origin]) -> None
             origins.pop(f"patients.{key}", None)
 
 
-def _put(tree: Any, path: Path, value: Any) -> None:
+def put(tree: Any, path: Path, value: Any) -> None:
+    """Put a value at a path of a tree; `REMOVED` takes away what stands there."""
     *tables, name = path
     for part, following in zip(tables, path[1:], strict=True):
         below = tree.get(part) if isinstance(tree, dict) else tree[part]

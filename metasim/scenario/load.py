@@ -1,8 +1,8 @@
 """From a scenario file to a `Scenario`: layers, values of the user's own, all mistakes at once.
 
 The layers, later ones winning: every file of the `extends` chain from its root; before each
-file's own keys the entries of the catalogue that it names (organ graph, subtype, soils, pairs);
-last, values given beside the file (`--set`, `replace`).
+file's own keys the entries of the catalogue that it names (organ graph, subtype, soils, pairs,
+standard care); last, values given beside the file (`--set`, `replace`).
 """
 
 import copy
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from metasim.checked import checked
 from metasim.errors import MOST_MISTAKES, Mistake, OptionError, ScenarioError
+from metasim.scenario.care import place_care, refuse_marks
 from metasim.scenario.catalogue import BESIDE, Catalogue, around
 from metasim.scenario.checks import check, check_names
 from metasim.scenario.correlations import NAME
@@ -83,7 +84,8 @@ def load(source: str | pathlib.Path, overrides: Mapping[str, object] | None = No
 def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
     """`scenario` with other values; see `Scenario.replace`."""
     base = layer("", _plain(scenario), "user")
-    base.origins = scenario._origins
+    base.origins = dict(scenario._origins)
+    base.is_whole = True
     catalogue = _also_here(scenario._catalogue)
     layers = [base, *_layers_of_changes("replace", changes, catalogue)]
     return _build("replace", "replace", layers, catalogue)
@@ -125,8 +127,10 @@ def _layers_of(file: File) -> list[Layer]:
         if "extends" in file.table:
             message = "an explicit file is complete, so it cannot extend another"
             own.mistakes.append(Mistake("extends", message))
+        own.is_whole = True
         return [own, *_patients_layers(own, file.path.parent)]
     complete_treatments(own, file.catalogue)
+    refuse_marks(own)
     named = named_layers(own, file.catalogue)
     return [*named, own, *_patients_layers(own, file.path.parent)]
 
@@ -150,6 +154,7 @@ def _layers_of_changes(
             table = {part: table} if rest else table
         own = layer(given.by, {head: table}, "user")
         complete_treatments(own, catalogue)
+        refuse_marks(own)
         out += [*named_layers(own, catalogue), own, *_patients_layers(own, pathlib.Path())]
     return out
 
@@ -232,6 +237,7 @@ def _build(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) ->
 
 
 def _built(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) -> Scenario:
+    place_care(layers)
     place_in_lists(layers)
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
@@ -249,7 +255,7 @@ def _built(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) ->
     if scenario is not None:
         known = {mistake.key for _, mistake in mistakes}
         taken = take_shares(scenario, origins)
-        scenario = taken.scenario
+        scenario, scenario._origins = taken.scenario, taken.origins
         found = [*taken.mistakes, *check(scenario, catalogue)]
         found += [m for m in check_names(scenario, catalogue) if not _is_saved(origins, m.key)]
         found = [mistake for mistake in found if mistake.key not in known]

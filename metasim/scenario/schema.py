@@ -28,6 +28,7 @@ from metasim.scenario.fields import (
     CellCount,
     Cells,
     Correlation,
+    EntryName,
     Fraction,
     Millimetres,
     Name,
@@ -234,6 +235,8 @@ class Scenario(Part):
     """One line for tables and figures."""
     organs: Name | None = None
     """Catalogue entry of the organ graph that `soil` and `vessels` start from."""
+    care: EntryName | None = None
+    """Catalogue entry of standard care, whose rules come before the treatments given here."""
     run: Run
     """How many patients, how long, in which steps."""
     seed: Seed
@@ -264,7 +267,7 @@ class Scenario(Part):
     correlation: dict[str, dict[str, Correlation]] = Field(default_factory=dict)
     """patients.correlation.KEY.KEY = rank correlation (Spearman's) of two keys that are drawn."""
     treatment: Annotated[tuple[Treatment, ...], Field(strict=False)] = ()
-    """Treatments, in the order given."""
+    """Treatments: the rules of `care`, then those given here, in their order."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _catalogue: Catalogue = PrivateAttr(default_factory=Catalogue)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from metasim.scenario.fields import (
     Days,
+    EntryName,
     Fraction,
     Level,
     Name,
@@ -39,6 +40,10 @@ class Condition(Part):
 
     subtype: list[Name] | None = None
     """Subtypes of the seed."""
+    er_positive: bool | None = None
+    """Whether the tumour has oestrogen receptors; where that is unknown, it is given to nobody."""
+    her2_positive: bool | None = None
+    """Whether the tumour overexpresses HER2; likewise."""
     stage_t: list[StageT] | None = None
     """T at diagnosis; before the diagnosis it is given to nobody, as the next two."""
     stage_n: list[StageN] | None = None
@@ -111,3 +116,18 @@ class Treatment(Part):
     given."""
     spares_dormant: bool = False
     """Dormant disseminated tumour cells survive it."""
+    care: EntryName | None = None
+    """Standard care whose rule this is, as the scenario's `care` sets it; unset: its own."""
+
+    @property
+    def effect(self) -> tuple[object, ...]:
+        """What it changes; equal for treatments that are one drug, given for several reasons."""
+        tables = (tuple(sorted(table.items())) for table in (self.change, self.penetrance))
+        return self.kind, self.drug, self.organ, *tables
+
+    @property
+    def relapse_organ(self) -> str | None:
+        """The organ in which a relapse starts it; None: something else does."""
+        if isinstance(self.start, str) and self.start.startswith(RELAPSE_IN):
+            return self.start.removeprefix(RELAPSE_IN)
+        return None

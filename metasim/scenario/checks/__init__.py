@@ -6,6 +6,7 @@ from metasim.errors import Mistake
 from metasim.law.factors import weighable
 from metasim.law.sizes import sphere_cells
 from metasim.scenario.catalogue import Catalogue
+from metasim.scenario.checks.care import check_care
 from metasim.scenario.checks.detection import check_detection, diagnosed
 from metasim.scenario.checks.effort import check_effort
 from metasim.scenario.checks.mixture import check_correlations
@@ -41,6 +42,7 @@ def check(scenario: Scenario, catalogue: Catalogue) -> list[Mistake]:
         check_vessels,
         check_patients,
         check_correlations,
+        check_care,
     )
     found = [mistake for part in parts for mistake in part(scenario)]
     return [*found, *check_plan(scenario, catalogue)]

@@ -48,5 +48,5 @@ def _never_diagnosed(scenario: Scenario) -> Iterator[Mistake]:
         visits = "visits begin at diagnosis, which never comes"
         yield Mistake("clinic.follow_up_days", visits, hint)
     for i, treatment in enumerate(scenario.treatment):
-        if treatment.start == "diagnosis":
+        if treatment.start == "diagnosis" and treatment.care is None:
             yield Mistake(f"treatment.{i}.start", message, hint)

@@ -91,7 +91,7 @@ def _memory(scenario: Scenario) -> Iterator[Mistake]:
     if size > MOST_BYTES and run.record in (None, "everything"):
         message = f"{records:,.0f} recorded days of {organs} organs take {size / 1e9:.3g} GB"
         yield Mistake("run.record_every_days", message, "make it longer, or run.record less")
-    regimes = 2 ** min(sum(bool(t.change) for t in scenario.treatment), 6)
+    regimes = 2 ** min(len({t.effect for t in scenario.treatment if t.change}), 6)
     moves = ("soil.", "seed.", "gates.", "rates.", "circulation.")
     drawn = any(path.startswith(moves) and path != "rates.invasion_per_day"
                 for path in scenario.patients)  # fmt: skip

@@ -117,6 +117,12 @@ def _treatments(scenario: Scenario) -> Iterator[Mistake]:
             name = "alpha_per_gray" if t.alpha_per_gray else "beta_per_gray2"
             yield Mistake(f"treatment.{i}.{name}", "does nothing without dose_gray")
         wanted = t.only_if.age_years if t.only_if else None
-        if age and wanted and wanted.min is not None and age[1] + years < wanted.min:
+        if (
+            t.care is None
+            and age
+            and wanted
+            and wanted.min is not None
+            and age[1] + years < wanted.min
+        ):
             message = f"nobody gets so old: {age[1]:g} on day 0, {age[1] + years:g} at the end"
             yield Mistake(f"treatment.{i}.only_if.age_years", message)

@@ -26,7 +26,7 @@ def with_changes(scenario: Scenario, path: str) -> tuple[float, float] | None:
     parts = path.split(".")
     everywhere = ".".join(["soil", "*", *parts[2:]]) if parts[0] == "soil" else path
     least, most = 1.0, 1.0
-    for treatment in scenario.treatment:
+    for treatment in {t.effect: t for t in scenario.treatment}.values():
         for name in {path, everywhere} & treatment.change.keys():
             least *= min(1.0, treatment.change[name])
             most *= max(1.0, treatment.change[name])

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from metasim.errors import Mistake
 from metasim.scenario.catalogue import Catalogue
+from metasim.scenario.checks.care import organs_of
+from metasim.scenario.checks.conditions import check_conditions
 from metasim.scenario.checks.effect import idle, unset
 from metasim.scenario.checks.patients import itself, names_below
 from metasim.scenario.entries import drugs
@@ -11,20 +13,24 @@ from metasim.scenario.fields import CHANGED
 from metasim.scenario.keys import find, join, nearest, split
 from metasim.scenario.schema import Scenario
 from metasim.scenario.subtypes import subtypes_of
-from metasim.scenario.treatment import RELAPSE_IN, Between, Treatment
+from metasim.scenario.treatment import Treatment
 from metasim.terms import DAYS_PER_YEAR
 
 MOST_CHANGES = 6
-"""Changing treatments of a plan: each doubles the number of laws."""
+"""Changing treatments of a plan that differ: each doubles the number of laws."""
 
 
 def check_plan(scenario: Scenario, catalogue: Catalogue) -> Iterator[Mistake]:
     """All mistakes of the treatments."""
     for i, treatment in enumerate(scenario.treatment):
-        for key, message, hint in _mistakes(scenario, treatment, catalogue):
+        wrong = [
+            *_mistakes(scenario, treatment, catalogue),
+            *check_conditions(scenario, treatment, i, catalogue),
+        ]
+        for key, message, hint in wrong:
             yield Mistake(f"treatment.{i}{key}", message, hint)
     yield from _repeated(scenario)
-    changing = sum(bool(treatment.change) for treatment in scenario.treatment)
+    changing = len({treatment.effect for treatment in scenario.treatment if treatment.change})
     if changing > MOST_CHANGES:
         message = f"{changing} treatments change something; at most {MOST_CHANGES} are allowed"
         yield Mistake("treatment", message, "put what is given together into one")
@@ -97,20 +103,13 @@ def _mistakes(
     for given, what in ((removes, "operated on"), (t.dose_gray is not None, "irradiated")):
         if given and t.organ is None and not t.seen_only:
             yield ".organ", f"is required: the organ that is {what}", ""
-    organs = [(".organ", t.organ)] if t.organ else []
-    organs += [(f".penetrance.{organ}", organ) for organ in t.penetrance]
-    if t.only_if:
-        organs += [(f".only_if.organ.{i}", o) for i, o in enumerate(t.only_if.organ or [])]
-    if isinstance(t.start, str) and t.start.startswith(RELAPSE_IN):
-        organs.append((".start", t.start.removeprefix(RELAPSE_IN)))
-    for key, organ in organs:
-        if organ not in scenario.soil:
-            yield key, f'there is no organ "{organ}"', nearest(organ, scenario.soil)
-    yield from _timing(scenario, t)
+    if t.care is None:  # rules of care are asked for together, and may come after the end
+        for key, organ in organs_of(t).items():
+            if organ not in scenario.soil:
+                yield key, f'there is no organ "{organ}"', nearest(organ, scenario.soil)
+        yield from _timing(scenario, t)
     for path in t.change:
         yield from _change(scenario, path)
-    if t.only_if:
-        yield from _conditions(scenario, t)
 
 
 def _timing(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
@@ -153,22 +152,3 @@ def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
         yield place, "a phenotype cannot become itself", ""
     elif reason := unset(scenario, tuple(parts)) or idle(scenario, tuple(parts)):
         yield place, reason, ""
-
-
-def _conditions(scenario: Scenario, t: Treatment) -> Iterator[tuple[str, str, str]]:
-    assert t.only_if is not None
-    for what in ("burden_cells", "age_years"):
-        ends: Between | None = getattr(t.only_if, what)
-        if ends and ends.min is not None and ends.max is not None and ends.min > ends.max:
-            yield f".only_if.{what}", f"min ({ends.min:g}) is above max ({ends.max:g})", ""
-    age, key = scenario.clinic.age_years, "clinic.age_years"
-    wanted = t.only_if.age_years
-    if wanted and key not in scenario.patients:
-        if age is None:
-            yield ".only_if.age_years", f"needs {key}, the age on day 0", ""
-        elif wanted.max is not None and age > wanted.max:
-            yield ".only_if.age_years", f"nobody is: all are {age:g} on day 0", ""
-    least = t.only_if.burden_cells and t.only_if.burden_cells.min
-    lethal = scenario.clinic.lethal_cells
-    if least and lethal and least >= lethal and "clinic.lethal_cells" not in scenario.patients:
-        yield ".only_if.burden_cells", f"nobody lives with it: {lethal:g} cells kill", ""
