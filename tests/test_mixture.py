@@ -6,6 +6,8 @@ from scipy import stats
 
 from metasim.errors import OptionError, ScenarioError
 from metasim.law import copula
+from metasim.parameters.passage import kinds_of
+from metasim.parameters.rates import Laws
 from metasim.runner.patients import Cohort
 from metasim.scenario import draws
 from metasim.scenario.catalogue import Catalogue
@@ -235,3 +237,23 @@ def test_a_single_subtype_is_told_too():
     unnamed = scenario.replace({"seed.subtype": None, "seed.her2_positive": None})
     table = Cohort(unnamed).chunk(0, 2)["patients"]
     assert table["subtype"].null_count == table["her2_positive"].null_count == 2
+
+
+def test_the_law_of_a_patient_does_not_depend_on_who_is_beside():
+    more = {f"patients.{path}": {"uniform": {"low": 0.1, "high": 0.5}}
+            for path in ("soil.breast.lymph_fraction", "rates.dormancy_per_day")}  # fmt: skip
+    scenario = mixture(**more)
+    laws = Laws(scenario)
+    whole = laws.of(draw_parameters(scenario, 0, 30))
+    kinds, kind = kinds_of(whole.gate_arrest)
+    assert len(kinds) == 3 and np.array_equal(whole.gate_arrest[kinds][kind], whole.gate_arrest)
+    for k in (0, 7, 29):
+        alone = Laws(scenario).of(draw_parameters(scenario, k, 1)).patient(0)
+        for one, other in zip(flat(alone), flat(whole.patient(k)), strict=True):
+            assert np.array_equal(one, other)
+
+
+def flat(law):
+    """All arrays of a law."""
+    for field in law:
+        yield from flat(field) if isinstance(field, tuple) else [field]

@@ -46,7 +46,7 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     passage = fate.Passage(
         passing,
         fate.exits(extravasation, washout, colonization, dormancy, reawakening, dormant_death),
-        *_destination(*vessels.walk_matrix(hop, gate_arrest, death_per_pass), lymph),
+        *_destination(*_walk(hop, gate_arrest, death_per_pass), lymph),
     )
     return passage, {
         "intravasation_per_day": get.number(lambda s: s.rates.intravasation_per_day)[:, None],
@@ -156,6 +156,32 @@ def _hop(get: Parameters) -> Array:
                 shares.update({name: share / total for name, share in shares.items()})
         graphs.append(vessels.hop_matrix(get.organs, graph))
     return np.stack(graphs)
+
+
+def _walk(hop: Array, arrest: Array, death_per_pass: Array) -> tuple[Array, Array]:
+    """`vessels.walk_matrix`, worked out once for patients with the same odds of arrest.
+
+    The walk is by far the dearest part of the law, and most of what differs between patients,
+    subtypes included, has no say in it.
+    """
+    if len(hop) > 1 or len(arrest) == 1:
+        return vessels.walk_matrix(hop, arrest, death_per_pass)
+    first, kind = kinds_of(arrest, death_per_pass)
+    death = death_per_pass[first] if len(death_per_pass) > 1 else death_per_pass
+    walk, destroyed = vessels.walk_matrix(hop, arrest[first], death)
+    return walk[kind], destroyed[kind]
+
+
+def kinds_of(*arrays: Array) -> tuple[Ints, Ints]:
+    """Patients that are alike to the last bit in arrays with a leading patient axis.
+
+    Returns:
+        The first patient of each kind, (kinds,), and the kind of each, (P,).
+    """
+    rows = np.concatenate([a.reshape(len(a), -1) for a in alike(list(arrays))], axis=1)
+    found: dict[bytes, int] = {}
+    kind = np.array([found.setdefault(row.tobytes(), len(found)) for row in rows])
+    return np.unique(kind, return_index=True)[1], kind
 
 
 def _destination(walk: Array, destroyed: Array, lymph: Array) -> tuple[Array, Array]:
