@@ -54,6 +54,7 @@ __all__ = [
     "read_targets",
     "run",
     "sensitivity",
+    "split",
     "summarise",
     "sweep",
     "validate",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from metasim.results import outcomes, plots
     from metasim.results.compare import Comparison, compare
     from metasim.results.sensitivity import Sensitivity, open_sensitivity
+    from metasim.results.split import split
     from metasim.results.store import Results, open_results
     from metasim.results.summary import summarise
     from metasim.results.sweeps import Sweep, open_sweep

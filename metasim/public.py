@@ -18,6 +18,7 @@ HOMES: Final[dict[str, str]] = {
     "Results": "metasim.results.store:Results",
     "open_results": "metasim.results.store:open_results",
     "summarise": "metasim.results.summary:summarise",
+    "split": "metasim.results.split:split",
     "compare": "metasim.results.compare:compare",
     "Comparison": "metasim.results.compare:Comparison",
     "Sweep": "metasim.results.sweeps:Sweep",

@@ -198,7 +198,7 @@ def test_scenarios_run_on_the_patients_of_the_folder(tmp_path):
 def test_command_prints_tables_and_saves_them(tmp_path, capsys):
     base, softer = simulated()
     folders = [str(run.save(tmp_path / name)) for run, name in ((base, "a"), (softer, "b"))]
-    comparison = run_comparison(folders, {}, "0.5%", tmp_path / "out", progress=False)
+    comparison = run_comparison(folders, {}, "0.5%", tmp_path / "out", progress=False)[""]
     text = capsys.readouterr().out
     assert "for ±0.5 %" in text
     lines = [
@@ -250,7 +250,7 @@ def test_a_plan_that_changes_nothing_has_ratio_one_and_no_gain(tmp_path):
     never = 'extends = "base"\n[[treatment]]\nkind = "surgery"\norgan = "breast"\n'
     (tmp_path / "never.toml").write_text(never + '[[treatment]]\nkind = "trastuzumab"\n')
     sources = [str(tmp_path / name) for name in ("base.toml", "same.toml", "never.toml")]
-    compared = run_comparison(sources, {}, "1%", tmp_path / "out", progress=False)
+    compared = run_comparison(sources, {}, "1%", tmp_path / "out", progress=False)[""]
     ratios = compared.ratios
     told = ratios[ratios["events_first"] > 0]
     assert len(told)

@@ -7,7 +7,7 @@ import typer
 
 from metasim.cli import completing
 from metasim.cli.finish import Finish
-from metasim.cli.options import RngSeed, Set, Source, asked
+from metasim.cli.options import By, RngSeed, Set, Source, asked
 from metasim.cli.shell import app
 from metasim.errors import MetasimError, OptionError
 from metasim.terminal import console, plain
@@ -43,6 +43,7 @@ def plot(
             autocompletion=completing.figures,
         ),
     ] = None,
+    by: By = None,
     output: Annotated[Path | None, typer.Option(help="Default: RESULTS/figures.")] = None,
     list_: Annotated[
         bool,
@@ -55,6 +56,7 @@ def plot(
     ] = False,
 ) -> None:
     """Draw the figures of a finished run, sweep or study."""
+    from metasim.cli.grouped import draw_groups
     from metasim.results.plots import FIGURES, save_figures
     from metasim.results.plots.save import worth_drawing
     from metasim.results.sensitivity import open_study
@@ -66,8 +68,9 @@ def plot(
     if is_sweep(results):
         from metasim.cli.sweep_command import draw_study
 
-        if figure:
-            raise OptionError(f"--figure {figure[0]}: of a sweep, all figures are drawn")
+        if figure or by:
+            given = f"--figure {figure[0]}" if figure else f"--by {by}"
+            raise OptionError(f"{given}: of a sweep, all figures are drawn")
         for path in draw_study(open_study(results), folder, finish):
             print(plain(path))
         finish.end()
@@ -76,9 +79,13 @@ def plot(
     if unknown:
         raise OptionError(f"--figure {unknown[0]}: unknown; allowed: {', '.join(FIGURES)}")
     done = open_results(results)
-    for path in finish.figures(
-        lambda: figure or worth_drawing(done), lambda name: save_figures(done, folder, [name])
-    ):
+    if by is not None:
+        paths = draw_groups(done, by, folder, figure, finish)
+    else:
+        paths = finish.figures(
+            lambda: figure or worth_drawing(done), lambda name: save_figures(done, folder, [name])
+        )
+    for path in paths:
         print(plain(path))
     finish.end()
 
@@ -104,18 +111,37 @@ def watch(
 
 @app.command()
 def show(
-    source: Source,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A scenario file or name, or a results folder.",
+            autocompletion=completing.scenarios,
+        ),
+    ],
     set_: Set = None,
     toml: Annotated[bool, typer.Option("--toml", help="As a scenario file.")] = False,
     key: Annotated[
         str,
         typer.Option(help="Only keys that begin with this.", autocompletion=completing.keys),
     ] = "",
+    by: By = None,
 ) -> None:
-    """Show a scenario in full: values with unit, origin and source."""
+    """Show a scenario in full, or the summary of a results folder.
+
+    Of a scenario: values with unit, origin and source. Of results: organ by organ, with --by for
+    each group of patients.
+    """
     from metasim.scenario.explicit import describe, explicit_toml, print_description
     from metasim.terminal.text import toml_to_read
 
+    if by is not None or Path(source).is_dir():
+        from metasim.cli.grouped import summaries_of
+
+        if set_ or toml or key:
+            raise OptionError(f"{source}: --set, --toml and --key are for scenarios")
+        summaries_of(source, by)
+        return
     scenario = asked(source, set_)
     if toml:
         print(toml_to_read(explicit_toml(scenario)), end="")

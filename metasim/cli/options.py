@@ -60,6 +60,14 @@ Vary = Annotated[
         autocompletion=completing.changes,
     ),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="Split patients by a column of the patients table: subtype, er_positive, stage_n ...",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="More than a million points are meant.")]
 
 # where it goes

@@ -12,6 +12,7 @@ import typer
 from metasim.cli import completing
 from metasim.cli.finish import Finish
 from metasim.cli.options import (
+    By,
     Draws,
     Engine,
     Executor,
@@ -215,6 +216,7 @@ def compare(
     precision: Annotated[
         str, typer.Option(help="Say how many patients narrow a share's interval to +- this.")
     ] = "1%",
+    by: By = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and the figures.")
     ] = None,
@@ -225,7 +227,8 @@ def compare(
 
     Each is compared with the first. Scenarios are run, with the rng_seed and number of patients
     of the first; options change these runs. Patients are paired if all runs have the same rng_seed
-    and number of them.
+    and number of them. With --by, the groups of a single run are compared with each other, and
+    several runs within each group.
     """
     from metasim.cli.compare_command import run_comparison
 
@@ -233,7 +236,7 @@ def compare(
     run_comparison(
         sources,
         changes(set_, draws=draws, patients=patients, years=years, rng_seed=rng_seed),
-        precision, output, progress=not quiet, workers=workers, finish=finish,
+        precision, output, progress=not quiet, workers=workers, finish=finish, by=by,
         prepare=partial(_compile, quiet=quiet),
     )  # fmt: skip
     finish.end()

@@ -84,6 +84,7 @@ class Description(_Frozen):
         macro_cells: largest size of one in cells.
         lethal_cells: burden of all organs in cells that kills, or None.
         drawn: the keys that differ between patients, and how they are drawn.
+        group: which of the patients these are, see `metasim.results.split`; empty: all.
     """
 
     title: str = ""
@@ -100,6 +101,7 @@ class Description(_Frozen):
     macro_cells: float = MACRO_CELLS
     lethal_cells: float | None = None
     drawn: dict[str, Any] = {}
+    group: str = ""
 
     @classmethod
     def of(cls, scenario: Mapping[str, Any]) -> Self:

@@ -45,11 +45,13 @@ def check_comparable(results: Sequence[Results], names: Sequence[str]) -> None:
 def are_paired(results: Sequence[Results], names: Sequence[str], notes: list[str]) -> bool:
     """Whether all runs are of the same virtual patients; notes say why not."""
     first = results[0].description
+    if len({one.description.group for one in results}) > 1:
+        return False  # other patients, as their names say
     for key, words in (("rng_seed", "rng_seed"), ("patients", "number of patients")):
         values = [getattr(one.description, key) for one in results]
         if len(set(values)) > 1:
             notes.append(f"Not paired: the {words} differs ({', '.join(map(str, values))}).")
-    if notes:
+    if notes or not _same_patients(results):
         return False
     for other, name in zip(results[1:], names[1:], strict=True):
         ours, theirs = first.drawn, other.description.drawn
@@ -57,6 +59,14 @@ def are_paired(results: Sequence[Results], names: Sequence[str], notes: list[str
         if changed:
             notes.append(f"In {name} patients are drawn otherwise: {', '.join(changed)}.")
     return True
+
+
+def _same_patients(results: Sequence[Results]) -> bool:
+    """Whether groups hold the same patients, by number; whole runs of the same size do."""
+    if not any(one.description.group for one in results):
+        return True
+    first = results[0].patients["patient"]
+    return all(first.equals(one.patients["patient"]) for one in results[1:])
 
 
 def lead_time_notes(results: Sequence[Results], names: Sequence[str], paired: bool) -> list[str]:

@@ -11,6 +11,7 @@ from metasim.scenario.keys import find, is_list_of_tables, join, leaves, split
 from metasim.scenario.origin import DEFAULT, Origin
 from metasim.scenario.schema import Scenario
 from metasim.scenario.sources import cite
+from metasim.scenario.subtypes import mixture_words
 from metasim.terminal import cells, console, fold, pad, plain
 
 __all__ = [
@@ -79,6 +80,8 @@ def print_description(scenario: Scenario, key: str = "") -> None:
         for line in fold(plain(text, lines=False), screen.width, indent, "    "):
             screen.print(line, style=style)
 
+    if (mixed := mixture_words(scenario)) and not key:
+        folded(f"Mixes subtypes: {mixed}. What differs between them stands under [patients].")
     rows = [row for row in describe(scenario) if row.key.startswith(key)]
     tables: dict[str, list[Row]] = {}
     for row in rows:

@@ -1,13 +1,15 @@
 """What `metasim list` says of the catalogue and the shipped scenarios."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from metasim.errors import ScenarioError
 from metasim.scenario.catalogue import RUNNABLE, SECTIONS, SHIPPED, Catalogue, Found, Place
 from metasim.scenario.catalogue.places import STEM
 from metasim.scenario.entries import read_entry
 from metasim.scenario.keys import shown
+from metasim.scenario.mixture import SUBTYPE, names_drawn
+from metasim.scenario.subtypes import shares_said
 
 
 class Entry(NamedTuple):
@@ -72,12 +74,22 @@ def _of_place(place: Place, section: str, before: list[Place]) -> Iterator[Entry
 def _said(found: Found) -> tuple[str, str]:
     """Title and first comment of an entry's file."""
     try:
-        title = str(read_entry(found).table.get("title", ""))
+        table = read_entry(found).table
     except ScenarioError as error:
         return "", f"cannot be used: {'; '.join(map(str, error.mistakes))}"
-    comment = []
+    title, comment = str(table.get("title", "")), []
     for line in found.path.read_text("utf-8-sig").splitlines():
         if not line.startswith("#"):
             break
         comment.append(line.lstrip("# "))
-    return title, " ".join(comment)
+    return title, " ".join([*comment, *_mixed(table)])
+
+
+def _mixed(table: Mapping[str, Any]) -> Iterator[str]:
+    """Which subtypes a file mixes, in words, if it says so itself."""
+    patients = table.get("patients")
+    drawn = patients.get(SUBTYPE) if isinstance(patients, dict) else None
+    drawn = drawn.get("value", drawn) if isinstance(drawn, dict) else None
+    if names := names_drawn(drawn):
+        weights = drawn["choice"].get("weights")
+        yield f"Mixes subtypes: {shares_said(names, weights)}."

@@ -1,5 +1,6 @@
 """Which subtypes the patients of a scenario are of, and what those of each have of a key."""
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -19,6 +20,23 @@ def subtypes_of(scenario: Scenario) -> list[str]:
     if drawn is not None:
         return [str(name) for name in drawn.choice.values] if drawn.choice else []
     return [scenario.seed.subtype] if scenario.seed.subtype is not None else []
+
+
+def mixture_words(scenario: Scenario) -> str:
+    """Which subtypes a scenario mixes, with their shares; empty: it does not mix any."""
+    drawn = scenario.patients.get(SUBTYPE)
+    if drawn is None or drawn.choice is None:
+        return ""
+    return shares_said(drawn.choice.values, drawn.choice.weights)
+
+
+def shares_said(names: Sequence[object], weights: Sequence[float] | None) -> str:
+    """Subtypes with their shares: "luminal_a 60 %, triple_negative 40 %"."""
+    if weights and not all(isinstance(weight, int | float) for weight in weights):
+        return ", ".join(map(str, names))  # a file that is not checked yet
+    parts = list(weights) if weights else [1.0] * len(names)
+    total = sum(parts) or 1.0
+    return ", ".join(f"{n} {100 * w / total:.3g} %" for n, w in zip(names, parts, strict=False))
 
 
 def parts_of(scenario: Scenario, path: str) -> list[Part | None]:

@@ -76,8 +76,11 @@ def draw(table: "pd.DataFrame", ax: Axes | None = None) -> Axes:
     right.set_xlabel(f"difference {others} - A (percentage points)")
     right.legend(*ax.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0, 1),
                  ncols=1 + len(letters) // _KEYS_IN_A_COLUMN)  # fmt: skip
-    who = f"{about['patients'][0]:,} virtual patients in each run"
-    how = "difference paired" if about["paired"] else "runs compared as independent"
+    numbers = list(dict.fromkeys(about["patients"]))
+    who, runs = f"{numbers[0]:,} virtual patients in each run", "runs"
+    if len(numbers) > 1:
+        who, runs = f"{min(numbers):,} to {max(numbers):,} virtual patients in each group", "groups"
+    how = "difference paired" if about["paired"] else f"{runs} compared as independent"
     head(ax, KIND.title, f"{who}; {how}, 95 % intervals. Counted: {PLURALS[about['counted']]}")
     return ax
 

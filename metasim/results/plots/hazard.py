@@ -107,6 +107,7 @@ KIND = register(
         data,
         draw,
         needs="patients",
+        several=True,
         worth=lambda results: bool(results.patients["first_distant_day"].notna().any()),
     )
 )

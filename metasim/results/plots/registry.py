@@ -47,6 +47,7 @@ class FigureKind:
         source: what it is of: a run, or a comparison, sweep or sensitivity study.
         needs: of a run: the rarest table that it reads.
         worth: of a run: whether it has something to show there; if not it is drawn on request only.
+        several: of a run: it takes several of them, and shows them side by side.
     """
 
     name: str
@@ -58,6 +59,7 @@ class FigureKind:
     source: Source = "run"
     needs: str = "summary"
     worth: Callable[["Results"], bool] = _always
+    several: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draw", _in_settings(self.draw))

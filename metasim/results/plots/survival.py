@@ -137,6 +137,7 @@ KIND = register(
         data,
         draw,
         needs="patients",
+        several=True,
         worth=lambda results: bool(
             results.patients[["death_day", "first_distant_day"]].notna().any(axis=None)
         ),
