@@ -124,6 +124,7 @@ CALLS = {
     "open_sweep": ("foldr", "folder", []),
     "open_sensitivity": ("foldr", "folder", []),
     "summarise": ("count", "counted", [None]),
+    "split": ("bye", "by", [None]),
     "read_targets": ("sorce", "source", []),
     "validate": ("most_patient", "most_patients", [None]),
 }
