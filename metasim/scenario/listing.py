@@ -88,8 +88,9 @@ def _said(found: Found) -> tuple[str, str]:
 def _mixed(table: Mapping[str, Any]) -> Iterator[str]:
     """Which subtypes a file mixes, in words, if it says so itself."""
     patients = table.get("patients")
-    drawn = patients.get(SUBTYPE) if isinstance(patients, dict) else None
+    drawn: Any = patients.get(SUBTYPE) if isinstance(patients, dict) else None
     drawn = drawn.get("value", drawn) if isinstance(drawn, dict) else None
     if names := names_drawn(drawn):
         weights = drawn["choice"].get("weights")
+        weights = weights if isinstance(weights, list) else None
         yield f"Mixes subtypes: {shares_said(names, weights)}."
