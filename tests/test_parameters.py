@@ -12,8 +12,9 @@ from metasim.errors import ScenarioError
 from metasim.parameters import unread
 from metasim.parameters.course import course_of
 from metasim.parameters.lookup import Parameters, path_of
+from metasim.parameters.passage import passage_of
 from metasim.parameters.rates import Laws, law_of
-from metasim.scenario.fields import CHANGED, FIXED
+from metasim.scenario.fields import CHANGED, FIXED, PASSAGE
 from metasim.scenario.keys import find, leaves, split
 from metasim.scenario.schema import Scenario
 
@@ -118,6 +119,16 @@ def test_every_key_that_may_be_drawn_is_felt(rich):
     assert {"rates.washout_per_day", "soil.bone.niche", "clinic.age_years", "growth.rho_per_day",
             "gates.arrest.weights.niche", "seed.niche_response"} <= felt  # fmt: skip
     assert len(felt) > 120
+
+
+def test_what_concerns_the_passage_of_units_is_what_its_tables_are_read_from(rich):
+    """On this rests how much memory a run is said to take."""
+    asked = {path for path in numbers(rich) if find(split(path)).varies is not FIXED}
+    get = Parameters(rich, {})
+    passage_of(get)
+    declared = {path for path in asked if find(split(path)).concerns is PASSAGE}
+    assert declared == asked & get.read
+    assert {"soil.bone.niche", "vessels.blood.arteries.bone", "gates.arrest.base_odds"} <= declared
 
 
 def test_drawn_shares_of_the_flow_are_felt(rich):

@@ -66,7 +66,7 @@ def test_sweep_is_the_same_on_workers_in_other_chunks_and_resumed(tmp_path, monk
     for vary, options, message in [
         ({"soil.bone.niche": (0.0, 1.0, 0.25)}, {},
          "in 1 key: --vary soil.bone.niche was '0:1:0.5', is '0:1:0.25'$"),
-        ({"soil.bone.niche": (0.0, 1.0)}, {"kind": "lhs", "points": 4},
+        ({"soil.bone.niche": (0.0, 1.0)}, {"sampler": "lhs", "points": 4},
          "in 3 keys: --design was 'grid', is 'lhs'; --points was 'unset', is '4'; --vary soil"),
         (replace(plan, values=plan.values * (1 - 1e-15)), {}, "in 1 key: values$"),
     ]:  # fmt: skip
@@ -115,12 +115,12 @@ def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
         ("run.patients=10:20:5", {}, "every point has the same patients"),
         ("run.max_colonies=10:20:2.5", {}, "whole numbers only"),
         ("soil.bone.niche=0:1:1e-7", {}, "10,000,001 points are more than 1,000,000; --yes"),
-        ("soil.bone.niche=0:1", {"kind": "lhs"}, "--design lhs needs --points"),
+        ("soil.bone.niche=0:1", {"sampler": "lhs"}, "--design lhs needs --points"),
         ("soil.bone.niche=0:1:1", {"points": 3}, "a grid has the points"),
         ("soil.bone.niche=0:1:0.3", {}, "ends at 0.9, not at 1; ask for 0:0.9:0.3, or for a step"),
         ("soil.bone.niche=0:1:5", {}, "ends at 0, not at 1; ask for a smaller step"),
-        ("soil.bone.niche=0:1", {"kind": "sobol", "points": 33}, "power of 2, such as 32 or 64"),
-        ("soil.bone.niche=0:1:1", {"kind": "random"}, "--design random: unknown"),
+        ("soil.bone.niche=0:1", {"sampler": "sobol", "points": 33}, "power of 2, such as 32 or 64"),
+        ("soil.bone.niche=0:1:1", {"sampler": "random"}, "--design random: unknown"),
     ],
 )
 def test_range_that_is_not_allowed_is_one_message(vary, options, message):
@@ -143,13 +143,13 @@ def test_nothing_unknown_or_impossible_varies(monkeypatch):
 
 def test_samples_fill_their_ranges_and_keep_whole_numbers_whole():
     ranges = [Range("soil.bone.niche", 0.2, 0.6), Range("run.max_colonies", 100, 200)]
-    for kind in ("lhs", "sobol"):
-        values = design(BASE, ranges, kind, 64).values
+    for sampler in ("lhs", "sobol"):
+        values = design(BASE, ranges, sampler, 64).values
         assert values.shape == (64, 2)
         cells = np.floor((values[:, 0] - 0.2) / 0.4 * 64)
         assert sorted(cells) == list(range(64))  # each of 64 strips has one point
         assert (values[:, 1] == np.rint(values[:, 1])).all()
-        np.testing.assert_array_equal(values, design(BASE, ranges, kind, 64).values)
+        np.testing.assert_array_equal(values, design(BASE, ranges, sampler, 64).values)
 
 
 @pytest.mark.parametrize(
@@ -329,9 +329,9 @@ def test_values_of_each_form():
     assert values("0.3,0,1") == [0.3, 0.0, 1.0]  # in the order they were given
     assert values("0:1:3@lin") == [0.0, 0.5, 1.0]
     assert values("0.01:1:3@log") == pytest.approx([0.01, 0.1, 1.0], rel=1e-12)
-    sampled = values("1e-4:1@log", kind="lhs", points=64)
+    sampled = values("1e-4:1@log", sampler="lhs", points=64)
     assert np.histogram(np.log10(sampled), 4, (-4, 0))[0].tolist() == [16] * 4
-    assert sorted(values("0.1,0.9", kind="sobol", points=8)) == [0.1] * 4 + [0.9] * 4
+    assert sorted(values("0.1,0.9", sampler="sobol", points=8)) == [0.1] * 4 + [0.9] * 4
     plan = design(BASE, [parse("run.max_colonies=100,300")])
     assert plan.changes(1) == {"run.max_colonies": 300}
     assert isinstance(plan.changes(1)["run.max_colonies"], int)

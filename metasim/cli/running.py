@@ -139,7 +139,7 @@ def sweep(
     finish = Finish(f"the sweep is whole: {_again(source, output, '-sweep')}")
     failed = run_sweep(
         asked(source, set_, draws=draws, patients=patients, years=years, rng_seed=rng_seed),
-        vary or [], output or _results(source, "-sweep"), kind=design, points=points, many=yes,
+        vary or [], output or _results(source, "-sweep"), sampler=design, points=points, many=yes,
         overwrite=overwrite, resume=resume, workers=workers, executor=executor,
         scheduler=scheduler, figures=figures, quiet=quiet, finish=finish,
         prepare=partial(_compile, quiet=quiet),

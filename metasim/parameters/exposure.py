@@ -24,8 +24,8 @@ def reach(scenario: Scenario, treatment: Treatment) -> Array:
 
 def exposure(scenario: Scenario, treatment: Treatment) -> Array:
     """(O, K) share of the effect that cells feel: reach * (1 - resistance) (Equation 6.1)."""
-    kinds = scenario.seed.phenotypes.values()
-    feels = [1.0 - kind.resistance.get(treatment.drug or "", 0.0) for kind in kinds]
+    phenotypes = scenario.seed.phenotypes.values()
+    feels = [1.0 - one.resistance.get(treatment.drug or "", 0.0) for one in phenotypes]
     return np.asarray(reach(scenario, treatment)[:, None] * np.array(feels or [1.0]))
 
 

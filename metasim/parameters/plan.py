@@ -20,8 +20,8 @@ def plan_of(scenario: Scenario) -> Plan:
     """The plan of a scenario."""
     given = scenario.treatment
     organs = list(scenario.soil)
-    kinds = max(1, len(scenario.seed.phenotypes))
-    shape = (len(given), len(organs), kinds)
+    phenotypes = max(1, len(scenario.seed.phenotypes))
+    shape = (len(given), len(organs), phenotypes)
     conditions = [t.only_if for t in given]
     return Plan(
         trigger=_ints(_trigger(t, organs) for t in given),

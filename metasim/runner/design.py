@@ -34,7 +34,7 @@ class Design:
     Attributes:
         keys: what varies.
         values: (P, len(keys)) a row per point; a name by its place in `names`.
-        kind: one of `SAMPLERS`, or what else made the points.
+        sampler: one of `SAMPLERS`, or what else made the points.
         asked: option -> value, from which the points came; empty: they were given.
         names: key -> names that its values stand for; of keys that take names only.
         scales: key -> "log", of keys that vary so.
@@ -42,7 +42,7 @@ class Design:
 
     keys: tuple[str, ...]
     values: Array
-    kind: str
+    sampler: str
     asked: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     scales: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def refuse_too_many(count: float, many: bool) -> None:
 def design(
     scenario: Scenario,
     ranges: Sequence[Vary],
-    kind: str = "grid",
+    sampler: str = "grid",
     points: int | None = None,
     *,
     many: bool = False,
@@ -86,7 +86,7 @@ def design(
     Args:
         scenario: the base.
         ranges: what varies.
-        kind: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
+        sampler: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
         points: number of points of a sample.
         many: more than `MOST_POINTS` are meant.
 
@@ -94,13 +94,13 @@ def design(
         OptionError: a key is no number or given twice, there are too many points, or none.
         ScenarioError: a key is unknown, or the scenario refuses some of the points.
     """
-    if kind not in SAMPLERS:
-        raise OptionError(f"--design {kind}: unknown; choose from {', '.join(SAMPLERS)}")
+    if sampler not in SAMPLERS:
+        raise OptionError(f"--design {sampler}: unknown; choose from {', '.join(SAMPLERS)}")
     check(scenario, ranges)
-    sampled = kind != "grid"
+    sampled = sampler != "grid"
     if sampled and (points is None or points < 1):
-        raise OptionError(f"--design {kind} needs --points, at least 1")
-    if kind == "sobol" and points and points & (points - 1):
+        raise OptionError(f"--design {sampler} needs --points, at least 1")
+    if sampler == "sobol" and points and points & (points - 1):
         below = 1 << points.bit_length() - 1
         raise OptionError(
             f"--points {points}: sobol needs a power of 2, such as {below} or {2 * below}"
@@ -110,30 +110,32 @@ def design(
     count = points or math.prod(r.count() for r in ranges)
     refuse_too_many(count, many)
     values = (
-        _sample(ranges, kind, count, scenario.run.rng_seed)
+        _sample(ranges, sampler, count, scenario.run.rng_seed)
         if sampled
         else np.array(list(product(*(r.values() for r in ranges))))
     )
-    asked = {"--design": kind} | ({"--points": str(points)} if sampled else {}) | varying(ranges)
-    out = designed(ranges, values, kind, asked)
+    asked = {"--design": sampler} | ({"--points": str(points)} if sampled else {}) | varying(ranges)
+    out = designed(ranges, values, sampler, asked)
     check_points(scenario, out)
     return out
 
 
-def designed(ranges: Sequence[Vary], values: Array, kind: str, asked: Mapping[str, str]) -> Design:
+def designed(
+    ranges: Sequence[Vary], values: Array, sampler: str, asked: Mapping[str, str]
+) -> Design:
     """A design of points over ranges, whole numbers where the keys take these."""
     keys = tuple(one.key for one in ranges)
     names = {one.key: one.names for one in ranges if one.names}
     scales = {one.key: "log" for one in ranges if isinstance(one, Range) and one.log}
     whole = np.array([_is_whole(key) and key not in names for key in keys])
-    return Design(keys, np.where(whole, np.rint(values), values), kind, asked, names, scales)
+    return Design(keys, np.where(whole, np.rint(values), values), sampler, asked, names, scales)
 
 
-def _sample(ranges: Sequence[Vary], kind: str, count: int, rng_seed: int) -> Array:
+def _sample(ranges: Sequence[Vary], sampler: str, count: int, rng_seed: int) -> Array:
     from scipy.stats import qmc
 
-    sampler = (qmc.LatinHypercube if kind == "lhs" else qmc.Sobol)(len(ranges), rng=rng_seed)
-    places = sampler.random(count)
+    drawn_by = qmc.LatinHypercube if sampler == "lhs" else qmc.Sobol
+    places = drawn_by(len(ranges), rng=rng_seed).random(count)
     return np.stack([one.at(places[:, k]) for k, one in enumerate(ranges)], axis=1)
 
 

@@ -32,7 +32,7 @@ from metasim.errors import MetasimError, MetasimWarning, OptionError
 from metasim.runner.interrupts import use_flag
 from metasim.terms import install_line
 
-KINDS: Final = ("serial", "threads", "processes", "dask")
+EXECUTORS: Final = ("serial", "threads", "processes", "dask")
 """Executors by the name that `--executor` takes."""
 
 _SECONDS_TO_ANSWER: Final = 3.0
@@ -337,8 +337,8 @@ def check(
     Raises:
         OptionError: one of them is not allowed, or they contradict each other.
     """
-    if executor is not None and executor not in KINDS:
-        raise OptionError(f"--executor {executor}: unknown; choose from {', '.join(KINDS)}")
+    if executor is not None and executor not in EXECUTORS:
+        raise OptionError(f"--executor {executor}: unknown; choose from {', '.join(EXECUTORS)}")
     if workers is not None and workers < 1:
         raise OptionError(f"--workers {workers}: at least 1 is needed")
     if scheduler is not None and executor not in (None, "dask"):
@@ -372,8 +372,8 @@ def choose(
         return Serial()
     if executor is None and workers is None:
         return None
-    kind = executor or ("threads" if engine == "colonies" else "processes")
-    return (Threads if kind == "threads" else Processes)(workers or cores())
+    wanted = executor or ("threads" if engine == "colonies" else "processes")
+    return (Threads if wanted == "threads" else Processes)(workers or cores())
 
 
 def grown(engine: str) -> Executor | None:

@@ -42,7 +42,7 @@ _INTERVALS: Final = {"metastases_per_patient": "metastases", "share_with": "shar
 _CLINICAL: Final = ("detection_cells", "lethal_cells", "capacity_cells")
 
 
-@checked(lambda: keywords(sweep) - {"vary", "kind", "points"})
+@checked(lambda: keywords(sweep) - {"vary", "sampler", "points"})
 def sensitivity(
     scenario: Scenario,
     ranges: Sequence[Vary] | Mapping[str, Any] = (),
@@ -150,6 +150,8 @@ def soil_ranges(scenario: Scenario) -> list[Range]:
             value: Any = soil
             for part in name.split("."):
                 value = value[part] if isinstance(value, dict) else getattr(value, part)
+            if value is None:
+                continue
             low, high = (0.0, 1.0) if key.limits.get("le") == 1 else (value / 2, value * 2)
             if high > low and _allowed(scenario, path, high):
                 out.append(Range(path, low, high))

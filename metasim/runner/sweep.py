@@ -39,7 +39,7 @@ def sweep(
     scenario: Scenario,
     vary: Mapping[str, Any] | Sequence[Vary] | Design,
     *,
-    kind: str = "grid",
+    sampler: str = "grid",
     points: int | None = None,
     many: bool = False,
     output: str | Path | None = None,
@@ -59,7 +59,7 @@ def sweep(
             drawn for each patient is fixed where it varies.
         vary: key path -> (low, high, step), or (low, high) for a sample, a list of values, or a
             text as after the `=` of `--vary` ("1e-3:10:5@log"); or a finished design.
-        kind: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
+        sampler: "grid" (all combinations), "lhs" (Latin hypercube) or "sobol".
         points: number of points of a sample.
         many: more than a million points are meant.
         output: folder to write; None: a temporary one, which goes with the Python session.
@@ -94,7 +94,7 @@ def sweep(
         plan = vary
         check_points(scenario, plan)
     else:
-        plan = design(scenario, vary_of(vary), kind, points, many=many)
+        plan = design(scenario, vary_of(vary), sampler, points, many=many)
     return carry_out(_Sweep(scenario.replace({"run.record": "summary"}), plan, way), way)
 
 
@@ -107,7 +107,7 @@ class _Sweep:
         self.scenario = base
         self._plan = plan
         self._text = explicit_toml(base)
-        print_of = {**(plan.asked or {"design": plan.kind}), DIGEST: _digest(plan)}
+        print_of = {**(plan.asked or {"design": plan.sampler}), DIGEST: _digest(plan)}
         matter = ("metasim", "numpy", "scipy", "numba", "mesa")
         print_of |= {name: versions()[name] for name in matter} | {"scenario": self._text}
         folder = _passing_folder() if way.output is None else way.output
@@ -132,7 +132,7 @@ class _Sweep:
 
     def about(self) -> dict[str, Any]:
         """What provenance says of this sweep."""
-        return {"design": self._plan.kind}
+        return {"design": self._plan.sampler}
 
     def finish(self, store: PartsFolder, numbers: Span, about: dict[str, Any]) -> Sweep:
         """The finished sweep."""

@@ -14,7 +14,10 @@ from metasim.scenario.fields import (
     CHANGED,
     DRAWN,
     FIXED,
+    OTHER,
+    PASSAGE,
     Cells,
+    Concerns,
     Coordinate,
     Fraction,
     Level,
@@ -36,8 +39,8 @@ from metasim.scenario.fields import (
 def _with_levels(base: type[Part], levels: dict[str, tuple[Any, Any, str]]) -> type[Part]:
     """A table with further keys: name -> type, default, description."""
     fields: dict[str, Any] = {
-        name: (kind, Field(default=default, description=description))
-        for name, (kind, default, description) in levels.items()
+        name: (hint, Field(default=default, description=description))
+        for name, (hint, default, description) in levels.items()
     }
     made: type[Part] = create_model(base.__name__, __base__=base, __module__=__name__, **fields)
     return made
@@ -72,6 +75,7 @@ class GateOdds(Part):
     """One gate: base odds and the weight of each soil factor on the log-odds (0: no effect)."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     base_odds: Odds
     """Odds of passing where all factors are 0 and the multiplier is 1."""
@@ -98,12 +102,13 @@ class Rates(Part):
     """When cells move: exit rates of the stages (whether they advance is the gates')."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
-    invasion_per_day: PerDay
+    invasion_per_day: Annotated[PerDay, OTHER]
     """Rate at which a cell of a colony of `invasion_reference_cells` tries to cross its border."""
-    invasion_reference_cells: Cells = 1e9
+    invasion_reference_cells: Annotated[Cells, OTHER] = 1e9
     """Colony size N_ref at which `invasion_per_day` holds."""
-    border_exponent: Annotated[float, number("", ge=0, le=2)] = 2 / 3
+    border_exponent: Annotated[float, number("", ge=0, le=2), OTHER] = 2 / 3
     """phi: cells leave at rate * (N/N_ref)^(phi-1) each; 2/3 surface, 1 whole volume."""
     intravasation_per_day: PerDay = 1.0
     """Rate at which an invaded cell tries to enter a vessel."""
@@ -125,6 +130,7 @@ class Circulation(Part):
     """What happens between two beds."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     death_prob_per_pass: Probability
     """Probability that a single circulating cell is destroyed at each bed it meets (q)."""
@@ -134,6 +140,7 @@ class Cluster(Part):
     """A size class of circulating clusters."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     size_cells: Annotated[Whole, number("cells", ge=2, le=10_000), FIXED]
     """Cells per cluster."""
@@ -156,7 +163,7 @@ if not TYPE_CHECKING:
 class Variant(Part):
     """What comes first in a phenotype."""
 
-    initial_fraction: Annotated[Fraction, DRAWN] = 0.0
+    initial_fraction: Annotated[Fraction, DRAWN, OTHER] = 0.0
     """Share of the primary's first cells."""
     receptors: dict[Name, Level] = Field(default_factory=dict)
     """Receptor levels that differ from the seed's."""
@@ -176,14 +183,15 @@ class Phenotype(Variant):
     """A heritable variant of the seed; what is not given is the seed's own value."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
-    growth_factor: NonNegative = 1.0
+    growth_factor: Annotated[NonNegative, OTHER] = 1.0
     """Multiplies the growth rate rho."""
-    turnover_factor: NonNegative = 1.0
+    turnover_factor: Annotated[NonNegative, OTHER] = 1.0
     """Multiplies the turnover (death rate)."""
     resistance: Annotated[dict[Name, Level], FIXED] = Field(default_factory=dict)
     """Drug -> share of its effect that this phenotype is spared."""
-    becomes: dict[Name, Probability] = Field(default_factory=dict)
+    becomes: Annotated[dict[Name, Probability], OTHER] = Field(default_factory=dict)
     """Probability per division that a daughter is of the named phenotype (EMT, MET ...)."""
 
 
@@ -191,6 +199,7 @@ class Seed(Traits):
     """The cancer cell."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     subtype: Name | None = None
     """Catalogue entry these values start from; mixed if patients draw it."""
@@ -210,6 +219,7 @@ class Multiplier(Part):
     """The plain knobs of an organ: each multiplies the odds of one gate; 1 is neutral."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     invasion: NonNegative = 1.0
     """Multiplies the odds of leaving a tumour here."""
@@ -243,6 +253,7 @@ class Soil(Place):
     """An organ: its soil, its place on the body, its clinical thresholds."""
 
     varies: ClassVar[Varies] = CHANGED
+    concerns: ClassVar[Concerns] = PASSAGE
 
     entry: Name | None = None
     """Soil of the catalogue that these values start from."""
@@ -254,11 +265,11 @@ class Soil(Place):
     ligands: dict[Name, Level] = Field(default_factory=dict)
     """Levels of chemoattractants and adhesion molecules."""
     multiplier: Multiplier = Multiplier()
-    growth_factor: NonNegative = 1.0
+    growth_factor: Annotated[NonNegative, OTHER] = 1.0
     """Multiplies the growth rate rho of colonies here."""
-    turnover_factor: NonNegative = 1.0
+    turnover_factor: Annotated[NonNegative, OTHER] = 1.0
     """Multiplies the turnover of colonies here."""
-    capacity_cells: Cells | None = None
+    capacity_cells: Annotated[Cells | None, OTHER] = None
     """Carrying capacity K of a colony here; unset: growth.capacity_cells."""
     dormancy_factor: NonNegative = 1.0
     """Multiplies the rate at which disseminated tumour cells here fall dormant."""
@@ -269,15 +280,15 @@ class Soil(Place):
     nodes: Annotated[Whole | None, number("", ge=1, le=200), FIXED] = None
     """Lymph nodes, one behind the other, of a regional organ; unset: they are not told apart, and
     each colony stands for a node."""
-    node_pass_prob: Annotated[float | None, number("", ge=0, lt=1), DRAWN] = None
+    node_pass_prob: Annotated[float | None, number("", ge=0, lt=1), DRAWN, OTHER] = None
     """Probability that a node passes the founder of a colony on to the next one."""
-    node_cells: Annotated[Cells | None, DRAWN] = None
+    node_cells: Annotated[Cells | None, DRAWN, OTHER] = None
     """A node with this burden is full and passes every founder on; unset: never full."""
-    detection_cells: Annotated[Cells, DRAWN] = 5e8
+    detection_cells: Annotated[Cells, DRAWN, OTHER] = 5e8
     """A metastasis of this size is seen by imaging."""
-    symptoms: Annotated[dict[Name, Cells], DRAWN] = Field(default_factory=dict)
+    symptoms: Annotated[dict[Name, Cells], DRAWN, OTHER] = Field(default_factory=dict)
     """Symptom -> burden of the organ from which it is felt."""
-    lethal_cells: Annotated[Cells | None, DRAWN] = None
+    lethal_cells: Annotated[Cells | None, DRAWN, OTHER] = None
     """Burden of the organ that kills; unset: only the total burden does."""
 
 

@@ -79,13 +79,13 @@ def of_draw(distribution: Distribution, number: int) -> Spread:
         number: of the draw, from 0.
     """
     assert distribution.draws is not None
-    kind = next(name for name in FORMS if getattr(distribution, name) is not None)
-    shape = getattr(distribution, kind).model_dump()
+    form_name = next(name for name in FORMS if getattr(distribution, name) is not None)
+    shape = getattr(distribution, form_name).model_dump()
     for name in shape:
         if (column := getattr(distribution.draws, name, None)) is not None:
             shape[name] = column[number]
-    form = type(getattr(distribution, kind)).model_construct(**shape)
-    return Distribution.model_construct(**{kind: form})
+    form = type(getattr(distribution, form_name)).model_construct(**shape)
+    return Distribution.model_construct(**{form_name: form})
 
 
 def _over_draws(

@@ -1,4 +1,4 @@
-"""The kinds of values that a scenario is made of: numbers with unit and limits, names, tables."""
+"""What a scenario is made of: numbers with unit and limits, names, tables."""
 
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Final
@@ -28,10 +28,24 @@ class Varies(IntEnum):
 FIXED, DRAWN, CHANGED = Varies
 
 
+class Concerns(IntEnum):
+    """What a key's number is about; declared as `Varies` is."""
+
+    OTHER = 0
+    """Anything else: growth, the clinic, the run."""
+    PASSAGE = 1
+    """How units pass from colony to colony. Where it differs between patients, so do the tables of
+    `metasim.parameters.passage`, by far the largest of the law."""
+
+
+OTHER, PASSAGE = Concerns
+
+
 class Part(BaseModel):
     """A frozen table of the scenario: strict types, no unknown keys, finite numbers."""
 
     varies: ClassVar[Varies] = FIXED
+    concerns: ClassVar[Concerns] = OTHER
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from metasim.scenario.fields import FIXED, Varies
+from metasim.scenario.fields import FIXED, OTHER, Concerns, Varies
 from metasim.scenario.schema import Scenario
 
 Path = tuple[str | int, ...]
@@ -39,6 +39,7 @@ class Key:
         limits: allowed range of a number, by "ge", "gt", "le", "lt".
         pattern: regular expression of a text.
         varies: what its number, or those below it, may do between patients and under treatment.
+        concerns: what its number, or those below it, are about.
     """
 
     type: Any
@@ -48,6 +49,7 @@ class Key:
     limits: dict[str, float] = field(default_factory=dict)
     pattern: str = ""
     varies: Varies = FIXED
+    concerns: Concerns = OTHER
 
     @property
     def is_number(self) -> bool:
@@ -66,12 +68,12 @@ class Key:
                 return None
             hint = _hints(self.type)[str(name)]
             description = self.type.model_fields[name].description or ""
-            return _key(hint, description, self.type.varies)
+            return _key(hint, description, self.type.varies, self.type.concerns)
         if get_origin(self.type) is dict:
             names = self.names
             if names and name not in names:
                 return None
-            return _key(get_args(self.type)[1], varies=self.varies)
+            return _key(get_args(self.type)[1], "", self.varies, self.concerns)
         if get_origin(self.type) in (tuple, list) and isinstance(name, int):
             return _key(get_args(self.type)[0])
         return None
@@ -101,11 +103,13 @@ def _hints(model: type[BaseModel]) -> dict[str, Any]:
     return get_type_hints(model, include_extras=True)
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _is_model(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, BaseModel)
 
 
-def _key(hint: Any, description: str = "", varies: Varies = FIXED) -> Key:
+def _key(
+    hint: Any, description: str = "", varies: Varies = FIXED, concerns: Concerns = OTHER
+) -> Key:
     unit, pattern, optional = "", "", False
     limits: dict[str, float] = {}
     while get_origin(hint) in (Annotated, types.UnionType, Union):
@@ -120,37 +124,38 @@ def _key(hint: Any, description: str = "", varies: Varies = FIXED) -> Key:
         hint, *extras = get_args(hint)
         for info in extras:
             varies = info if isinstance(info, Varies) else varies
+            concerns = info if isinstance(info, Concerns) else concerns
             if isinstance(info, FieldInfo):
                 extra = info.json_schema_extra
                 unit = str(extra.get("unit", "")) if isinstance(extra, dict) else unit
                 for item in info.metadata:
                     limits |= {w: getattr(item, w) for w in _WORDS if hasattr(item, w)}
                     pattern = getattr(item, "pattern", None) or pattern
-    return Key(hint, description, unit, optional, limits, pattern, varies)
+    return Key(hint, description, unit, optional, limits, pattern, varies, concerns)
 
 
 def _allowed(key: Key) -> str:
-    kind = get_origin(key.type)
+    made_of = get_origin(key.type)
     if key.is_table:
         return "a table"
     if key.type in (int, float):
         word = "a whole number" if key.type is int else "a number"
         return word + _range(key.limits) + (f" ({key.unit})" if key.unit else "")
-    if kind is Literal:
+    if made_of is Literal:
         return " or ".join(f'"{name}"' for name in get_args(key.type))
-    if kind is Union:
+    if made_of is Union:
         return " or ".join(_allowed(_key(part)) for part in get_args(key.type))
     if key.type is bool:
         return "true or false"
-    if kind is tuple and not _is_model(_key(get_args(key.type)[0]).type):
+    if made_of is tuple and not _is_model(_key(get_args(key.type)[0]).type):
         return f"a list of {len(get_args(key.type))} numbers"
-    if kind is list:
+    if made_of is list:
         inside = _key(get_args(key.type)[0])
         if inside.type is str:
             return "a list of names"
         names = " or of names" if get_origin(inside.type) is Union else ""
         return "a list of numbers" + _range(inside.limits) + names
-    if kind is tuple:
+    if made_of is tuple:
         return "a list of tables"
     if key.pattern.endswith(".+$"):
         return f'"{key.pattern[1:-3]}..."'

@@ -29,13 +29,13 @@ def validate(tree: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Path, Mi
         return None, list(mistakes.items())
 
 
-def _mistake(kind: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]:
-    if kind == "missing":
+def _mistake(fault: str, loc: Path, tree: dict[str, Any]) -> tuple[Path, Mistake]:
+    if fault == "missing":
         wanted = find(loc)
         hint = f"give {wanted.allowed()}" if wanted is not None and not wanted.is_table else ""
         return loc, Mistake(join(loc), "is required and not given", hint)
     path, value = _existing(tree, loc)
-    if kind == "extra_forbidden" or _KEY in loc:
+    if fault == "extra_forbidden" or _KEY in loc:
         return path, _unknown(path)
     key = find(path)
     if len(path) == 2 and path[0] == "patients":

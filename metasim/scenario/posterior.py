@@ -105,7 +105,7 @@ def read_draws(path: Path) -> tuple[dict[str, list[float]], list[float]]:
 def _key_of(column: str) -> tuple[str, str]:
     """Key and what of it is drawn: its value, or a parameter of its distribution."""
     key, _, parameter = column.removeprefix("patients.").rpartition(".")
-    key, _, kind = key.rpartition(".")
-    if column.startswith("patients.") and kind in FORMS and parameter in _PARAMETERS:
+    key, _, form = key.rpartition(".")
+    if column.startswith("patients.") and form in FORMS and parameter in _PARAMETERS:
         return key, parameter
     return column, "value"

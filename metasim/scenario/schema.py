@@ -25,6 +25,7 @@ from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.fields import (
     DRAWN,
     FIXED,
+    PASSAGE,
     CellCount,
     Cells,
     Correlation,
@@ -221,6 +222,9 @@ class Distribution(Spread):
     """What patients of each subtype have: a value, or a distribution (one of the first four)."""
 
 
+_Graphs = dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]]
+
+
 class Scenario(Part):
     """A fully explicit scenario: everything a run needs.
 
@@ -259,7 +263,9 @@ class Scenario(Part):
     """The clinical course."""
     soil: dict[Name, Soil]
     """The organs, in the order of tables and figures."""
-    vessels: Annotated[dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]], DRAWN]
+    vessels: Annotated[
+        dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]], DRAWN, PASSAGE
+    ]
     """vessels.ROUTE.FROM.TO = share of FROM's outflow by this route. Names that are not organs are
     junctions without a capillary bed (arteries, veins)."""
     patients: dict[str, Distribution] = Field(default_factory=dict)

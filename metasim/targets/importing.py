@@ -88,9 +88,9 @@ def _value(text: str) -> Any:
     """A cell as a truth value, a number or text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind in (int, float):
+    for number in (int, float):
         try:
-            return kind(text)
+            return number(text)
         except ValueError:
             continue
     return text

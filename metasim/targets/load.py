@@ -135,9 +135,9 @@ def _existing(tree: Any, loc: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _model_at(loc: tuple[Any, ...]) -> type[Part]:
-    kinds: dict[Any, type[Part]] = {"cohorts": Cohort, "targets": Target}
-    kinds["fit"] = Free if len(loc) > 2 else Fit
-    return kinds.get(loc[0], TargetsFile) if loc else TargetsFile
+    models: dict[Any, type[Part]] = {"cohorts": Cohort, "targets": Target}
+    models["fit"] = Free if len(loc) > 2 else Fit
+    return models.get(loc[0], TargetsFile) if loc else TargetsFile
 
 
 def _mistakes(file: TargetsFile) -> Iterator[Mistake]:

@@ -38,9 +38,10 @@ def idle(scenario: Scenario, path: Path) -> str:
     if reason := _idle_in_growth(scenario, path) or _idle_in_nodes(scenario, path):
         return reason
     if path[0] == "seed" and path[1:2] not in (("clusters",), ("phenotypes",)):
-        kinds = scenario.seed.phenotypes
+        phenotypes = scenario.seed.phenotypes
         below = name.removeprefix("seed.")
-        if kinds and all(_given(scenario, f"seed.phenotypes.{kind}.{below}") for kind in kinds):
+        own = (_given(scenario, f"seed.phenotypes.{one}.{below}") for one in phenotypes)
+        if phenotypes and all(own):
             return "has no effect: every phenotype has a value of its own"
     return ""
 

@@ -9,6 +9,8 @@ from typing import Final
 
 from metasim.errors import Mistake
 from metasim.scenario.checks.spans import span, with_changes
+from metasim.scenario.fields import PASSAGE
+from metasim.scenario.keys import find, split
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR, MOST_AT_ONCE, Stage, Tally
 
@@ -80,26 +82,27 @@ def _visits(scenario: Scenario) -> Iterator[Mistake]:
 
 def _memory(scenario: Scenario) -> Iterator[Mistake]:
     run = scenario.run
-    organs, kinds = len(scenario.soil), max(1, len(scenario.seed.phenotypes))
+    organs, phenotypes = len(scenario.soil), max(1, len(scenario.seed.phenotypes))
     cells = span(scenario, "primary.initial_cells")
     if run.engine == "cells" and cells and cells[0] > run.max_cells:
         message = f"{cells[0]:,.0f} cells are more than run.max_cells ({run.max_cells:,})"
         yield Mistake("primary.initial_cells", message, 'engine = "colonies" takes any number')
     records = min(longest(scenario) / run.record_every_days, longest(scenario) / run.dt_days) + 3
-    each = 8.0 * organs * (len(Stage) * len(Tally) + 3 + kinds)
+    each = 8.0 * organs * (len(Stage) * len(Tally) + 3 + phenotypes)
     size = records * each * min(run.patients, MOST_AT_ONCE["everything"])
     if size > MOST_BYTES and run.record in (None, "everything"):
         message = f"{records:,.0f} recorded days of {organs} organs take {size / 1e9:.3g} GB"
         yield Mistake("run.record_every_days", message, "make it longer, or run.record less")
     regimes = 2 ** min(len({t.effect for t in scenario.treatment if t.change}), 6)
-    moves = ("soil.", "seed.", "gates.", "rates.", "circulation.")
-    drawn = any(path.startswith(moves) and path != "rates.invasion_per_day"
-                for path in scenario.patients)  # fmt: skip
+    found = (find(split(path)) for path in scenario.patients)
+    drawn = any(key is not None and key.is_number and key.concerns is PASSAGE for key in found)
     patients = min(run.patients, max(MOST_AT_ONCE.values())) if drawn else 1
     classes = 1 + len(scenario.seed.clusters)
-    size = 8.0 * 3 * (2 * organs) ** 2 * kinds * classes * regimes * patients
+    size = 8.0 * 3 * (2 * organs) ** 2 * phenotypes * classes * regimes * patients
     if size > MOST_BYTES:
-        message = f"{organs} organs, {kinds} phenotypes, {classes} sizes of units and {regimes} "
+        message = (
+            f"{organs} organs, {phenotypes} phenotypes, {classes} sizes of units and {regimes} "
+        )
         message += f"laws of treatment for {patients:,} patients take {size / 1e9:.3g} GB"
         yield Mistake("soil", message, "merge organs or phenotypes, or draw nothing of their law")
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from metasim.errors import Mistake
-from metasim.law.factors import weighable
 from metasim.scenario.checks.draws import draws_mistakes
 from metasim.scenario.checks.effect import idle
 from metasim.scenario.checks.mixture import by_subtype_mistakes, choice_mistakes, mixture_mistakes
 from metasim.scenario.distributions import FORMS, SPREADS, reached
+from metasim.scenario.existing import becomes_itself, names_below
 from metasim.scenario.fields import FIXED
 from metasim.scenario.keys import Key, Path, find, join, nearest, split
 from metasim.scenario.mixture import SUBTYPE
@@ -84,30 +84,10 @@ def _key_mistakes(
     if alike or key is None or not key.is_number:
         what = "is the same for every patient" if alike else "is not a number"
         yield f"{join(path)} {what}; only numbers of the biology and the clinic can be drawn", ""
-    elif itself(path):
+    elif becomes_itself(path):
         yield f"{join(path)}: a phenotype cannot become itself", ""
     elif reason := idle(scenario, path):
         yield f"{join(path)} {reason}", ""
-
-
-def itself(path: Path) -> bool:
-    """Whether a key says how often a phenotype becomes itself."""
-    return path[:2] == ("seed", "phenotypes") and path[3:4] == ("becomes",) and path[2] == path[4]
-
-
-def names_below(scenario: Scenario, tree: Any, path: Path) -> list[str]:
-    """Names of the keys below a path, those included whose value is 0 if not given."""
-    for part in path:
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    names = [str(name) for name in tree] if isinstance(tree, dict) else []
-    pairs = scenario.pairs.values()
-    unsaid = {
-        "weights": weighable(str(path[-2])) if len(path) > 1 else [],
-        "ligands": [pair.ligand for pair in pairs],
-        "receptors": [pair.receptor for pair in pairs],
-        "becomes": list(scenario.seed.phenotypes),
-    }
-    return [*dict.fromkeys([*names, *unsaid.get(str(path[-1]) if path else "", [])])]
 
 
 def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
@@ -115,7 +95,7 @@ def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
         yield "draws of a posterior and by_subtype cannot stand together", ""
         return
     if distribution.draws:
-        given = [kind for kind in FORMS if getattr(distribution, kind) is not None]
+        given = [form for form in FORMS if getattr(distribution, form) is not None]
         yield from draws_mistakes(distribution, given)
         return
     yield from _form_mistakes(distribution, FORMS)
@@ -130,7 +110,7 @@ def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
 
 
 def _form_mistakes(distribution: Spread, forms: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    given = [kind for kind in forms if getattr(distribution, kind) is not None]
+    given = [form for form in forms if getattr(distribution, form) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
         yield f"exactly one of {', '.join(forms)} must be given; found {found}", ""

@@ -7,8 +7,8 @@ from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.checks.care import organs_of
 from metasim.scenario.checks.conditions import check_conditions
 from metasim.scenario.checks.effect import idle, unset
-from metasim.scenario.checks.patients import itself, names_below
 from metasim.scenario.entries import drugs
+from metasim.scenario.existing import becomes_itself, names_below
 from metasim.scenario.fields import CHANGED
 from metasim.scenario.keys import find, join, nearest, split
 from metasim.scenario.schema import Scenario
@@ -148,7 +148,7 @@ def _change(scenario: Scenario, path: str) -> Iterator[tuple[str, str, str]]:
             return
     if key is None or not key.is_number:
         yield place, "is not a number", ""
-    elif itself(tuple(parts)):
+    elif becomes_itself(tuple(parts)):
         yield place, "a phenotype cannot become itself", ""
     elif reason := unset(scenario, tuple(parts)) or idle(scenario, tuple(parts)):
         yield place, reason, ""

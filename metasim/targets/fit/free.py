@@ -26,7 +26,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "normal": Normal.model_fields,
     "uniform": Uniform.model_fields,
 }
-_KINDS: Final = tuple(_FIELDS)
+_FORMS: Final = tuple(_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _parted(key: str) -> tuple[str, tuple[str, ...]]:
     parts = key.removeprefix("patients.").split(".")
     if key.startswith("patients."):
         for i, part in enumerate(parts):
-            if part == "by_subtype" or (part in _KINDS and i == len(parts) - 2):
+            if part == "by_subtype" or (part in _FORMS and i == len(parts) - 2):
                 return ".".join(parts[:i]), tuple(parts[i:])
     return key, ()
 
@@ -138,11 +138,11 @@ def _moved(
     table: Any = out
     for part in parameter[:-1]:
         table = table.get(part) if isinstance(table, dict) else None
-    kind, name = (["", *parameter])[-2:]
-    known = _FIELDS.get(kind, table if isinstance(table, dict) else {})
+    form, name = (["", *parameter])[-2:]
+    known = _FIELDS.get(form, table if isinstance(table, dict) else {})
     if not isinstance(table, dict) or name not in known or isinstance(table.get(name), dict):
         path = _parted(key)[0] or key
-        raise OptionError(f"--free {key}: {path} is not drawn from a {kind} with that")
+        raise OptionError(f"--free {key}: {path} is not drawn from a {form} with that")
     table[name] = value
     assert isinstance(out, dict)
     return out
@@ -158,9 +158,9 @@ def _example(distribution: Distribution) -> str:
         if not isinstance(inside, Spread):
             return start
         part = inside
-    kind = next((k for k in _KINDS if getattr(part, k)), "lognormal")
-    middle = {"normal": "mean", "uniform": "low"}.get(kind, "median")
-    return ".".join(filter(None, (start, kind, middle)))
+    form = next((k for k in _FORMS if getattr(part, k)), "lognormal")
+    middle = {"normal": "mean", "uniform": "low"}.get(form, "median")
+    return ".".join(filter(None, (start, form, middle)))
 
 
 def check_priors(scenario: Scenario, keys: list[FreeKey], source: str) -> None:
