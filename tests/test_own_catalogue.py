@@ -141,6 +141,16 @@ def test_origin_status_and_source_are_shown(here):
     assert "ours: Our cohort, doi:10.1/x" in cited(scenario, [*rows.values()])
 
 
+def test_standard_care_of_a_catalogue_is_given(here):
+    text = "[[treatment]]\nkind = 'surgery'\norgan = 'breast'\ndelay_days = 7.0\n"
+    here("catalogue/care/1990s.toml", text)
+    scenario = load("luminal_a", {"care": "1990s", "treatment": "none"})
+    assert [(t.kind, t.delay_days, t.care) for t in scenario.treatment] == [
+        ("surgery", 7.0, "1990s")
+    ]
+    assert scenario._origins["treatment.0.delay_days"].layer == "catalogue/care/1990s.toml"
+
+
 def test_list_names_origins_and_what_cannot_be_used(here, install):
     install("lab_a", "fast")
     here("catalogue/subtypes/fast.toml", "# Look at bone.\n" + SUBTYPE.format(0.1))
@@ -316,7 +326,7 @@ def test_a_saved_scenario_needs_no_catalogue(here):
     here("catalogue/soils/skin.toml", "niche = 0.5")
     text = SKIN + (
         "[seed.phenotypes.a]\ninitial_fraction = 1.0\nresistance.tea = 0.5\n"
-        "[[treatment]]\nkind = 'bisphosphonate'\nonly_if.subtype = ['fast']\n"
+        "[[treatment]]\nkind = 'bisphosphonate'\nonly_if.subtype = ['luminal_a', 'fast']\n"
     )
     scenario = load(mine(here, text))
     saved = here("elsewhere/saved.toml", explicit_toml(scenario))
@@ -326,5 +336,5 @@ def test_a_saved_scenario_needs_no_catalogue(here):
     found = mistakes_of(saved, {"seed.phenotypes.a.resistance.coffee": 0.5})
     assert "no treatment has the drug" in found["seed.phenotypes.a.resistance.coffee"]
     assert mistakes_of("mine.toml").keys() == {
-        "soil.skin.entry", "seed.phenotypes.a.resistance.tea", "treatment.0.only_if.subtype.0"
+        "soil.skin.entry", "seed.phenotypes.a.resistance.tea", "treatment.0.only_if.subtype.1"
     }  # fmt: skip
