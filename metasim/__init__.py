@@ -26,6 +26,7 @@ __all__ = [
     "Comparison",
     "Event",
     "Factor",
+    "Fit",
     "Gate",
     "LimitError",
     "MetasimError",
@@ -34,6 +35,7 @@ __all__ = [
     "OptionError",
     "Results",
     "ResultsError",
+    "Rivals",
     "Route",
     "RunInterrupted",
     "Scenario",
@@ -44,6 +46,8 @@ __all__ = [
     "UnknownOption",
     "__version__",
     "compare",
+    "fit",
+    "fit_rivals",
     "load",
     "model_of",
     "open_results",
@@ -87,6 +91,8 @@ if TYPE_CHECKING:
     from metasim.runner.sweep import sweep
     from metasim.scenario.load import load
     from metasim.scenario.schema import Scenario
+    from metasim.targets.fit.api import Rivals, fit, fit_rivals
+    from metasim.targets.fit.run import Fit
     from metasim.targets.load import read_targets
     from metasim.targets.validate import validate
     from metasim.terms import Event, Gate, Route, Stage

@@ -14,6 +14,8 @@ HOMES: Final[dict[str, str]] = {
     "model_of": "metasim.watching:model_of",
     "read_targets": "metasim.targets.load:read_targets",
     "validate": "metasim.targets.validate:validate",
+    "fit": "metasim.targets.fit.api:fit",
+    "fit_rivals": "metasim.targets.fit.api:fit_rivals",
     # what comes of that
     "Results": "metasim.results.store:Results",
     "open_results": "metasim.results.store:open_results",
@@ -21,6 +23,8 @@ HOMES: Final[dict[str, str]] = {
     "split": "metasim.results.split:split",
     "compare": "metasim.results.compare:compare",
     "Comparison": "metasim.results.compare:Comparison",
+    "Fit": "metasim.targets.fit.run:Fit",
+    "Rivals": "metasim.targets.fit.api:Rivals",
     "Sweep": "metasim.results.sweeps:Sweep",
     "open_sweep": "metasim.results.sweeps:open_sweep",
     "Sensitivity": "metasim.results.sensitivity:Sensitivity",

@@ -126,6 +126,8 @@ CALLS = {
     "summarise": ("count", "counted", [None]),
     "split": ("bye", "by", [None]),
     "read_targets": ("sorce", "source", []),
+    "fit": ("free_keys", "free", ["luminal_a"]),
+    "fit_rivals": ("free_keys", "free", [[]]),
     "validate": ("most_patient", "most_patients", [None]),
 }
 

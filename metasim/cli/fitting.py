@@ -44,10 +44,16 @@ def fit(
         typer.Option(metavar="KEY=LOW:HIGH[:log]", help="A key that is fitted; may be repeated."),
     ] = None,
     set_: Set = None,
-    patients: Annotated[int, typer.Option(help="Patients of each scenario and point.")] = 2000,
-    draws: Annotated[int, typer.Option(help="Draws of the posterior; 0: only the best point.")] = (
-        500
-    ),
+    patients: Annotated[
+        int | None,
+        typer.Option(help="Patients of each scenario and point; default: the file's, or 2000."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            help="Draws of the posterior, 0: only the best point; default: the file's, or 500."
+        ),
+    ] = None,
     rng_seed: RngSeed = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder; default: in results/, by the scenario.")

@@ -44,7 +44,6 @@ class Results:
 
     Attributes:
         scenario: the fully explicit scenario, as plain dicts.
-        scenario_toml: the same as text, as saved.
         provenance: versions, command, rng_seed, start, wall time, recording level, rows.
         title: one line for tables and figures.
         description: what tables and figures know of the run, frozen, every default filled in.
@@ -58,13 +57,15 @@ class Results:
 
     def __init__(
         self,
-        scenario_toml: str,
+        scenario: str | Mapping[str, Any],
         provenance: Mapping[str, Any],
         tables: Mapping[str, pa.Table] | Path,
         description: Description | None = None,
     ) -> None:
-        self.scenario_toml = scenario_toml
-        self.scenario: dict[str, Any] = tomllib.loads(scenario_toml)
+        self._text = scenario if isinstance(scenario, str) else ""
+        self.scenario: dict[str, Any] = (
+            tomllib.loads(scenario) if isinstance(scenario, str) else dict(scenario)
+        )
         self.provenance = dict(provenance)
         self.description = description or Description.of(self.scenario)
         self.title = self.description.title
@@ -74,6 +75,11 @@ class Results:
     def __repr__(self) -> str:
         patients, record = self.description.patients, self.record
         return f"<Results of {patients:,} patients, {record} recorded: {self.title or 'untitled'}>"
+
+    @property
+    def scenario_toml(self) -> str:
+        """The scenario as text, as saved."""
+        return self._text
 
     @property
     def record(self) -> str:

@@ -38,6 +38,7 @@ class Sample:
     def __init__(self, runs: Sequence[Results], kept: "pd.Index[Any] | None" = None) -> None:
         self.runs = tuple(runs)
         self._kept = kept
+        self._times: dict[tuple[str, str | None], pd.DataFrame] = {}
 
     @property
     def patients(self) -> "pd.DataFrame":
@@ -95,6 +96,7 @@ class Sample:
             raise Nobody(f"`where` leaves none of {len(mask):,} patients")
         out = Sample(self.runs, self.patients.index[mask])
         out.__dict__["_patients"] = self._patients
+        out._times = self._times
         return out
 
     def time_to(self, outcome: Outcome, organ: str | None = None) -> "pd.DataFrame":
@@ -102,13 +104,15 @@ class Sample:
         import pandas as pd
 
         self._check_organ(organ)
-        tables = []
-        for place, run in enumerate(self.runs):
-            table = time_to(run, outcome, organ)
-            table.index = pd.Index(table.index + place * _STEP, name="patient")
-            tables.append(table)
-        table = pd.concat(tables)
-        return table[table.index.isin(self.patients.index)]
+        if (outcome, organ) not in self._times:
+            tables = []
+            for place, run in enumerate(self.runs):
+                table = time_to(run, outcome, organ)
+                table.index = pd.Index(table.index + place * _STEP, name="patient")
+                tables.append(table)
+            self._times[outcome, organ] = pd.concat(tables)
+        table = self._times[outcome, organ]
+        return table if self._kept is None else table[table.index.isin(self._kept)]
 
     @cached_property
     def sites(self) -> "pd.DataFrame":

@@ -108,6 +108,10 @@ class Fit(Part):
 
     free: dict[str, Free] = Field(default_factory=dict)
     """Key path -> prior. "COHORT:KEY" frees a key in the scenarios of one cohort only."""
+    patients: Annotated[int, Field(ge=1)] | None = None
+    """Patients of each scenario and point, unless the command says otherwise; unset: 2,000."""
+    draws: Annotated[int, Field(ge=0)] | None = None
+    """Draws of the posterior, unless the command says otherwise; unset: 500."""
 
 
 class TargetsFile(Part):

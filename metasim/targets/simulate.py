@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import pyarrow as pa
 
 from metasim.errors import Mistake, ScenarioError
-from metasim.results.parts import Span
 from metasim.results.store import Results
-from metasim.results.writers import MemoryWriter
+from metasim.results.tables import TABLES_AT
 from metasim.runner.patients import Cohort as Patients
 from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 from metasim.scenario.explicit import explicit_toml
@@ -21,7 +22,8 @@ from metasim.targets.quantities import QUANTITIES, Estimate
 from metasim.targets.sample import Nobody, NotSimulated, Sample
 from metasim.targets.schema import Target
 
-RECORD = "metastases"
+RECORD: Final = "metastases"
+_CHUNK: Final = 4096  # patients that are simulated at once
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,37 @@ def _organ_mistakes(
 
 
 def simulate(scenario: Scenario, patients: int) -> Results:
-    """The first so many patients of a scenario, here and in memory."""
-    text = explicit_toml(scenario.replace({"run.patients": patients, "run.record": RECORD}))
-    writer = MemoryWriter(text, record=RECORD)
-    done, cohort = 0, Patients(scenario)
-    while done < patients:
-        count = min(4096, patients - done)
-        writer.write_chunk(Span(done, count), writer.pack(cohort.chunk(done, count)))
-        done += count
-    return writer.finish({"patients": patients})
+    """The first so many patients of a scenario, here and in memory.
+
+    Args:
+        scenario: of recording level `RECORD`, which a plan gives its scenarios.
+        patients: how many.
+    """
+    cohort = Patients(scenario)
+    spans = [(first, min(_CHUNK, patients - first)) for first in range(0, patients, _CHUNK)]
+    chunks = [cohort.chunk(*span) for span in spans]
+    tables = {
+        name: pa.concat_tables([chunk[name] for chunk in chunks])
+        for name in (*TABLES_AT[RECORD], "failures")
+    }
+    return _Simulated(scenario, tables)
+
+
+class _Simulated(Results):
+    """Results of a scenario that nobody saves: it is written out when asked for only.
+
+    Writing and reading it again would take as long as to simulate a thousand patients.
+    """
+
+    def __init__(self, scenario: Scenario, tables: Mapping[str, pa.Table]) -> None:
+        plain = scenario.model_dump(mode="json", exclude_none=True)
+        super().__init__(plain, {"record": RECORD, "rows": {}}, tables)
+        self._of = scenario
+
+    @property
+    def scenario_toml(self) -> str:
+        """The scenario as text."""
+        return explicit_toml(self._of)
 
 
 def samples_of(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from metasim.errors import MetasimError, OptionError, ResultsError, RunInterrupted
 from metasim.runner.executors import Processes, choose, cores
@@ -18,7 +19,9 @@ from metasim.targets.load import Targets, read_targets
 from metasim.targets.sample import Nobody
 from metasim.targets.simulate import RECORD, Plan, estimate, plan, samples_of, simulate
 
-_JOURNAL = "simulations.jsonl"
+_JOURNAL: Final = "simulations.jsonl"
+_PATIENTS: Final = 2000
+_DRAWS: Final = 500
 
 
 def run_fits(
@@ -28,8 +31,8 @@ def run_fits(
     folder: Path,
     *,
     changes: Mapping[str, object] | None = None,
-    patients: int = 2000,
-    draws: int = 500,
+    patients: int | None = None,
+    draws: int | None = None,
     rng_seed: int = 1,
     overwrite: bool = False,
     resume: bool = False,
@@ -48,8 +51,8 @@ def run_fits(
         folder: takes report.md, best.toml, posterior.parquet and the journal of simulations; of
             rivals, a folder each and rivals.md.
         changes: key path -> value, in every scenario.
-        patients: of each scenario at each point.
-        draws: draws of the posterior; 0: the quick layer alone.
+        patients: of each scenario at each point; None: as the targets file says, else 2,000.
+        draws: draws of the posterior, 0 for the quick layer alone; None: as the file says, or 500.
         rng_seed: of the search.
         overwrite: replace an existing folder.
         resume: go on with a fit that was stopped.
@@ -66,11 +69,8 @@ def run_fits(
         MetasimError: whatever is wrong, before the first patient where that can be told.
         RunInterrupted: Ctrl-C; what was simulated is kept.
     """
-    if patients < 1 or draws < 0:
-        raise OptionError("--patients takes at least 1, --draws at least 0")
-    if 0 < draws < 20:
-        raise OptionError(f"--draws {draws}: a posterior takes at least 20; 0 for the best point")
     read = read_targets(targets)
+    patients, draws = _sizes(read, patients, draws)
     names = _names(sources)
     keys = _keys(read, free)
     problems = {n: _problem(read, s, keys, changes, patients) for n, s in names.items()}
@@ -102,6 +102,18 @@ def run_fits(
         (folder / "rivals.md").write_text(text, encoding="utf-8")
         say(text)
     return fits
+
+
+def _sizes(targets: Targets, patients: int | None, draws: int | None) -> tuple[int, int]:
+    """Patients and draws: as asked, else as the file says, else as usual."""
+    size = patients if patients is not None else targets.fit.patients or _PATIENTS
+    number = draws if draws is not None else targets.fit.draws
+    number = _DRAWS if number is None else number
+    if size < 1 or number < 0:
+        raise OptionError("--patients takes at least 1, --draws at least 0")
+    if 0 < number < 20:
+        raise OptionError(f"--draws {number}: a posterior takes at least 20; 0 for the best point")
+    return size, number
 
 
 def _names(sources: Sequence[str]) -> dict[str, str]:
@@ -139,7 +151,10 @@ def _problem(
         for scenario in several:
             mine = [key for key in keys if key.cohort in ("", cohort)]
             check_priors(scenario, mine, f"{targets.source}, cohort {cohort}")
-    return Problem(made, keys, patients)
+    problem = Problem(made, keys, patients)
+    if not problem.fitted.any():
+        raise OptionError('no target can be fitted to: none is simulated and of use = "fit"')
+    return problem
 
 
 def _refuse_nobody(problem: Problem) -> None:

@@ -18,16 +18,56 @@ _SIZES: Final = (0.1, 0.5, 2.0)  # of the terms of degree two, beside that sprea
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The regression of one target: mean and covariance of its coefficients; its scales."""
+    """The regression of one target: mean of its coefficients, root of their covariance; scales."""
 
     centre: float
     scale: float
     mean: Floats
-    covariance: Floats
+    root: Floats
     scatter: float
 
 
-class Emulator:
+class Predictor:
+    """Says which values of the targets are expected at points of the unit cube."""
+
+    def predict(self, points: Floats) -> tuple[Floats, Floats]:
+        """Expected values and the variance of that knowledge, each of shape (n, T)."""
+        raise NotImplementedError
+
+    def log_likelihood(
+        self, points: Floats, published: Floats, spread: Floats, which: NDArray[np.bool_]
+    ) -> Floats:
+        """Log density of the published values at points, shape (n,)."""
+        means, variances = self.predict(points)
+        total = (variances + spread**2)[:, which]
+        off = (means - published)[:, which]
+        return np.asarray(-0.5 * (off**2 / total + np.log(2 * np.pi * total)).sum(axis=1))
+
+
+class Nested(Predictor):
+    """Several emulators, of which the surest speaks, point by point and target by target.
+
+    One that was trained where the posterior lies knows nothing of the rest of the prior. Alone, it
+    would take what it does not know for what may be, and look there again and again.
+
+    Args:
+        emulators: at least one.
+    """
+
+    def __init__(self, *emulators: Predictor) -> None:
+        self._emulators = emulators
+
+    def predict(self, points: Floats) -> tuple[Floats, Floats]:
+        """See `Predictor.predict`."""
+        mean, variance = self._emulators[0].predict(points)
+        for other in self._emulators[1:]:
+            means, variances = other.predict(points)
+            surer = variances < variance
+            mean, variance = np.where(surer, means, mean), np.where(surer, variances, variance)
+        return mean, variance
+
+
+class Emulator(Predictor):
     """Expected values of all targets at points of the unit cube.
 
     Args:
@@ -52,28 +92,19 @@ class Emulator:
         ]
 
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Expected values and the variance of that knowledge, each of shape (n, T)."""
+        """See `Predictor.predict`."""
         design = self._terms(points)
         means, variances = [], []
         for fit, root in zip(self._fits, self.roots, strict=True):
             mean = fit.centre + fit.scale * (design @ fit.mean)
-            variance = np.einsum("ij,jk,ik->i", design, fit.covariance, design) + fit.scatter
-            variance = fit.scale**2 * variance
+            spread = ((design @ fit.root) ** 2).sum(axis=1) + fit.scatter
+            variance = fit.scale**2 * spread
             if root:
                 mean = np.maximum(mean, 0)
                 mean, variance = mean**2 + variance, 4 * mean**2 * variance + 2 * variance**2
             means.append(mean)
             variances.append(variance)
         return np.array(means).T, np.array(variances).T
-
-    def log_likelihood(
-        self, points: Floats, published: Floats, spread: Floats, which: NDArray[np.bool_]
-    ) -> Floats:
-        """Log density of the published values at points, shape (n,)."""
-        means, variances = self.predict(points)
-        total = (variances + spread**2)[:, which]
-        off = (means - published)[:, which]
-        return np.asarray(-0.5 * (off**2 / total + np.log(2 * np.pi * total)).sum(axis=1))
 
     def _terms(self, points: Floats) -> Floats:
         x = 2 * (points - self._low) / self._width - 1
@@ -104,14 +135,14 @@ def _fit(design: Floats, degree_two: NDArray[np.bool_], values: Floats, errors: 
         weight = 1 / np.maximum(noise + scatter**2, 1e-8)
         precision = x.T @ (x * weight[:, None]) + np.diag(1 / prior)
         factor = np.linalg.cholesky(precision)
-        covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
-        mean = covariance @ (x.T @ (weight * y))
+        root = np.asarray(np.linalg.inv(factor).T, dtype=np.float64)  # root @ root.T inverts it
+        mean = root @ (root.T @ (x.T @ (weight * y)))
         off = y - x @ mean
         evidence = 0.5 * (
             np.log(weight).sum() - np.log(prior).sum() - 2 * np.log(np.diag(factor)).sum()
             - (weight * off**2).sum() - (mean**2 / prior).sum()
         )  # fmt: skip
         if best is None or evidence > best[0]:
-            best = float(evidence), _Fitted(centre, scale, mean, covariance, scatter**2)
+            best = float(evidence), _Fitted(centre, scale, mean, root, scatter**2)
     assert best is not None
     return best[1]

@@ -58,9 +58,17 @@ class Problem:
         return np.array([t.use == "fit" for t in self.targets])
 
     @cached_property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """Cohort -> its scenarios as text, which tells them apart."""
+        return {
+            cohort: tuple(explicit_toml(one) for one in several)
+            for cohort, several in self.plan.scenarios.items()
+        }
+
+    @cached_property
     def fingerprint(self) -> str:
         """Tells fits apart: a resumed fit must have the same."""
-        texts = [explicit_toml(s) for several in self.plan.scenarios.values() for s in several]
+        texts = [text for several in self.texts.values() for text in several]
         about = [repr(self.keys), repr(self.targets), str(self.patients), *texts]
         return sha256("\n".join(about).encode()).hexdigest()
 
@@ -83,16 +91,16 @@ class Problem:
         Returns:
             Two arrays of shape (T,); nan where a value cannot be told at this point.
         """
-        found: dict[str, Results] = {}
+        found: dict[tuple[str, tuple[str, ...]], Results] = {}
         runs: dict[str, list[Results]] = {}
         for cohort, several in self.plan.scenarios.items():
             runs[cohort] = []
-            for one in several:
-                scenario = self.scenario_at(cohort, one, u)
-                text = explicit_toml(scenario)
-                if text not in found:
-                    found[text] = simulate(scenario, self.patients)
-                runs[cohort].append(found[text])
+            mine = tuple(f.name for f in self.keys if f.cohort in ("", cohort))
+            for one, text in zip(several, self.texts[cohort], strict=True):
+                same = (text, mine)  # cohorts may differ in whom they select only
+                if same not in found:
+                    found[same] = simulate(self.scenario_at(cohort, one, u), self.patients)
+                runs[cohort].append(found[same])
         samples = samples_of(self.plan.targets, runs)
         values, errors = np.full((2, len(self.targets)), np.nan)
         for place, target in enumerate(self.targets):

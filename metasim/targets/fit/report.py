@@ -13,11 +13,18 @@ from metasim.targets.fit.run import Fit
 from metasim.targets.scorecard import number
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from metasim.scenario.schema import Scenario
 
 Floats = NDArray[np.float64]
 _UNDECIDED: Final = 0.8  # of the prior's spread that is left
 _TRADED: Final = 0.6  # correlation
+_ENOUGH: Final = 50  # effective draws
+TOO_FEW: Final = (
+    "Too few draws count: where no point comes near the targets, the emulator cannot tell the "
+    "points apart. Take the posterior as rough, and look at the z-scores first."
+)
 
 
 def save_fit(fit: Fit, source: str, scenario: "Scenario | None", folder: Path) -> list[Path]:
@@ -33,11 +40,66 @@ def save_fit(fit: Fit, source: str, scenario: "Scenario | None", folder: Path) -
     if scenario is not None:
         out.append(_written(folder / "best.toml", best_toml(fit, source, scenario, folder)))
     if len(fit.draws):
+        out += _figures(fit, folder)
         path = folder / "posterior.parquet"
         fit.posterior().to_parquet(path.with_suffix(".tmp"), index=False)
         os.replace(path.with_suffix(".tmp"), path)
         out.append(path)
     return out
+
+
+def _figures(fit: Fit, folder: Path) -> list[Path]:
+    from matplotlib.pyplot import close
+
+    from metasim.results.plots.save import save_figure
+    from metasim.targets.fit.plots import posteriors, predictions
+
+    drawn = {"posteriors": posteriors(fit)[0], "predictions": predictions(fit)}
+    out = []
+    for name, ax in drawn.items():
+        out += save_figure(ax, folder / name)
+        close(ax.get_figure(root=True))
+    return out
+
+
+def table_of(fit: Fit) -> "pd.DataFrame":
+    """What is known of the free keys, see `metasim.targets.fit.run.Fit.table`."""
+    import pandas as pd
+
+    best, left, rows = fit.problem.values(fit.best), narrowed(fit), []
+    for place, free in enumerate(fit.problem.keys):
+        middle, low, high = interval(fit, free.name) if len(fit.draws) else (np.nan,) * 3
+        rows.append({
+            "key": free.name, "prior_low": free.prior.low, "prior_high": free.prior.high,
+            "best": best[free.name], "median": middle, "low": low, "high": high,
+            "spread_left": left[place],
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index("key")
+
+
+def judged_of(fit: Fit) -> "pd.DataFrame":
+    """How every target fares, see `metasim.targets.fit.run.Fit.judged`."""
+    import pandas as pd
+
+    z, rows = fit.problem.z(fit.best_values, fit.best_errors), []
+    for place, target in enumerate(fit.problem.targets):
+        low, high = predicted(fit, place)
+        rows.append({
+            "target": target.id, "use": target.use, "published": target.value,
+            "best": fit.best_values[place], "z": z[place], "low": low, "high": high,
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index("target")
+
+
+def predicted(fit: Fit, place: int) -> tuple[float, ...]:
+    """Central 95 % of a target's simulated values at the draws; nan if it cannot be told."""
+    if not len(fit.draws):
+        return np.nan, np.nan
+    good = np.isfinite(fit.values[:, place])
+    if not fit.weights[good].sum():
+        return np.nan, np.nan
+    weights = fit.weights[good] / fit.weights[good].sum()
+    return quantiles(fit.values[good, place], weights, (0.025, 0.975))
 
 
 def centre(fit: Fit) -> Floats:
@@ -149,15 +211,9 @@ def _targets(fit: Fit) -> list[str]:
     out += ["|---|---|---|---|---|---|"]
     for place, target in enumerate(fit.problem.targets):
         unit = fit.problem.plan.targets.unit(target)
-        said = "-"
-        if len(fit.draws):
-            column = fit.values[:, place]
-            good = np.isfinite(column)
-            if good.any():
-                low, high = quantiles(
-                    column[good], fit.weights[good] / fit.weights[good].sum(), (0.025, 0.975)
-                )
-                said = f"{number(low, unit)} to {number(high, unit)}"
+        low, high = predicted(fit, place)
+        known = np.isfinite(low)
+        said = f"{number(low, unit)} to {number(high, unit)}" if known else "-"
         label = target.label or target.id
         out.append(
             f"| {label}, {unit} | {target.use} | {number(target.value, unit)} | "
@@ -174,6 +230,8 @@ def _effort(fit: Fit) -> list[str]:
     if len(fit.draws):
         out += [f"- Draws: {len(fit.draws):,}, effective {fit.effective:.0f}"]
         out += [f"- Log evidence: {fit.log_evidence:.2f}"]
+        if fit.effective < min(_ENOUGH, len(fit.draws) / 2):
+            out += ["", TOO_FEW]
     return out
 
 

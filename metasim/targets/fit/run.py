@@ -4,25 +4,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from metasim.errors import OptionError
 from metasim.runner.executors import Executor
-from metasim.targets.fit.emulator import Emulator
+from metasim.targets.fit.emulator import Predictor
 from metasim.targets.fit.journal import Journal, simulate_all
+from metasim.targets.fit.posterior import Compute, posterior
 from metasim.targets.fit.problem import Problem
-from metasim.targets.fit.smc import Particles, effective_size, sample
-from metasim.targets.quantities import QUANTITIES
+from metasim.targets.fit.smc import effective_size
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 _ENDS: Final = (0.03, 0.97)  # of a key's prior, at which it is screened
 _FELT: Final = 2.0  # standard errors that a felt key moves some target
 _ROUNDS: Final = 6
-_WAVES: Final = 3
 _STEP: Final = 0.06
 
 
@@ -44,6 +45,11 @@ class Fit:
         emulator: expected values of the targets.
         simulated: points simulated now; `known`: in all, those of a resumed fit included.
         seconds: wall time.
+
+    Example:
+        >>> found = ms.fit("luminal_a", "mine.csv",
+        ...                {"soil.bone.niche": (0, 1)}, output="mine")  # doctest: +SKIP
+        >>> found.judged  # doctest: +SKIP
     """
 
     problem: Problem
@@ -56,7 +62,7 @@ class Fit:
     values: Floats = field(default_factory=lambda: np.empty((0, 0)))
     errors: Floats = field(default_factory=lambda: np.empty((0, 0)))
     log_evidence: float = np.nan
-    emulator: Emulator | None = None
+    emulator: Predictor | None = None
     simulated: int = 0
     known: int = 0
     seconds: float = 0.0
@@ -69,6 +75,27 @@ class Fit:
     def parameters(self, points: Floats) -> dict[str, Floats]:
         """Values of the free keys at points, each of shape (n,)."""
         return {f.name: f.value(points[:, i]) for i, f in enumerate(self.problem.keys)}
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row per free key: prior_low, prior_high, best, median, low, high, spread_left.
+
+        `median`, `low` and `high` are of the posterior (central 90 %; nan without draws);
+        `spread_left` is its spread beside the prior's.
+        """
+        from metasim.targets.fit.report import table_of
+
+        return table_of(self)
+
+    @property
+    def judged(self) -> "pd.DataFrame":
+        """A row per target: use, published, best, z (both at the best point), low, high.
+
+        `low` and `high` are the central 95 % of what the draws predict (nan without draws).
+        """
+        from metasim.targets.fit.report import judged_of
+
+        return judged_of(self)
 
     def posterior(self) -> Any:
         """The draws as a table: keys, weight, distance, `target.ID` for every simulated value."""
@@ -103,10 +130,8 @@ def run_fit(
         say: takes what a user should know.
 
     Raises:
-        OptionError: a free key that no target feels, or nothing to fit to.
+        OptionError: a free key that no target feels.
     """
-    if not problem.fitted.any():
-        raise OptionError('no target can be fitted to: none is simulated and of use = "fit"')
     started = time.monotonic()
     compute = partial(simulate_all, compute=problem.simulated, journal=journal, executor=executor)
     points, values, errors = _screened(problem, compute, say)
@@ -115,13 +140,12 @@ def run_fit(
     fit = Fit(problem, best.point, best.at[0], best.at[1], best.covariance)
     if draws:
         rng = np.random.default_rng([rng_seed, 11])
-        _posterior(problem, compute, (points, values, errors), fit, rng, draws, say)
+        found = posterior(problem, compute, (points, values, errors), rng, draws, say)
+        for name, value in found._asdict().items():
+            setattr(fit, name, value)
     fit.simulated, fit.known = journal.simulated, len(journal)
     fit.seconds = time.monotonic() - started
     return fit
-
-
-Compute = Callable[[Floats], tuple[Floats, Floats]]
 
 
 def _screened(
@@ -216,68 +240,3 @@ def _quick(
     covariance = np.asarray(np.linalg.inv(slopes.T @ slopes + 12 * np.eye(d)), dtype=np.float64)
     # 1/12: variance of the prior
     return _Best(at, own, covariance, points, values, errors)
-
-
-def _posterior(
-    problem: Problem,
-    compute: Compute,
-    known: tuple[Floats, Floats, Floats],
-    fit: Fit,
-    rng: np.random.Generator,
-    draws: int,
-    say: Callable[[str], None],
-) -> None:
-    """Waves of simulations that lead an emulator to the posterior, then draws of that."""
-    d = len(problem.keys)
-    points, values, errors = known
-    first = 2 ** int(np.ceil(np.log2(max(64, 10 * d))))
-    wanted = qmc.Sobol(d, rng=np.random.default_rng(rng.integers(2**63))).random(first)
-    terms = (d + 1) * (d + 2) // 2
-    particles: Particles | None = None
-    for wave in range(_WAVES + 1):
-        say(f"wave {wave} of {_WAVES}: {len(wanted)} points")
-        v, e = compute(wanted)
-        points, values, errors = (
-            np.vstack(x) for x in ((points, wanted), (values, v), (errors, e))
-        )
-        near = _near(points, particles, max(3 * terms, 100))
-        emulator = Emulator(points[near], values[near], errors[near], roots_of(problem))
-        if wave == _WAVES:
-            break
-        particles = sample(_likelihood(problem, emulator), d, rng, 1000, until=0.5)
-        wanted = particles.points[rng.choice(1000, max(32, terms), replace=False)]
-    before = _likelihood(problem, emulator)
-    particles = sample(before, d, rng, max(2000, 2 * draws))
-    chosen = rng.choice(len(particles.points), draws, replace=False)
-    say(f"posterior: {draws} draws are simulated")
-    fit.draws = particles.points[chosen]
-    fit.values, fit.errors = compute(fit.draws)
-    points, values, errors = (
-        np.vstack(x) for x in ((points, fit.draws), (values, fit.values), (errors, fit.errors))
-    )
-    near = _near(points, particles, draws + max(3 * terms, 100))
-    fit.emulator = Emulator(points[near], values[near], errors[near], roots_of(problem))
-    shift = _likelihood(problem, fit.emulator)(fit.draws) - before(fit.draws)
-    weights = np.exp(shift - shift.max())
-    fit.weights = weights / weights.sum()
-    fit.log_evidence = particles.log_evidence + float(np.log(np.mean(np.exp(shift))))
-
-
-def roots_of(problem: Problem) -> NDArray[np.bool_]:
-    """Which targets are emulated by their square root."""
-    return np.array([QUANTITIES[t.quantity].positive for t in problem.targets])
-
-
-def _likelihood(problem: Problem, emulator: Emulator) -> Callable[[Floats], Floats]:
-    return lambda u: emulator.log_likelihood(u, problem.published, problem.spread, problem.fitted)
-
-
-def _near(points: Floats, particles: Particles | None, size: int) -> NDArray[np.int64]:
-    """Points closest to where the posterior lies, in its own distance; all if they are few."""
-    if particles is None or len(points) <= size:
-        return np.arange(len(points))
-    sample_ = particles.points
-    spread = np.atleast_2d(np.cov(sample_.T)) + 1e-4 * np.eye(points.shape[1])
-    off = points - sample_.mean(axis=0)
-    far = np.einsum("ij,jk,ik->i", off, np.linalg.inv(spread), off)
-    return np.sort(np.argsort(far, kind="stable")[:size])
