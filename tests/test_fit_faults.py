@@ -130,7 +130,7 @@ BAD = [
     ({"scenario": "luminal_x"}, [], 'there is no scenario "luminal_x", so nothing simulates'),
     ({"use": "check"}, [], "none is simulated and of use"),
     ({"where.relapse_years": ">500"}, [], "leaves none of"),
-    ({"where.care": "trial"}, [], "not simulated: no column care"),
+    ({"where.growth.nothing": ">1"}, [], "not simulated: no column growth.nothing"),
     ({}, ["--free", f"{KEY}=0:1.5"], "its prior's high end is refused"),
     ({}, ["--free", "soil.bone.nich=0:1"], "soil.bone.nich"),
     ({}, ["--free", f"{KEY}=1:0"], "low (1) must be below high (0)"),
