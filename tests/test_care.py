@@ -14,11 +14,14 @@ from metasim.scenario.catalogue import SHIPPED, Catalogue
 from metasim.scenario.draws import draw_parameters
 from metasim.scenario.explicit import describe, explicit_toml
 from metasim.scenario.tumours import RECEPTORS
-from metasim.terms import STAGES_N, STAGES_T, Event
+from metasim.terms import STAGES_N, STAGES_T, Detection, Event
 from tests import twin
 from tests.significance import holds, share_p
 
-AGED = {"clinic.age_years": 60.0}
+AGED = {
+    "clinic.age_years": 60.0, "soil.axillary_nodes.nodes": 20,
+    "soil.axillary_nodes.node_pass_prob": 0.5,
+}  # fmt: skip
 
 
 def kinds(scenario):
@@ -65,6 +68,7 @@ def test_a_file_changes_care_or_treatments_of_what_it_extends(tmp_path, modern):
     base, leaf = tmp_path / "base.toml", tmp_path / "leaf.toml"
     base.write_text(
         'extends = "luminal_a"\ncare = "2020s"\n[clinic]\nage_years = 60.0\n'
+        "[soil.axillary_nodes]\nnodes = 20\nnode_pass_prob = 0.5\n"
         '[[treatment]]\nkind = "antioxidants"\n'
     )
     assert kinds(ms.load(base))[:-1] == kinds(modern)[:-1]
@@ -97,7 +101,15 @@ def test_a_saved_scenario_holds_the_rules(tmp_path, monkeypatch, name):
     ("text", "key", "words"),
     [
         ('care = "2010s"', "care", ['no standard care "2010s"', '"2020s"']),
-        ('care = "2020s"', "care", ["go by age", "clinic.age_years"]),
+        ('care = "1980s"', "care", ["go by age", "clinic.age_years"]),
+        ('care = "2020s"\nclinic.age_years = 60.0', "care",
+         ["single nodes of axillary_nodes", "soil.axillary_nodes.nodes"]),
+        ('[[treatment]]\nkind = "endocrine"\nonly_if.stage_n = ["N0"]\n'
+         'only_if.nodes_positive.min = 1', "treatment.0.only_if.nodes_positive", ["contradicts"]),
+        ('[[treatment]]\nkind = "endocrine"\nonly_if.stage_t = ["T3", "T2"]\n'
+         'only_if.diameter_mm.max = 15.0', "treatment.0.only_if.diameter_mm", ["contradicts"]),
+        ('[[treatment]]\nkind = "endocrine"\nonly_if.detection = ["scan"]',
+         "treatment.0.only_if.detection.0", ['"screening"', '"scan"']),
         ('care = "1980s"\nclinic.age_years = 60.0\nclinic.diagnosis_diameter_mm = "none"\n'
          'run.follow_from = "start"\ntreatment = "none"',
          "care", ['"diagnosis" never comes']),
@@ -133,16 +145,14 @@ def test_rules_that_can_never_apply_are_refused(tmp_path, text, key, words):
 
 def test_organs_that_care_needs_are_asked_for_once(tmp_path):
     path = tmp_path / "plan.toml"
-    text = (ms.load("few_cells"), {"care": "2020s", **AGED})
-    asked = explicit_toml(text[0].replace(text[1])).replace("brain", "brayn")
-    path.write_text(asked.replace("penetrance.brayn", "penetrance.brain"))
-    whole = path.read_text()
-    path.write_text(whole.replace("[treatment.penetrance]\nbrayn", "[treatment.penetrance]\nbrain"))
+    path.write_text('extends = "breast"\ncare = "1980s"\nclinic.age_years = 60.0\n'
+                    'soil.brain = "none"\nvessels.blood.brain = "none"\n'
+                    "vessels.blood.arteries.brain = 0.0\n")  # fmt: skip
     with pytest.raises(ms.ScenarioError) as error:
         ms.load(path)
-    (mistake,) = error.value.mistakes
-    assert mistake.key == "care"
-    assert 'organ "brain"' in str(mistake)
+    found = [str(m) for m in error.value.mistakes if m.key.startswith(("care", "treatment"))]
+    assert len(found) == 1
+    assert 'organ "brain"' in found[0]
 
 
 def test_eligibility_is_a_matter_of_ranges_and_sets():
@@ -171,6 +181,8 @@ def test_eligibility_is_a_matter_of_ranges_and_sets():
 
 
 STAGED = [{"stage_t": [t]} for t in STAGES_T] + [{"stage_n": [n]} for n in STAGES_N]
+STAGED += [{"nodes_positive": {"min": 1}}, {"nodes_positive": {"min": 2, "max": 3}}]
+STAGED += [{"diameter_mm": {"max": 30.0}}, {"detection": ["screening"]}]
 STAGED += [{"stage_m": ["M0"]}, {"stage_t": ["T1", "T3"], "stage_n": ["N0", "N2"]}]
 
 
@@ -199,6 +211,12 @@ def test_stage_at_diagnosis_decides_who_is_treated(engine, patients):
                 "stage_m": [0] if "stage_m" in rule else [0, 1],
             }
             wanted = t in suits["stage_t"] and n in suits["stage_n"] and m in suits["stage_m"]
+            for name in ("nodes_positive", "diameter_mm"):
+                ends = rule.get(name, {})
+                wanted &= ends.get("min", -9) <= record.patient[name] <= ends.get("max", 1e9)
+            if "detection" in rule:
+                wanted &= record.patient["detection"] == Detection.SCREENING
+            wanted = bool(wanted and np.isfinite(record.diagnosis_day))
             assert (i in started) == wanted
             if not record.diagnosis_day <= 72.0 <= record.end_day:
                 wanted = False  # on that day not diagnosed yet, or no longer followed

@@ -274,6 +274,20 @@ SCENARIOS: dict[str, Scenario] = {
         ],
     ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
+    "care": scenario(
+        growth={"rho_per_day": 0.03},
+        clinic={"diagnosis_diameter_mm": 2.8, "cells_per_cm3": 16_000.0},
+        patients={"seed.subtype": {"choice": {"values": ["one", "other"], "weights": [0.5, 0.5]}}},
+        treatment=[
+            {"kind": "hormone", "start": "diagnosis", "log_kill": 1.5,
+             "only_if": {"subtype": ["one"]}},
+            {
+                "kind": "antibody", "start": "diagnosis", "delay_days": 6.0,
+                "hazard_per_day": 0.04, "given_fraction": 0.7,
+                "only_if": {"subtype": ["other"], "nodes_positive": {"min": 1}},
+            },
+        ],
+    ),
 }  # fmt: skip
 
 
@@ -286,6 +300,8 @@ def drawn(name: str, rng: np.random.Generator, patients: int) -> dict[str, np.nd
             "clinic.screening_half_mm": 10.0 * np.cbrt(6.0 / np.pi * 240.0 / per_cm3),
             "clinic.age_years": rng.uniform(0.97, 1.03, patients),
         }
+    if name == "care":
+        return {"seed.subtype": rng.integers(0, 2, patients).astype(float)}
     if name != "patients_differ":
         return {}
     return {
@@ -315,7 +331,7 @@ def sample(
     asked = SCENARIOS[name]
     root = np.random.SeedSequence(rng_seed)
     values = drawn(name, np.random.default_rng(root), patients)
-    law, course = law_of(asked, values), course_of(asked, values)
+    law, course = law_of(asked, values), course_of(asked, values, 10_000 * rng_seed, patients)
     rows, names = [], []
     for k, child in enumerate(root.spawn(patients)):
         rng, rng_doomed = (np.random.Generator(np.random.PCG64(s)) for s in child.spawn(2))

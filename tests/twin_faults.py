@@ -250,6 +250,9 @@ CLINICAL = {
             ),
         ),
     ),
+    "care is given to the wrong subtype": Planted(
+        "care", code=_otherwise(offered=lambda course: course.offered[::-1])
+    ),
     "every primary is T1": Planted("resection", code=_staged(lambda t, n, m: (1.0, n, m))),
     "no N2": Planted("resection", code=_staged(lambda t, n, m: (t, min(n, 2.0), m)), needs=2),
     "never M1": Planted("resection", code=_staged(lambda t, n, m: (t, n, 0.0)), needs=2),

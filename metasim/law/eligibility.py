@@ -19,6 +19,8 @@ class Amounts(NamedTuple):
 
     burden_cells: float  # of all metastases
     age_years: float
+    nodes_positive: float  # at diagnosis, as the next
+    diameter_mm: float  # of the primary
 
 
 class Classes(NamedTuple):
@@ -27,6 +29,7 @@ class Classes(NamedTuple):
     stage_t: float  # at diagnosis, as `metasim.law.clinic` numbers the stages; so the next two
     stage_n: float
     stage_m: float
+    detection: float  # `metasim.terms.Detection`
 
 
 ANY = -1

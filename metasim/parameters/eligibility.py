@@ -15,12 +15,17 @@ from metasim.scenario.draws import uniform
 from metasim.scenario.schema import Scenario
 from metasim.scenario.treatment import Between, Condition, Treatment
 from metasim.scenario.tumours import suits
-from metasim.terms import STAGES_M, STAGES_N, STAGES_T
+from metasim.terms import STAGES_M, STAGES_N, STAGES_T, Detection
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_NUMBERS = {"stage_t": STAGES_T, "stage_n": STAGES_N, "stage_m": STAGES_M}
+_NUMBERS = {
+    "stage_t": STAGES_T,
+    "stage_n": STAGES_N,
+    "stage_m": STAGES_M,
+    "detection": {way.label: int(way) for way in Detection},
+}
 """Condition -> name of a class -> its number."""
 
 

@@ -50,6 +50,12 @@ class Condition(Part):
     """N at diagnosis."""
     stage_m: list[StageM] | None = None
     """M at diagnosis."""
+    nodes_positive: Between | None = None
+    """Positive regional nodes at diagnosis; before it, it is given to nobody, as the next two."""
+    diameter_mm: Between | None = None
+    """Diameter of the primary at diagnosis."""
+    detection: list[Literal["symptom", "screening", "interval"]] | None = None
+    """How the primary was found."""
     organ: list[Name] | None = None
     """Organs; in at least one of them a metastasis has been seen."""
     burden_cells: Between | None = None

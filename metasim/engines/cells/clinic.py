@@ -178,8 +178,11 @@ class Clinic(Detecting):
         plan = self.course.plan
         age = self.course.age_years[0] + self.day / DAYS_PER_YEAR
         wanted = np.flatnonzero(plan.only_organs[t])
+        nodes_positive = self.nodes.positive if self.nodes.positive >= 0 else math.nan
+        amounts = Amounts(burden, age, nodes_positive, self.diameter_mm)
+        classes = Classes(*self.staging, self.detection)
         return bool(
-            eligible(Amounts(burden, age), Classes(*self.staging), plan.only_if, t)
+            eligible(amounts, classes, plan.only_if, t)
             and (len(wanted) == 0 or any(organ in self.ledger.seen for organ in wanted))
         )
 

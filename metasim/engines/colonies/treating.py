@@ -49,8 +49,9 @@ def suits(now, clinic, room, t):
     """Whether a patient gets a treatment that is due."""
     age_years = clinic.rules.age_years + now.day / DAYS_PER_YEAR
     burden = now.burden - room.colonies[0].size
-    amounts = Amounts(burden, age_years)
-    classes = Classes(now.stage_t, now.stage_n, now.stage_m)
+    nodes_positive = np.nan if now.nodes_positive < 0 else float(now.nodes_positive)
+    amounts = Amounts(burden, age_years, nodes_positive, now.diameter_mm)
+    classes = Classes(now.stage_t, now.stage_n, now.stage_m, now.detection)
     if not eligible(amounts, classes, clinic.only_if, t):
         return False
     asked, found = False, False

@@ -19,6 +19,12 @@ def check_care(scenario: Scenario) -> Iterator[Mistake]:
     missing = dict.fromkeys(o for t in rules for o in organs_of(t).values())
     for organ in missing.keys() - scenario.soil.keys():
         yield Mistake("care", f'its rules name the organ "{organ}", which this scenario has not')
+    for organ in dict.fromkeys(t.organ or "" for t in rules if t.nodes is not None):
+        soil = scenario.soil.get(organ)
+        if soil is not None and soil.nodes is None:
+            message = f"its rules take single nodes of {organ}, which are not counted"
+            hint = f"give soil.{organ}.nodes = 20 and soil.{organ}.node_pass_prob"
+            yield Mistake("care", message, hint)
     by_age = any(t.only_if and t.only_if.age_years for t in rules)
     if by_age and scenario.clinic.age_years is None and "clinic.age_years" not in scenario.patients:
         message = "its rules go by age, which is not given"

@@ -1,7 +1,10 @@
 """Checks of who gets a treatment: conditions that nobody can meet."""
 
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 
+from metasim.law.sizes import STAGE_MM
 from metasim.scenario.catalogue import Catalogue
 from metasim.scenario.checks.detection import diagnosed
 from metasim.scenario.entries import read_entry
@@ -10,9 +13,12 @@ from metasim.scenario.schema import Scenario
 from metasim.scenario.subtypes import subtypes_of
 from metasim.scenario.treatment import Between, Condition, Treatment
 from metasim.scenario.tumours import RECEPTORS, suits_someone
+from metasim.terms import STAGES_N, STAGES_T
 
-RANGES = ("burden_cells", "age_years")
-LISTS = ("subtype", "organ", "stage_t", "stage_n", "stage_m")
+RANGES = ("burden_cells", "age_years", "nodes_positive", "diameter_mm")
+LISTS = ("subtype", "organ", "stage_t", "stage_n", "stage_m", "detection")
+
+AT_DIAGNOSIS = ("stage_t", "stage_n", "stage_m", "nodes_positive", "diameter_mm", "detection")
 
 
 def check_conditions(
@@ -50,7 +56,7 @@ def _impossible(asked: Condition, catalogue: Catalogue) -> Iterator[tuple[str, s
         ends: Between | None = getattr(asked, what)
         if ends and ends.min is not None and ends.max is not None and ends.min > ends.max:
             yield f".only_if.{what}", f"min ({ends.min:g}) is above max ({ends.max:g})", ""
-
+    yield from _stages(asked)
     if asked.subtype and not any(_has(name, asked, catalogue) for name in asked.subtype):
         names = " or ".join(asked.subtype)
         for name in RECEPTORS:
@@ -58,6 +64,24 @@ def _impossible(asked: Condition, catalogue: Catalogue) -> Iterator[tuple[str, s
                 message = f"contradicts only_if.subtype: in {names} it is otherwise"
                 yield f".only_if.{name}", message, ""
                 return
+
+
+def _stages(asked: Condition) -> Iterator[tuple[str, str, str]]:
+    """Stages that contradict the diameter or the number of nodes that are asked for."""
+    sizes = dict(zip(STAGES_T, pairwise((0.0, *STAGE_MM, math.inf)), strict=True))
+    nodes = {n: (min(number, 1), math.inf if number else 0) for n, number in STAGES_N.items()}
+    for what, of, bounds in (
+        ("diameter_mm", "stage_t", sizes),
+        ("nodes_positive", "stage_n", nodes),
+    ):
+        ends: Between | None = getattr(asked, what)
+        stages: list[str] = getattr(asked, of) or []
+        if not ends or not stages:
+            continue
+        least = 0.0 if ends.min is None else ends.min
+        most = math.inf if ends.max is None else ends.max
+        if all(most < bounds[s][0] or least > bounds[s][1] for s in stages):
+            yield f".only_if.{what}", f"contradicts only_if.{of}: {' or '.join(stages)}", ""
 
 
 def _has(subtype: str, asked: Condition, catalogue: Catalogue) -> bool:
@@ -85,7 +109,7 @@ def _tumours(scenario: Scenario, asked: Condition, key: str) -> Iterator[tuple[s
 def _diagnosis(scenario: Scenario, asked: Condition) -> Iterator[tuple[str, str, str]]:
     if diagnosed(scenario):
         return
-    for what in ("stage_t", "stage_n", "stage_m"):
+    for what in AT_DIAGNOSIS:
         if getattr(asked, what) is not None:
             message = "is never known: nothing leads to a diagnosis"
             yield f".only_if.{what}", message, "give clinic.diagnosis_diameter_mm"

@@ -12,7 +12,7 @@ def check_nodes(scenario: Scenario) -> Iterator[Mistake]:
     yield from _organs(scenario)
     yield from _pathology(scenario)
     for i, treatment in enumerate(scenario.treatment):
-        if treatment.nodes is not None:
+        if treatment.nodes is not None and treatment.care is None:
             yield from (Mistake(f"treatment.{i}{at}", *said) for at, *said in _taken(scenario, i))
 
 
