@@ -275,7 +275,6 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
     "care": scenario(
-        growth={"rho_per_day": 0.03},
         clinic={"diagnosis_diameter_mm": 2.8, "cells_per_cm3": 16_000.0},
         patients={"seed.subtype": {"choice": {"values": ["one", "other"], "weights": [0.5, 0.5]}}},
         treatment=[
@@ -301,7 +300,9 @@ def drawn(name: str, rng: np.random.Generator, patients: int) -> dict[str, np.nd
             "clinic.age_years": rng.uniform(0.97, 1.03, patients),
         }
     if name == "care":
-        return {"seed.subtype": rng.integers(0, 2, patients).astype(float)}
+        other = rng.random(patients) < 0.5  # of the two subtypes the one that grows faster
+        rho = np.where(other, 0.035, 0.01)
+        return {"seed.subtype": other.astype(float), "growth.rho_per_day": rho}
     if name != "patients_differ":
         return {}
     return {
