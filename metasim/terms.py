@@ -92,6 +92,8 @@ class Event(IntEnum):
     CYCLE = 5  # further ones; the first is the start
     TREATMENT_END = 6
     SYMPTOM = 7  # tables give it by its own name
+    VISIT = 8  # of follow-up, where these are booked
+    RESTAGING = 9  # imaging of all organs
 
     @property
     def label(self) -> str:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner as Runner
 import metasim
 from metasim.cli import app
 from metasim.results.columns import COLUMNS, ROWS
-from metasim.results.tables import FAILURES, PATIENTS_TOLD, SCHEMAS, SUMMARY
+from metasim.results.tables import FAILURES, SCHEMAS, SUMMARY, TOLD
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "docs" / "_ext"))
@@ -130,7 +130,7 @@ def test_every_column_of_every_table_has_a_meaning():
     schemas = {"summary": SUMMARY, "failures": FAILURES, **SCHEMAS}
     assert schemas.keys() == COLUMNS.keys() == ROWS.keys()
     for name, schema in schemas.items():
-        told = PATIENTS_TOLD.names if name == "patients" else []
+        told = TOLD[name].names if name in TOLD else []
         assert [c.name for c in COLUMNS[name]] == [*schema.names, *told]
         assert all(c.meaning.endswith(".") for c in COLUMNS[name])
         days = [c for c in COLUMNS[name] if c.name.endswith("day")]

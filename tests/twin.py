@@ -249,7 +249,11 @@ SCENARIOS: dict[str, Scenario] = {
         clinic={
             "cells_per_cm3": 16_000.0, "symptom_per_day_per_cm3": 0.7, "age_years": 50.0,
             "screening_interval_days": 20.0, "screening_half_mm": 4.5, "follow_up_days": 8.0,
-            "screening_from_years": 50.03, "screening_to_years": 50.1,
+            "screening_from_years": 50.03, "screening_to_years": 50.1, "restaging": True,
+        },
+        soil={
+            "lung": {"restaging_cells": 4.0, "symptoms": {"cough": 25.0}},
+            "liver": {"restaging_cells": 4.0},
         },
     ),
     "nodes": scenario(

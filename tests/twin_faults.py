@@ -281,6 +281,16 @@ CLINICAL = {
     "symptoms come by diameter": Planted(
         "detection", code=lambda plant: plant.setattr(detecting, "symptom_hazard", _by_diameter)
     ),
+    "restaging misses the liver": Planted(
+        "detection",
+        code=_otherwise(restaging_cells=lambda course: course.restaging_cells * [1, 1, 1, 99]),
+    ),
+    "a cough leads to no imaging": Planted(
+        "detection",
+        code=lambda plant: plant.setattr(
+            Clinic, "_feel", lambda self, feel=Clinic._feel: feel(self) & False
+        ),
+    ),
     "women are screened at any age": Planted(
         "detection", code=_otherwise(screening_to_years=lambda course: course.age_years + 99.0)
     ),

@@ -44,6 +44,7 @@ EVENT = np.dtype(
         ("event", _WHOLE),  # metasim.terms.Event
         ("organ", _WHOLE),  # -1: none
         ("which", _WHOLE),  # treatment or symptom; -1: none
+        ("value", _REAL),  # what was measured; NaN: nothing
     ]
 )
 """A clinical event."""

@@ -141,6 +141,8 @@ class Course(NamedTuple):
     diagnosis_cells: Array  # (P, 1) size of the primary at diagnosis; inf: never
     symptom_per_day_per_cell: Array  # (P, 1) hazard of symptoms of the primary; 0: none
     detection_cells: Array  # (P, O) size of a metastasis that imaging sees
+    restaging: bool  # findings and symptoms lead to imaging of all organs
+    restaging_cells: Array  # (P, O) size of a metastasis that this sees
     lethal_cells: Array  # (P, O) burden of an organ that kills; inf: none
     lethal_total_cells: Array  # (P, 1) burden of all organs that kills; inf: none
     distant: NDArray[np.bool_]  # (O,)
@@ -178,8 +180,8 @@ class Course(NamedTuple):
     def _of_patients(self) -> list[tuple[str, Any]]:
         names = (
             "initial_cells", "cells_per_cm3", "diagnosis_cells", "symptom_per_day_per_cell",
-            "detection_cells", "node_pass_prob", "node_cells", "lethal_cells", "lethal_total_cells",
-            "t2_cells", "t3_cells",
+            "detection_cells", "restaging_cells", "node_pass_prob", "node_cells", "lethal_cells",
+            "lethal_total_cells", "t2_cells", "t3_cells",
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day", "offered",

@@ -48,6 +48,8 @@ def course_from(get: Parameters) -> Course:
     screening_days = get.number(lambda s: s.clinic.screening_interval_days, math.inf)
     half_found = sphere_cells(get.number(lambda s: s.clinic.screening_half_mm), density)
     t2_cells, t3_cells = (sphere_cells(np.array(mm), density) for mm in STAGE_MM)
+    detection_cells = get.of_organs(lambda soil: soil.detection_cells)
+    restaging_cells = get.of_organs(lambda soil: soil.restaging_cells, math.nan)
     other_death_per_day, other_death_growth_per_day = _other_death(get)
     return Course(
         dt_days=run.dt_days,
@@ -66,7 +68,9 @@ def course_from(get: Parameters) -> Course:
         )[:, None],
         cells_per_cm3=density[:, None],
         symptom_per_day_per_cell=(symptom_hazard / density)[:, None],
-        detection_cells=get.of_organs(lambda soil: soil.detection_cells),
+        detection_cells=detection_cells,
+        restaging=scenario.clinic.restaging,
+        restaging_cells=np.where(np.isnan(restaging_cells), detection_cells, restaging_cells),
         lethal_cells=get.of_organs(lambda soil: soil.lethal_cells, math.inf),
         lethal_total_cells=get.number(lambda s: s.clinic.lethal_cells, math.inf)[:, None],
         distant=np.array([scenario.soil[o].site == "distant" for o in organs]),

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from metasim.results.tables import FAILURES, PATIENTS_TOLD, SCHEMAS, SUMMARY
+from metasim.results.tables import FAILURES, SCHEMAS, SUMMARY, TOLD
 
 ROWS: Final[Mapping[str, str]] = {
     "summary": "A row per organ and way of counting, merged over patients.",
@@ -48,13 +48,19 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "er_positive": ("", "Whether the tumour has oestrogen receptors; null: unknown."),
         "her2_positive": ("", "Whether the tumour overexpresses HER2; null: unknown."),
         "age_years": ("years", "Age at diagnosis; null: unknown, or never diagnosed."),
+        "diameter_mm": ("mm", "Diameter of the primary at diagnosis."),
+        "detection": ("", "How the primary was found: symptom, screening or interval."),
+        "lead_time_days": ("days", "How much earlier screening found it than symptoms would have."),
         "care": ("", "Standard care, by its name in the catalogue; null: none."),
     },
     "events": {
         "patient": _PATIENT,
         "day": _DAY,
-        "event": ("", "Diagnosis, treatment, relapse, symptom (by its own name) or death."),
+        "event": ("", "Diagnosis, treatment, relapse, symptom (by its own name), death; with"
+                  " clinic.restaging also visit and restaging."),
         "organ": ("", "Organ that it concerns; null: the whole body."),
+        "treatment": ("", "Treatment that it concerns; null: none."),
+        "value": ("", "What was measured; null: nothing."),
     },
     "metastases": {
         "patient": _PATIENT,
@@ -123,7 +129,7 @@ def _word(kind: pa.DataType) -> str:
 
 
 COLUMNS: Final[Mapping[str, list[Column]]] = {
-    name: _columns(name, pa.schema([*schema, *PATIENTS_TOLD]) if name == "patients" else schema)
+    name: _columns(name, pa.schema([*schema, *TOLD.get(name, ())]))
     for name, schema in {"summary": SUMMARY, "failures": FAILURES, **SCHEMAS}.items()
 }
 """Table -> its columns, in order. A column without a meaning here fails at import, and in the tests."""

@@ -69,6 +69,9 @@ PATIENTS_TOLD = pa.schema(
         ("er_positive", pa.bool_()),
         ("her2_positive", pa.bool_()),
         ("age_years", pa.float64()),
+        ("diameter_mm", pa.float64()),
+        ("detection", _name),
+        ("lead_time_days", pa.float64()),
         ("care", _name),
     ]
 )
@@ -78,6 +81,12 @@ EVENTS = pa.schema(
         ("day", _day),
         ("event", _name),
         ("organ", _name),
+    ]
+)
+EVENTS_TOLD = pa.schema(
+    [  # columns behind those of EVENTS, as PATIENTS_TOLD
+        ("treatment", _name),
+        ("value", pa.float64()),
     ]
 )
 
@@ -105,13 +114,15 @@ SCHEMAS = {
     "patients": PATIENTS,
     "events": EVENTS,
 }
+TOLD = {"patients": PATIENTS_TOLD, "events": EVENTS_TOLD}
+"""Table -> columns behind those of its schema."""
 NULLABLE = {
     "metastases": ("micro_day", "macro_day", "detected_day", "extinct_day"),
     "patients": (
         *("diagnosis_day", "first_distant_day", "first_distant_organ"),
         *("death_day", "death_cause"),
     ),
-    "events": ("organ", "treatment"),
+    "events": ("organ", "treatment", "value"),
     "summary": ("first_day",),
 }
 """Columns that may have no value; days of what did not happen."""

@@ -12,7 +12,7 @@ from metasim.terms import DAYS_PER_YEAR, Event
 if TYPE_CHECKING:
     import pandas as pd
 
-_PLAIN: Final = ("patient", "day", "event", "organ")
+_PLAIN: Final = ("patient", "day", "event", "organ", "value")
 _SPAN: Final = re.compile(r"(.+)_(start|end)$")
 
 GIVEN_ONCE: Final = "treatment"

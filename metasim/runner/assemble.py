@@ -153,6 +153,7 @@ def _events(record: ChunkRecord, patients: Array, names: Names) -> pa.Table:
         "event": _named(np.where(symptom, len(labels) + which, kind), [*labels, *names.symptoms]),
         "organ": _named(rows["organ"], names.organs),
         "treatment": _named(np.where(symptom, -1, which), names.treatments),
+        "value": _day(rows["value"]),
     }
     return _table(columns, tables.EVENTS)
 

@@ -286,6 +286,9 @@ class Soil(Place):
     """A node with this burden is full and passes every founder on; unset: never full."""
     detection_cells: Annotated[Cells, DRAWN, OTHER] = 5e8
     """A metastasis of this size is seen by imaging."""
+    restaging_cells: Annotated[Cells | None, DRAWN, OTHER] = None
+    """A metastasis of this size is seen by the imaging of clinic.restaging; unset:
+    detection_cells."""
     symptoms: Annotated[dict[Name, Cells], DRAWN, OTHER] = Field(default_factory=dict)
     """Symptom -> burden of the organ from which it is felt."""
     lethal_cells: Annotated[Cells | None, DRAWN, OTHER] = None

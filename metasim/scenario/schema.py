@@ -109,6 +109,9 @@ class Clinic(Part):
     follow_up_days: Period | None = None
     """Interval of visits from diagnosis on, at which metastases and progression are seen; unset:
     they are seen on the day."""
+    restaging: Annotated[bool, FIXED] = False
+    """Whether diagnosis, a relapse found on a visit, and symptoms of organs lead to imaging of all
+    organs on that day, and symptoms before diagnosis to the diagnosis."""
     lethal_cells: Cells | None = None
     """Total burden of metastases and primary that kills; unset: nobody dies of it."""
     micro_cells: Annotated[Cells, FIXED] = float(MICRO_CELLS)

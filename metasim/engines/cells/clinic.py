@@ -70,9 +70,10 @@ class Clinic(Detecting):
 
     # what is seen
 
-    def _diagnose(self) -> None:
+    def _diagnose(self, felt: bool) -> None:
+        """The primary may be found; `felt`: symptoms of an organ lead to it."""
         course = self.course
-        if not math.isnan(self.diagnosis_day) or not self._find_primary():
+        if not math.isnan(self.diagnosis_day) or not self._find_primary(felt):
             return
         self.diagnosis_day = self.day
         self.ledger.note(Event.DIAGNOSIS, course.primary_organ)
@@ -81,8 +82,7 @@ class Clinic(Detecting):
         if course.follow_up_days[0] > 0.0:  # the first visit
             self.visit = True
             self._next_visit = next_visit(self.day, self.day, course.follow_up_days[0])
-            for colony in self.alive[1:] if self.alive[0].number == 0 else self.alive:
-                self.ledger.reach(colony, colony.size, course.detection_cells[colony.organ])
+            self._image(course.restaging_cells if course.restaging else course.detection_cells)
         self.staging = self._stage(self.colonies[0].size)
 
     def _stage(self, size: int) -> tuple[float, float, float]:
@@ -93,8 +93,25 @@ class Clinic(Detecting):
         self.nodes = count_nodes(self)
         return float(t), self.nodes.n, float(seen)
 
-    def _feel(self) -> None:
-        """Symptoms of organs whose burden has passed a threshold."""
+    def _image(self, visible_cells: Any) -> None:
+        """Imaging of all organs sees metastases of these sizes (O,)."""
+        for colony in self.alive:
+            if colony.number > 0:
+                self.ledger.reach(colony, colony.size, visible_cells[colony.organ])
+
+    def _restage_patient(self, felt: bool) -> None:
+        """Book a visit; diagnosis, a relapse found on it, or a symptom leads to imaging."""
+        ledger = self.ledger
+        if self.visit and self.day > self.diagnosis_day:
+            ledger.note(Event.VISIT)
+        if felt or self.day in (self.diagnosis_day, *ledger.seen.values()):
+            ledger.note(Event.RESTAGING)
+            self._image(self.course.restaging_cells)
+            self.visit = True
+
+    def _feel(self) -> bool:
+        """Symptoms of organs whose burden has passed a threshold; whether there is a new one."""
+        before = len(self._felt)
         burden = self._burden()
         for s, (organ, cells) in enumerate(
             zip(self.course.symptom_organ, self.course.symptom_cells, strict=True)
@@ -102,6 +119,7 @@ class Clinic(Detecting):
             if s not in self._felt and burden[organ] >= cells:
                 self._felt.add(s)
                 self.ledger.note(Event.SYMPTOM, int(organ), s)
+        return len(self._felt) > before
 
     def _burden(self) -> Any:
         """(O,) cells in colonies."""

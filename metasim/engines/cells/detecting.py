@@ -45,15 +45,15 @@ class Detecting(Cascade):
         """Day of the patient."""
         return self.ledger.day
 
-    def _find_primary(self) -> bool:
-        """Whether the primary is found today."""
+    def _find_primary(self, felt: bool) -> bool:
+        """Whether the primary is found today; `felt`: symptoms of an organ lead to it."""
         course, size = self.course, self.colonies[0].size
         per_day_per_cell = course.symptom_per_day_per_cell[0]
         if per_day_per_cell > 0.0 and self.day > 0.0:
             self._symptom_clock -= symptom_hazard(
                 self.primary_before, size, per_day_per_cell, course.dt_days
             )
-        felt = bool(size >= course.diagnosis_cells[0] or self._symptom_clock <= 0.0)
+        felt = bool(felt or size >= course.diagnosis_cells[0] or self._symptom_clock <= 0.0)
         interval = course.screening_interval_days[0]
         mode = detection_mode(felt, self.day, self._missed_day, interval)
         found = self._visited(size) or felt

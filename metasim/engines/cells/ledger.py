@@ -36,7 +36,7 @@ class Ledger:
         self.metastases: list[Rows] = []
         self.organ_cells: list[Ints] = []
         self.tallies: list[Ints] = []
-        self.events: list[tuple[float, int, int, int]] = []
+        self.events: list[tuple[float, int, int, int, float]] = []
         self.seen: dict[int, float] = {}
         """Day on which the first metastasis was seen, by organ."""
         self.carried = np.zeros(n_organs, np.int64)
@@ -54,9 +54,9 @@ class Ledger:
         """Add cells to a column of the stage table."""
         self.tally[stage - 1, organ, column] += cells
 
-    def note(self, event: Event, organ: int, which: int = -1) -> None:
-        """A clinical event of this day; organ, treatment or symptom -1: none."""
-        self.events.append((self.day, int(event), organ, which))
+    def note(self, event: Event, organ: int = -1, which: int = -1, value: float = math.nan) -> None:
+        """A clinical event of this day; organ, treatment or symptom -1, value NaN: none."""
+        self.events.append((self.day, int(event), organ, which, value))
 
     def move(self, cell: "CancerCell", before: Stage | None, after: Stage | None) -> None:
         """A transition of a cell; before None: born, after None: dead or removed."""

@@ -156,8 +156,13 @@ class CascadeModel(Clinic):
     # 4 clinical events and treatment, 5 death and recording (see `Clinic`)
 
     def _close_day(self) -> None:
-        self._diagnose()
-        self._feel()
+        if self.course.restaging:
+            felt = self._feel()
+            self._diagnose(felt)
+            self._restage_patient(felt)
+        else:
+            self._diagnose(False)
+            self._feel()
         self._treat()
         self._die()
         over = self.steps >= self.last_step or self.death_cause != DEATH_NONE

@@ -16,13 +16,16 @@ sphere_mm = inlined(sizes.sphere_mm)
 
 
 @inlined
-def found_primary(rng, now, rules, size):
-    """Whether the primary is found today: by symptoms, its size, or on a screening visit."""
+def found_primary(rng, now, rules, size, felt):
+    """Whether the primary is found today: by symptoms, its size, or on a screening visit.
+
+    `felt`: symptoms of an organ lead to it.
+    """
     if rules.symptom_per_day_per_cell > 0.0 and now.step > 0:
         now.symptom_clock -= symptom_hazard(
             now.primary_before, float(size), rules.symptom_per_day_per_cell, rules.dt_days
         )
-    felt = size >= rules.diagnosis_cells or now.symptom_clock <= 0.0
+    felt = felt or size >= rules.diagnosis_cells or now.symptom_clock <= 0.0
     mode = detection_mode(felt, now.day, now.missed_day, rules.screening_interval_days)
     found = visited(rng, now, rules, size) or felt
     if found:

@@ -64,6 +64,7 @@ RULES = np.dtype(
         ("screening_half_cells", _REAL),
         ("screening_slope", _REAL),
         ("follow_up_days", _REAL),
+        ("restaging", _FLAG),
         ("age_years", _REAL),
         ("other_death_per_day", _REAL),
         ("other_death_growth_per_day", _REAL),
@@ -75,6 +76,7 @@ RULES = np.dtype(
 ORGAN = np.dtype(
     [
         ("detection_cells", _REAL),
+        ("restaging_cells", _REAL),
         ("lethal_cells", _REAL),
         ("nodes", _WHOLE),
         ("node_pass_prob", _REAL),
@@ -213,6 +215,7 @@ def clinic_of(course: Course) -> Clinic:
     rules = {name: getattr(course, name) for name in RULES.names or () if name != "most_events"}
     # diagnosis, death, a relapse in each organ; a treatment's start, cycles and end
     most_events = 2 + n_organs + n_symptoms + 2 * n_treatments + int(plan.cycles.sum())
+    most_events = most_events + _most_seen(course)
     treatments = {
         name: getattr(plan, name) for name in TREATMENT.names or () if name != "by_hazard"
     }
@@ -232,6 +235,17 @@ def clinic_of(course: Course) -> Clinic:
         plan.only_if,
         np.array(course.offered, order="C"),
     )
+
+
+def _most_seen(course: Course) -> Array:
+    """(1 or P,) visits and restagings of a patient at most."""
+    follow_up_days = course.follow_up_days[:, 0]
+    if not course.restaging:
+        return np.zeros(1)
+    days = course.follow_steps * course.dt_days
+    visits = np.asarray(days // np.maximum(follow_up_days, course.dt_days))
+    organs_and_symptoms = course.detection_cells.shape[-1] + len(course.symptom_organ)
+    return np.asarray(visits + (2 + organs_and_symptoms))
 
 
 def _columns(dtype: np.dtype[Any], **columns: Any) -> Rows:

@@ -67,7 +67,7 @@ def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
         if now.over:
             break
         if now.n_alive == 0 and now.n_units == 0 and not everything:
-            skip(now, dt)
+            skip(now, clinic.rules)
         now.step += 1
         if stop[0] != 0:
             now.status = STOPPED
@@ -173,9 +173,12 @@ def live_and_shed(rng, rng_doomed, now, law, clinic, room, everything):
 
 
 @inlined
-def skip(now, dt):
+def skip(now, rules):
     """Where nothing is left that lives: on to what can still happen."""
+    dt = rules.dt_days
     until = min(now.ask_again_day, now.other_death_day, now.last_step * dt)
+    if rules.restaging and now.next_visit_day < until:
+        until = now.next_visit_day
     now.step = max(now.step, np.int64(until / dt) - 1)
 
 

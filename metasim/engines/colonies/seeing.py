@@ -13,8 +13,8 @@ from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law import clinic as rule
 from metasim.terms import Event
 
-_DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH = np.array(
-    [Event.DIAGNOSIS, Event.RELAPSE, Event.SYMPTOM, Event.DEATH]
+_DIAGNOSIS, _RELAPSE, _SYMPTOM, _DEATH, _VISIT, _RESTAGING = np.array(
+    [Event[name] for name in ("DIAGNOSIS", "RELAPSE", "SYMPTOM", "DEATH", "VISIT", "RESTAGING")]
 )  # numpy's integers, as in `state`
 
 next_visit = inlined(rule.next_visit)
@@ -29,6 +29,7 @@ def note(now, events, event, organ, which):
     row.event = event
     row.organ = organ
     row.which = which
+    row.value = np.nan
     now.n_events += 1
 
 
@@ -45,12 +46,15 @@ def add_up(now, room):
 
 
 @inlined
-def diagnose(rng, now, law, clinic, room):
-    """The primary may be found; then imaging looks at every organ, and the stage is known."""
+def diagnose(rng, now, law, clinic, room, felt):
+    """The primary may be found; then imaging looks at every organ, and the stage is known.
+
+    `felt`: an organ has symptoms that lead to it.
+    """
     rules = clinic.rules
     if not math.isnan(now.diagnosis_day):
         return
-    if not found_primary(rng, now, rules, room.colonies[0].size):
+    if not found_primary(rng, now, rules, room.colonies[0].size, felt):
         return
     note_finding(now, law, rules, room)
     now.diagnosis_day = now.day
@@ -60,19 +64,21 @@ def diagnose(rng, now, law, clinic, room):
         now.last_step = now.step + rules.follow_steps
     if rules.follow_up_days > 0.0:  # the first visit
         now.visit = True
-        look(now, clinic, room)
+        look(now, clinic, room, rules.restaging)
     stage(now, clinic, room)
 
 
 @kernel
-def look(now, clinic, room):
-    """Imaging sees every metastasis of its size that it has not seen before."""
+def look(now, clinic, room, restaging):
+    """Imaging, of a visit or of restaging, sees what is large enough and was not seen before."""
     for a in range(now.n_alive):
         i = room.alive[a]
         colony = room.colonies[i]
         organ = colony.organ
         if i > 0:
             visible = clinic.organs[organ].detection_cells
+            if restaging:
+                visible = clinic.organs[organ].restaging_cells
             see(colony, organ, colony.size, visible, now.day, room.sites)
 
 
@@ -101,12 +107,28 @@ def see_relapses(now, clinic, room):
 
 @inlined
 def feel_symptoms(now, symptoms, room):
-    """Symptoms of organs whose burden has passed a threshold."""
+    """Symptoms of organs whose burden has passed a threshold; whether there is a new one."""
+    any_new = False
     for s in range(len(room.felt)):
         organ = symptoms[s].organ
         if not room.felt[s] and room.sites[organ].burden >= symptoms[s].cells:
-            room.felt[s] = True
+            any_new = room.felt[s] = True
             note(now, room.events, _SYMPTOM, organ, s)
+    return any_new
+
+
+@inlined
+def restage(now, clinic, room, felt):
+    """Book a visit; diagnosis, a relapse found today, or a symptom leads to imaging."""
+    if now.visit and now.day > now.diagnosis_day:
+        note(now, room.events, _VISIT, NONE, NONE)
+    found = felt or now.day == now.diagnosis_day
+    for organ in range(len(room.sites)):
+        found = found or room.sites[organ].seen_day == now.day
+    if found:
+        note(now, room.events, _RESTAGING, NONE, NONE)
+        look(now, clinic, room, True)
+        now.visit = True
 
 
 @inlined
@@ -114,12 +136,18 @@ def see_events(rng, now, law, clinic, room):
     """Diagnosis, relapses and symptoms of today."""
     add_up(now, room)
     now.news = False
-    diagnose(rng, now, law, clinic, room)
-    follow_up_days = clinic.rules.follow_up_days
+    restaging, follow_up_days = clinic.rules.restaging, clinic.rules.follow_up_days
+    felt = False
+    if restaging:
+        felt = feel_symptoms(now, clinic.symptoms, room)
+    diagnose(rng, now, law, clinic, room, felt)
     if follow_up_days > 0.0 and now.visit:
         now.next_visit_day = next_visit(now.day, now.diagnosis_day, follow_up_days)
+    if restaging:
+        restage(now, clinic, room, felt)
     see_relapses(now, clinic, room)
-    feel_symptoms(now, clinic.symptoms, room)
+    if not restaging:
+        feel_symptoms(now, clinic.symptoms, room)
 
 
 @inlined

@@ -144,7 +144,8 @@ def _marks(events: pd.DataFrame) -> pd.DataFrame:
         RECURRENCES, "relapse"
     )
     kind = events["event"].map(known).fillna("symptom")
-    drawn = ~events["event"].isin(["death", "cycle", "treatment_start", "treatment_end"])
+    others = ("death", "cycle", "treatment_start", "treatment_end", "visit", "restaging")
+    drawn = ~events["event"].isin(others)
     return events.assign(kind=kind)[drawn]
 
 

@@ -11,6 +11,9 @@ _AGES = ("clinic.screening_from_years", "clinic.screening_to_years")
 
 def check_detection(scenario: Scenario) -> Iterator[Mistake]:
     """All contradictions in how the primary is found."""
+    if scenario.clinic.restaging and not span(scenario, "clinic.follow_up_days"):
+        message = "needs clinic.follow_up_days: without visits, metastases are seen on the day"
+        yield Mistake("clinic.restaging", message)
     ages = [key for key in _AGES if span(scenario, key)]
     if ages and not span(scenario, "clinic.screening_interval_days"):
         hint = "give clinic.screening_interval_days"
@@ -34,7 +37,8 @@ def diagnosed(scenario: Scenario, but: tuple[str, ...] = ()) -> bool:
     """
     ways = {"diagnosis_diameter_mm", "symptom_per_day_per_cm3", "screening_interval_days"}
     found = [span(scenario, f"clinic.{way}") for way in ways - {*but}]
-    return any(ends is not None and ends[1] > 0 for ends in found)
+    felt = scenario.clinic.restaging and any(soil.symptoms for soil in scenario.soil.values())
+    return felt or any(ends is not None and ends[1] > 0 for ends in found)
 
 
 def _never_diagnosed(scenario: Scenario) -> Iterator[Mistake]:

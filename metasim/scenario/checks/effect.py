@@ -35,6 +35,8 @@ def idle(scenario: Scenario, path: Path) -> str:
     needed = _NEEDS.get(name)
     if needed and not _given(scenario, needed):
         return f"has no effect while {needed} is unset"
+    if path[-1] == "restaging_cells" and not scenario.clinic.restaging:
+        return "has no effect while clinic.restaging is false"
     if reason := _idle_in_growth(scenario, path) or _idle_in_nodes(scenario, path):
         return reason
     if path[0] == "seed" and path[1:2] not in (("clusters",), ("phenotypes",)):

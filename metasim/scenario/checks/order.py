@@ -32,6 +32,10 @@ def _thresholds(scenario: Scenario) -> Iterator[Mistake]:
         detection, lethal = f"soil.{organ}.detection_cells", f"soil.{organ}.lethal_cells"
         ordered.append(("clinic.micro_cells", detection,
                         "imaging would see what is no micrometastasis yet"))  # fmt: skip
+        restaging = f"soil.{organ}.restaging_cells"
+        ordered.append(("clinic.micro_cells", restaging,
+                        "imaging would see what is no micrometastasis yet"))  # fmt: skip
+        ordered.append((restaging, detection, "restaging would see less than a visit"))
         ordered.append((detection, lethal, "metastases would kill before imaging sees one"))
         ordered += [
             (f"soil.{organ}.symptoms.{name}", lethal, "nobody would live to feel it")
