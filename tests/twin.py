@@ -245,6 +245,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "detection": scenario(
         growth={"rho_per_day": 0.05},
+        rates={"invasion_per_day": 0.015},
         primary={"initial_cells": 40},
         clinic={
             "cells_per_cm3": 16_000.0, "symptom_per_day_per_cm3": 0.7, "age_years": 50.0,
@@ -253,7 +254,10 @@ SCENARIOS: dict[str, Scenario] = {
         },
         soil={
             "lung": {"restaging_cells": 4.0, "symptoms": {"cough": 25.0}},
-            "liver": {"restaging_cells": 4.0},
+            "liver": {
+                "growth_factor": 1.3, "detection_cells": 12.0, "restaging_cells": 3.0,
+                "multiplier": {"arrest": 1.0, "colonization": 1.0},
+            },
         },
     ),
     "nodes": scenario(

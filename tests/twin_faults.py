@@ -284,12 +284,14 @@ CLINICAL = {
     "restaging misses the liver": Planted(
         "detection",
         code=_otherwise(restaging_cells=lambda course: course.restaging_cells * [1, 1, 1, 99]),
+        needs=2,
     ),
     "a cough leads to no imaging": Planted(
         "detection",
         code=lambda plant: plant.setattr(
             Clinic, "_feel", lambda self, feel=Clinic._feel: feel(self) & False
         ),
+        needs=2,
     ),
     "women are screened at any age": Planted(
         "detection", code=_otherwise(screening_to_years=lambda course: course.age_years + 99.0)
