@@ -4,7 +4,7 @@ Runs of the same rng_seed and number of patients are compared patient by patient
 same virtual patient in each, so much of the luck cancels. Other runs are compared as independent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -39,6 +39,8 @@ _NUMBERS: Final = (
     *("first", "first_low", "first_high", "other", "other_low", "other_high"),
     *("difference", "low", "high", "gain", "patients_needed"),
 )
+
+_NAMES: Final = ("measure", "organ", "label", "run")
 
 DEATH: Final = "death"
 """Name of the row of deaths among the organs."""
@@ -134,28 +136,10 @@ def compare(
     if counted == "auto":
         chosen = max((one.summary.attrs["counted"] for one in results), key=CLASSES.index)
     numbers = [_numbers(one, chosen) for one in results]
-    draws = [draws_of(one) for one in results]
     differences, ratios = [], []
     for k, label in list(enumerate(names))[1:]:
-        before = numbers[0], numbers[k]
-        tables = [
-            table.loc[before[0].index.intersection(before[1].index)] if paired else table
-            for table in before
-        ]
-        drawn = tuple(
-            None if draw is None else draw.loc[table.index]
-            for draw, table in zip((draws[0], draws[k]), tables, strict=True)
-        )
-        for measure in MEASURES:
-            for organ in map(str, tables[0]):
-                if (measure, organ) == ("number", DEATH):
-                    continue
-                pair = tuple(table[organ].to_numpy() for table in tables)
-                row = _difference(pair, drawn, measure, paired, precision)
-                name = first.label(organ) if organ in first.organs else organ
-                differences.append(
-                    {"measure": measure, "organ": organ, "label": name, "run": label, **row}
-                )
+        rows = _differences((first, results[k]), (numbers[0], numbers[k]), paired, precision)
+        differences += [{**row, "run": label} for row in rows]
         ratios += [{"run": label, **row} for row in _ratios(first, results[k], paired)]
     for label, run in zip(names, results, strict=True):
         notes += [f"{label}: {said_never_given(t)}." for t in run.summary.attrs["never_given"]]
@@ -167,10 +151,51 @@ def compare(
         first.description.follow_from,
         tuple(map(len, numbers)),
         precision,
-        pd.DataFrame(differences),
+        pd.DataFrame(differences, columns=[*_NAMES, *_NUMBERS]),
         pd.DataFrame(ratios),
         (*notes, *lead_time_notes(results, names, paired)),
     )
+
+
+def differences_between(
+    first: Results, other: Results, *, counted: str, paired: bool, precision: float = 0.01
+) -> list[dict[str, Any]]:
+    """The rows of `Comparison.differences` alone, without the ratios, which take longer.
+
+    Args:
+        first: a finished run, recorded at level metastases or more.
+        other: another that can be compared with it.
+        counted: which metastases: founded, micro, macro or detected.
+        paired: patient k of one is patient k of the other.
+        precision: as for `compare`.
+    """
+    numbers = _numbers(first, counted), _numbers(other, counted)
+    return list(_differences((first, other), numbers, paired, precision))
+
+
+def _differences(
+    runs: tuple[Results, Results],
+    numbers: "tuple[pd.DataFrame, pd.DataFrame]",
+    paired: bool,
+    precision: float,
+) -> Iterator[dict[str, Any]]:
+    """Rows of `Comparison.differences` of two runs, without the name of the second."""
+    first, tables = runs[0], numbers
+    if paired:
+        both = numbers[0].index.intersection(numbers[1].index)
+        tables = numbers[0].loc[both], numbers[1].loc[both]
+    drawn = tuple(
+        None if draw is None else draw.loc[table.index]
+        for draw, table in zip(map(draws_of, runs), tables, strict=True)
+    )
+    for measure in MEASURES:
+        for organ in map(str, tables[0]):
+            if (measure, organ) == ("number", DEATH):
+                continue
+            pair = tuple(table[organ].to_numpy() for table in tables)
+            row = _difference(pair, drawn, measure, paired, precision)
+            label = first.label(organ) if organ in first.organs else organ
+            yield {"measure": measure, "organ": organ, "label": label, **row}
 
 
 def _numbers(results: Results, counted: str) -> "pd.DataFrame":

@@ -21,6 +21,7 @@ __all__ = [
     "explicit_toml",
     "json_schema",
     "print_description",
+    "toml_value",
 ]
 
 _HEADER = (
@@ -117,7 +118,7 @@ def _row(scenario: Scenario, path: str, value: Any) -> Row:
         key = find(split(str(parts[1])))
     origin = scenario._origins.get(path, Origin(DEFAULT, "assumed"))
     unit = key.unit if key is not None else ""
-    return Row(path, _toml(value), unit, *origin, drawn=path in scenario.patients)
+    return Row(path, toml_value(value), unit, *origin, drawn=path in scenario.patients)
 
 
 def _lines(scenario: Scenario, path: tuple[str | int, ...], tree: dict[str, Any]) -> Iterator[str]:
@@ -152,12 +153,12 @@ def _name(name: str) -> str:
     return tomlkit.key(name).as_string()
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A value on one line of TOML."""
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_name(k)} = {_toml(v)}' for k, v in value.items())} }}"
+        return f"{{ {', '.join(f'{_name(k)} = {toml_value(v)}' for k, v in value.items())} }}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(item) for item in value)}]"
+        return f"[{', '.join(toml_value(item) for item in value)}]"
     if isinstance(value, float) and "e" in (short := f"{value:.6g}") and float(short) == value:
         return short.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
     return str(tomlkit.item(value).as_string())

@@ -20,6 +20,7 @@ from metasim.scenario.catalogue import (
     is_ours,
     of_file,
 )
+from metasim.scenario.closed import REFUSED, is_closed
 from metasim.scenario.keys import closest, nearest, shown
 from metasim.scenario.text import MOST_BYTES, excess, parse
 
@@ -180,6 +181,10 @@ def chain(source: str | Path) -> list[File]:
             message = f"must be a catalogue entry or a file, not {shown(parent)}"
             raise ScenarioError(files[0].name, [Mistake("extends", message)])
         found = _parent(files[0], parent, str(source))
+        if found is None and is_closed():
+            known = files[0].catalogue.names(*SCENARIOS)
+            message = f"{shown(parent)}: {REFUSED}"
+            raise ScenarioError(str(source), [Mistake("extends", message, nearest(parent, known))])
         if found is None:
             beside = islice(files[0].path.parent.glob("*.toml"), _MOST_ALIKE)
             known = [*files[0].catalogue.names(*SCENARIOS), *(p.name for p in beside)]
@@ -210,5 +215,7 @@ def _parent(child: File, name: str, source: str) -> Found | Path | None:
     """What a file extends: a scenario of the catalogue, or a file beside it."""
     if found := _scenario(child.catalogue, name, source, "extends"):
         return found
+    if is_closed():
+        return None
     candidates = (child.path.parent / name, child.path.parent / f"{name}.toml")
     return next((path for path in candidates if _is_file(path)), None)

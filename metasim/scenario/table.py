@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from metasim.errors import Mistake
+from metasim.scenario.closed import REFUSED, is_closed
 from metasim.scenario.keys import shown
 from metasim.scenario.text import MOST_BYTES, MOST_LISTED
 
@@ -30,6 +31,8 @@ def read_table(path: Path) -> tuple[dict[str, list[float]], list[Mistake]]:
         Key path -> a value per patient; empty if there are mistakes. Whether the keys exist, and
         may have these values, is not checked here.
     """
+    if is_closed():
+        return {}, [Mistake("", f"a table of patients is a file: {REFUSED}")]
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
