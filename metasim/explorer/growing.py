@@ -5,6 +5,7 @@ of a run of n patients, from here or from the command line.
 """
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -48,6 +49,11 @@ class Growing:
 
     Args:
         scenario: drawn by the colony engine, at any number of patients.
+
+    Attributes:
+        failed: patients that failed, of those computed.
+        first_failure: what befell one of them.
+        found_funnel: the table of the figure `funnel`, of the first patients, once it is there.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -57,7 +63,8 @@ class Growing:
         self._end = scenario.run.patients if is_fixed(scenario) else MOST_PATIENTS
         self._chunks: dict[Span, dict[str, Any]] = {}
         self._results: dict[int, Results] = {}
-        self._funnel: pd.DataFrame | None = None
+        self._counted: dict[Span, dict[str, Any]] = {}
+        self.found_funnel: pd.DataFrame | None = None
         self._lock = threading.Lock()
         self.failed = 0
         self.first_failure = ""
@@ -111,33 +118,51 @@ class Growing:
             self._results = {**dict(list(self._results.items())[-1:]), patients: found}
         return found
 
-    def funnel(self, stop: "Ints") -> "pd.DataFrame":
-        """The table of the figure `funnel`, of the first patients.
+    def uncounted(self) -> list[Span]:
+        """The pieces whose cells have to be counted, stage by stage, for `found_funnel`."""
+        with self._lock:
+            if self.found_funnel is not None:
+                return []
+            return [span for span in self._funnel_pieces() if span not in self._counted]
+
+    def count(self, span: Span, stop: "Ints") -> None:
+        """Count the cells of a span of patients.
 
         Raises:
             KeyboardInterrupt: `stop` was raised.
         """
+        tables = Cohort(self._everything).chunk(span.first, span.size, stop)
+        packed = kept(tables, self._everything_toml, "everything")
+        with self._lock:
+            if self.found_funnel is not None:
+                return
+            self._counted[span] = packed
+            if set(self._funnel_pieces()) <= set(self._counted):
+                self.found_funnel = self._funnel()
+                self._counted = {}
+
+    def _funnel_pieces(self) -> list[Span]:
+        most = min(FUNNEL_PATIENTS, self._end)
+        return [Span(k, min(_FUNNEL_PIECE, most - k)) for k in range(0, most, _FUNNEL_PIECE)]
+
+    def _funnel(self) -> "pd.DataFrame":
         from metasim.results.plots import FIGURES
 
-        if self._funnel is None:
-            everything: dict[str, object] = {"run.record": "everything"}
-            if not is_fixed(self.scenario):
-                everything |= {"run.patients": FUNNEL_PATIENTS}
-            scenario = self.scenario.replace(everything)
-            count = min(FUNNEL_PATIENTS, scenario.run.patients)
-            text = explicit_toml(scenario)
-            writer = MemoryWriter(text, record="everything")
-            for first in range(0, count, _FUNNEL_PIECE):
-                size = min(_FUNNEL_PIECE, count - first)
-                tables = Cohort(scenario).chunk(first, size, stop)
-                writer.write_chunk(Span(first, size), kept(tables, text, "everything"))
-            self._funnel = FIGURES["funnel"].data(writer.finish({"patients": count}))
-        return self._funnel
+        writer = MemoryWriter(self._everything_toml, record="everything")
+        for span, packed in self._counted.items():
+            writer.write_chunk(span, packed)
+        return FIGURES["funnel"].data(writer.finish({"patients": min(FUNNEL_PATIENTS, self._end)}))
 
-    @property
-    def found_funnel(self) -> "pd.DataFrame | None":
-        """It, if it was computed."""
-        return self._funnel
+    @cached_property
+    def _everything(self) -> Scenario:
+        everything: dict[str, object] = {"run.record": "everything"}
+        if not is_fixed(self.scenario):
+            everything |= {"run.patients": FUNNEL_PATIENTS}
+        return self.scenario.replace(everything)
+
+    @cached_property
+    def _everything_toml(self) -> str:
+        return explicit_toml(self._everything)
 
     def alone(self, patient: int) -> "Results":
         """Everything of one patient, the same as among all."""

@@ -103,20 +103,22 @@ class _Limited:
         if any(not value.isdigit() or int(value) > self._most for value in lengths):
             await _refuse(send, 413, f"more than {self._most:,} bytes are not taken")
             return
-        taken, answered = 0, False
+        taken, answered, large = 0, False, False
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal taken, large
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._most:
+                large = True
                 raise _TooLargeError
             return message
 
         async def noted(message: Message) -> None:
             nonlocal answered
-            answered = True
-            await send(message)
+            if not large:  # what the application says of being interrupted is of no interest
+                answered = True
+                await send(message)
 
         try:
             await self._app(scope, counted, noted)

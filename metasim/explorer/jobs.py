@@ -55,9 +55,7 @@ class Job:
         self._rounds = rounds_of(cohort.scenario, asked)
         self._todo: list[tuple[Growing, Span]] = []
         self._under_way = 0
-        self._funnel: Literal["due", "taken", "done"] = (
-            "due" if cohort.found_funnel is None else "done"
-        )
+        self._counting: list[Span] = []
 
     @property
     def is_over(self) -> bool:
@@ -96,32 +94,29 @@ class Job:
                 return self.next_piece()
             self._round_is_over()
             return self.next_piece()
-        if not self._under_way and not self._rounds and self._funnel == "due":
-            self._funnel, self._under_way = "taken", 1
-            return self._count_funnel
+        if not self._under_way and not self._rounds and not self._counting:
+            self._counting = self.cohort.uncounted()
+            if not self._counting:
+                self.end("done")
+        if self._counting:
+            span = self._counting.pop()
+            self._under_way += 1
+            return lambda: self.cohort.count(span, self.stop)
         return None
-
-    def _count_funnel(self) -> None:
-        self.cohort.funnel(self.stop)
 
     def came(self) -> None:
         """A piece was computed."""
         self._under_way -= 1
-        if self._under_way or self._todo:
+        if self._under_way or self._todo or self._counting:
             return
-        if self._funnel == "taken":
-            self._funnel = "done"
-            self.version += 1
         if self._rounds:
             self._round_is_over()
-        if not self._rounds and self._funnel == "done":
+        elif self.cohort.found_funnel is not None:
             self.end("done")
 
     def _round_is_over(self) -> None:
         self.ready = self._rounds.pop(0)
         self.version += 1
-        if not self._rounds and self._funnel == "done":
-            self.end("done")
 
 
 class Pool:

@@ -182,10 +182,19 @@ def _answer(asked: Asked) -> dict[str, Any]:
     state = _state(session, job)
     seen = (asked.query.get("job"), asked.query.get("version"))
     if job.ready and seen != (str(job.number), str(job.version)):
-        now, job = _now(session)
-        state["numbers"] = views.numbers(now, _beside(session, job))
-        state["numbers"]["baseline"] = session.baseline and session.baseline.label
+        state["numbers"] = _numbers(session, job)
     return state
+
+
+def _numbers(session: Session, job: Job) -> dict[str, Any]:
+    """Table and map; kept, as another version of the run may have the same patients."""
+    ready, pinned = job.ready, session.baseline
+    known = session.numbers
+    if known is None or known[0] != (job.number, ready, pinned):
+        found = views.numbers(job.cohort.results(ready), _beside(session, job))
+        found["baseline"] = pinned and pinned.label
+        known = session.numbers = ((job.number, ready, pinned), found)
+    return known[1]
 
 
 def _curves(asked: Asked) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class Session:
         kept: the baseline was pinned by hand, so that it outlives a change of scenario.
         watched: a patient whose cells are watched.
         folder: of files that were uploaded; None: none.
+        numbers: the last that were shown, and of what.
         used: when it last asked for something.
         lock: held while any of this changes.
     """
@@ -99,6 +100,7 @@ class Session:
     kept: bool = False
     watched: "Watched | None" = None
     folder: Path | None = None
+    numbers: tuple[Any, dict[str, Any]] | None = None
     used: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

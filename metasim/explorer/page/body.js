@@ -19,7 +19,8 @@ export function draw(numbers, knobs) {
   const largest = Math.max(...Object.keys(means).filter((key) => spots.has(key)).map((key) => means[key] || 0), 1e-12);
   const radius = (mean) => Math.max(LEAST, LARGEST * Math.sqrt((mean || 0) / largest));
   const focus = document.activeElement?.dataset?.organ;
-  const svg = s("svg", { viewBox: "-0.43 -0.02 0.86 1.05", class: "body", role: "group", "aria-label":
+  const lowest = Math.max(...organs.filter((one) => spots.has(one.organ)).map((one) => spots.get(one.organ).y), 0.6);
+  const svg = s("svg", { viewBox: `-0.46 -0.02 0.92 ${Math.min(1.05, lowest + 0.2)}`, class: "body", role: "group", "aria-label":
     `Body with ${organs.length} organs; circles are metastases per patient` });
   svg.append(s("path", { d: outline, class: "outline" }));
   for (const vessel of vessels) svg.append(...arrow(vessel, spots));
@@ -42,7 +43,7 @@ export function draw(numbers, knobs) {
       s("circle", { cx: spot.x, cy: spot.y, r: radius(means[organ.organ]), class: "now" }),
       before[organ.organ] !== undefined && s("circle", { cx: spot.x, cy: spot.y, r: radius(before[organ.organ]), class: "before" }),
       s("text", { x: beside, y: label.y - 0.002, "text-anchor": side }, organ.label),
-      s("text", { x: beside, y: label.y + 0.026, "text-anchor": side, class: "share" }, `${percent(row?.share_with)} %`));
+      s("text", { x: beside, y: label.y + 0.032, "text-anchor": side, class: "share" }, `${percent(row?.share_with)} %`));
     const pick = () => { chosen = organ.organ; explain(organ, row, numbers, knobs, vessels); choose(organ.organ); press(svg); };
     group.addEventListener("click", pick);
     group.addEventListener("keydown", (event) => {
@@ -85,7 +86,7 @@ function columns(organs, spots) {
   const out = new Map();
   for (const [side, members] of [[-1, sorted.slice(0, half)], [1, sorted.slice(half)]]) {
     const by_height = [...members].sort((a, b) => spots.get(a.organ).y - spots.get(b.organ).y);
-    const gap = Math.min(0.07, 0.96 / Math.max(1, by_height.length));
+    const gap = Math.min(0.085, 0.96 / Math.max(1, by_height.length));
     let last = -1;
     by_height.forEach((one, i) => {
       const room = 1 - gap * (by_height.length - i);

@@ -140,7 +140,7 @@ function colonies(found) {
     svg.append(s("polyline", { points: points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" "), class: "line", stroke: colour(organ) }));
   }
   for (const [what, x] of [["diagnosis", found.about.diagnosis], ["death", found.about.death]]) {
-    if (x !== null) svg.append(s("line", { x1: X(x), x2: X(x), y1: 4, y2: height - 36, class: "event" }), s("text", { x: X(x) + 3, y: 14, class: "small" }, what));
+    if (x !== null) svg.append(s("line", { x1: X(x), x2: X(x), y1: 4, y2: height - 36, class: "event" }), s("text", { x: X(x) + (what === "death" ? -3 : 3), y: 14, class: "small", "text-anchor": what === "death" ? "end" : "start" }, what));
   }
   years_below(svg, { first, last, X }, height - 20, found.about.since);
   return h("div", {}, svg, h("ul", { class: "legend" }, [...curves.keys()].map((organ) => h("li", {},
