@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import re
 import shlex
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from metasim.explorer.uploads import scenario_of
 from metasim.scenario import catalogue
 from metasim.scenario.closed import catalogue_only
 from tests.explorer import serving
+from tests.faults import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +306,7 @@ def test_an_uploaded_results_folder_is_what_runs_are_compared_with(served, tmp_p
         'extends = "{path}"\n',
         'extends = "../secret"\n',
         'extends = "luminal_a"\n[patients]\ntable = "{path}"\n',
+        'extends = "luminal_a"\n[patients]\ndraws = "{path}"\n',
         'extends = "luminal_a"\npatients = {{ value = {{ table = "{path}" }} }}\n',
         'extends = "luminal_a"\n"patients" = {{ "table" = {{ value = "{path}" }} }}\n',
     ],
@@ -314,6 +317,14 @@ def test_no_way_of_naming_a_file_opens_it(text, tmp_path):
     with pytest.raises(ScenarioError) as refused:
         scenario_of(text.format(path=secret).encode(), "x.toml")
     assert "cannot be read from here" in str(refused.value)
+
+
+def test_all_that_opens_files_can_be_closed():
+    """Who lets a scenario name a further kind of file has to close that too."""
+    folder = ROOT / "metasim" / "scenario"
+    opening = {p.name for p in folder.rglob("*.py") if re.search(r"\bopen\(", p.read_text("utf-8"))}
+    closing = {p.name for p in folder.rglob("*.py") if "is_closed()" in p.read_text("utf-8")}
+    assert opening == closing - {"closed.py"} == {"files.py", "table.py", "posterior.py"}
 
 
 def test_no_change_of_a_page_opens_a_file(tmp_path):

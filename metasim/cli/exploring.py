@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from metasim.cli.options import Patients, Set, changes
-from metasim.cli.running import _compile
 from metasim.cli.shell import app
 from metasim.terminal import say, tell
 
@@ -27,9 +26,10 @@ def explore(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Turn the knobs of a scenario on a page of this machine, and watch where the cancer goes.
+    """Turn the knobs of a scenario on a page of this machine.
 
-    Only this machine can reach the page, by an address with a secret in it. Ctrl-C ends it.
+    The page shows what becomes of it, beside the scenario as it is: metastases per organ, survival,
+    single patients, single cells. Only this machine can reach the page, by an address with a secret in it. Ctrl-C ends it.
     """
     from metasim.explorer.server import check_installed, serve, usual_scenario
 
@@ -43,7 +43,6 @@ def explore(
     base = Base(name, load(name), kind)
     given = changes(set_)
     base.scenario.replace(given)
-    _compile(base.scenario, quiet=False)
     try:
         serve(
             base, given, patients, port=port, say=lambda address: say("explorer", f" {address}"),

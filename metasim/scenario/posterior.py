@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from metasim.errors import Mistake
+from metasim.scenario.closed import REFUSED, is_closed
 from metasim.scenario.distributions import FORMS
 from metasim.scenario.keys import shown
 from metasim.scenario.layers import Layer
@@ -69,6 +70,8 @@ def read_draws(path: Path) -> tuple[dict[str, list[float]], list[float]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if is_closed():
+        raise ValueError(REFUSED)
     try:
         with path.open("rb") as file:
             table = pq.read_table(file)

@@ -20,7 +20,7 @@ export function draw(numbers, knobs) {
   const radius = (mean) => Math.max(LEAST, LARGEST * Math.sqrt((mean || 0) / largest));
   const focus = document.activeElement?.dataset?.organ;
   const lowest = Math.max(...organs.filter((one) => spots.has(one.organ)).map((one) => spots.get(one.organ).y), 0.6);
-  const svg = s("svg", { viewBox: `-0.46 -0.02 0.92 ${Math.min(1.05, lowest + 0.2)}`, class: "body", role: "group", "aria-label":
+  const svg = s("svg", { viewBox: `-0.46 -0.02 0.96 ${Math.min(1.05, lowest + 0.2)}`, class: "body", role: "group", "aria-label":
     `Body with ${organs.length} organs; circles are metastases per patient` });
   svg.append(s("path", { d: outline, class: "outline" }));
   for (const vessel of vessels) svg.append(...arrow(vessel, spots));
@@ -91,7 +91,7 @@ function columns(organs, spots) {
     by_height.forEach((one, i) => {
       const room = 1 - gap * (by_height.length - i);
       last = Math.min(Math.max(spots.get(one.organ).y, last + gap), Math.max(room, last + gap));
-      out.set(one.organ, { x: side * 0.215, y: last });
+      out.set(one.organ, { x: side * 0.205, y: last });
     });
   }
   return out;

@@ -181,7 +181,7 @@ async function history(number) {
     cell = found.moves.length ? number : null;
     if (state) paint();
     const moves = found.moves.map((one) => h("li", {}, `day ${count(Math.round(one.day))}: `
-      + (one.from === null ? `born, ${one.to}` : one.to === null ? `dies or is removed, ${one.from}` : one.from === one.to ? `${one.from}, on` : `${one.from} → ${one.to}`)
+      + (one.from === null ? `born, ${one.to}` : one.to === null ? `dies or is removed, ${one.from}` : one.from !== one.to ? `${one.from} → ${one.to}` : one.from === "circulation" ? "carried through" : "falls dormant, or wakes")
       + ` (${labels.get(one.organ) || words(one.organ)})`));
     show(at("watch-history"), h("h3", {}, `Cell ${number}${found.parent ? `, daughter of ${found.parent}` : ""}`),
       moves.length ? h("ol", {}, moves) : h("p", {}, "There was no such cell yet."));
