@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from metasim.cli import completing
 from metasim.cli.options import Patients, Set, changes
 from metasim.cli.shell import app
 from metasim.terminal import say, tell
@@ -15,7 +16,9 @@ def explore(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="SCENARIO", help="A scenario file, or the name of a shipped one (metasim list)."
+            metavar="SCENARIO",
+            help="A scenario file, or the name of a shipped one (metasim list).",
+            autocompletion=completing.scenarios,
         ),
     ] = None,
     *,
@@ -29,17 +32,18 @@ def explore(
     """Turn the knobs of a scenario on a page of this machine.
 
     The page shows what becomes of it, beside the scenario as it is: metastases per organ, survival,
-    single patients, single cells. Only this machine can reach the page, by an address with a secret in it. Ctrl-C ends it.
+    single patients, single cells. Only this machine can reach the page, by an address with a secret
+    in it. Ctrl-C ends it.
     """
     from metasim.explorer.server import check_installed, serve, usual_scenario
 
     check_installed()
     from metasim.explorer.sessions import Base
-    from metasim.scenario.catalogue import names
+    from metasim.scenario.catalogue import RUNNABLE, SHIPPED
     from metasim.scenario.load import load
 
     name = source or usual_scenario()
-    kind = "shipped" if name in names("shipped") else "file"
+    kind = "shipped" if name in SHIPPED.names(RUNNABLE) else "file"
     base = Base(name, load(name), kind)
     given = changes(set_)
     base.scenario.replace(given)

@@ -1,6 +1,8 @@
 """The desk at which the page asks: requests read, work done in threads, mistakes said in words."""
 
 import json
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -110,6 +112,10 @@ class Desk:
             return JSONResponse({"message": str(error), "mistakes": []}, 422)
         except MemoryError:
             return JSONResponse({"message": "not enough memory", "mistakes": []}, 422)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            said = f"a fault of metasim: {type(error).__name__}: {error}"
+            return JSONResponse({"message": said, "mistakes": []}, 500)
         return found if isinstance(found, Response) else JSONResponse(views.plain(found))
 
 

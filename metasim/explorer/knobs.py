@@ -7,11 +7,12 @@ knob as soon as it is a field.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from metasim.scenario import catalogue
+from metasim.scenario.entries import read_entry
 from metasim.scenario.explicit import Row, describe, toml_value
 from metasim.scenario.keys import Key, find, split
 from metasim.scenario.origin import DEFAULT
 from metasim.scenario.schema import Scenario
+from metasim.scenario.sources import cite
 from metasim.scenario.treatment import RELAPSE_IN, Treatment
 
 _GENERAL: Final = (
@@ -53,7 +54,7 @@ def knobs_of(scenario: Scenario) -> dict[str, Any]:
         "general": [knob for key in _GENERAL if (knob := _knob(scenario, rows, key))],
         "entries": list(_entries(scenario, rows)),
         "treatments": treatments_of(scenario),
-        "kinds": catalogue.names("treatments"),
+        "kinds": scenario._catalogue.names("treatments"),
         "starts": ["diagnosis", "relapse", *(f"{RELAPSE_IN}{organ}" for organ in scenario.soil)],
         "patients": scenario.run.patients,
     }
@@ -62,7 +63,7 @@ def knobs_of(scenario: Scenario) -> dict[str, Any]:
 def treatments_of(scenario: Scenario) -> list[dict[str, Any]]:
     """The treatments of a scenario with their values as knobs, as plain values."""
     rows = {row.key: row for row in describe(scenario) if row.key.startswith("treatment.")}
-    return [_treatment(rows, i, one) for i, one in enumerate(scenario.treatment)]
+    return [_treatment(scenario, rows, i) for i in range(len(scenario.treatment))]
 
 
 def _groups(scenario: Scenario, rows: Mapping[str, Row], organ: str) -> list[dict[str, Any]]:
@@ -104,7 +105,7 @@ def _knob(scenario: Scenario, rows: Mapping[str, Row], key: str) -> dict[str, An
         "value": value,
         "whole": found.type is int,
         **_range(found, value),
-        **_about(row, found),
+        **_about(scenario, row, found),
         "drawn": toml_value(_plain(scenario.patients[key])) if row.drawn else "",
     }
 
@@ -113,7 +114,7 @@ def _plain(distribution: Any) -> Any:
     return distribution.model_dump(exclude_none=True)
 
 
-def _about(row: Row, key: Key) -> dict[str, str]:
+def _about(scenario: Scenario, row: Row, key: Key) -> dict[str, str]:
     """What is said of a knob: meaning, unit, where its value comes from."""
     return {
         "unit": row.unit,
@@ -121,7 +122,7 @@ def _about(row: Row, key: Key) -> dict[str, str]:
         "allowed": key.allowed(),
         "status": row.status,
         "layer": row.layer,
-        "source": catalogue.cite(row.source) if row.source else "",
+        "source": cite(scenario._catalogue, row.source) if row.source else "",
         "note": row.note,
     }
 
@@ -155,7 +156,7 @@ def _entries(scenario: Scenario, rows: Mapping[str, Row]) -> Iterator[dict[str, 
     """The choices between entries of the catalogue."""
     for key, kind in _ENTRIES.items():
         found = find(split(key))
-        names = catalogue.names(kind) if found is not None else []
+        names = scenario._catalogue.names(kind) if found is not None else []
         if found is None or not names:
             continue
         row = rows.get(key)
@@ -171,9 +172,9 @@ def _entries(scenario: Scenario, rows: Mapping[str, Row]) -> Iterator[dict[str, 
         }
 
 
-def _treatment(rows: Mapping[str, Row], i: int, treatment: Treatment) -> dict[str, Any]:
+def _treatment(scenario: Scenario, rows: Mapping[str, Row], i: int) -> dict[str, Any]:
     """A treatment of the scenario: its values as knobs, and all of it in the shortest form."""
-    knobs = []
+    treatment, knobs = scenario.treatment[i], []
     for name in (*_TREATMENT, *(f"change.{key}" for key in treatment.change)):
         key = f"treatment.{i}.{name}"
         row, found = rows.get(key), find(split(key))
@@ -186,7 +187,7 @@ def _treatment(rows: Mapping[str, Row], i: int, treatment: Treatment) -> dict[st
             found = Key(found.type, means, found.unit, found.optional, found.limits)
         knobs.append({
             "key": key, "name": name, "label": label, "value": value, "drawn": "",
-            "whole": found.type is int, **_range(found, value), **_about(row, found),
+            "whole": found.type is int, **_range(found, value), **_about(scenario, row, found),
         })  # fmt: skip
     start = treatment.start
     return {
@@ -194,17 +195,19 @@ def _treatment(rows: Mapping[str, Row], i: int, treatment: Treatment) -> dict[st
         "organ": treatment.organ or "",
         "start": start,
         "knobs": knobs,
-        "short": short_treatment(treatment),
+        "care": treatment.care or "",
+        "short": short_treatment(treatment, scenario),
     }
 
 
-def short_treatment(treatment: Treatment) -> dict[str, Any]:
-    """A treatment as a table that gives it again when the catalogue completes it."""
-    import tomllib
+def short_treatment(treatment: Treatment, scenario: Scenario) -> dict[str, Any]:
+    """A treatment as a table that gives it again when the catalogue completes it.
 
-    path = catalogue.path_of("treatments", treatment.kind)
-    entry = tomllib.loads(path.read_text("utf-8")) if path is not None else {}
-    plain = treatment.model_dump(exclude_none=True)
+    Of a rule of standard care, as a treatment of the scenario's own.
+    """
+    found = scenario._catalogue.find(treatment.kind, "treatments")
+    entry = read_entry(found).table if found is not None else {}
+    plain = treatment.model_dump(exclude_none=True, exclude={"care"})
     defaults = {name: f.default for name, f in Treatment.model_fields.items()}
     out = {
         name: value

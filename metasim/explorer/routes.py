@@ -14,7 +14,8 @@ from metasim.explorer.desk import Asked, Work
 from metasim.explorer.jobs import Job
 from metasim.explorer.limits import MOST_PATIENTS
 from metasim.explorer.sessions import Base, Pinned, Session
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import RUNNABLE, SHIPPED
+from metasim.scenario.listing import entries
 from metasim.scenario.load import load
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _open(asked: Asked) -> dict[str, Any]:
         "session": session.name,
         "scenarios": [
             {"name": one.name, "title": one.title, "comment": one.comment}
-            for one in catalogue.entries() if one.kind == "scenario"
+            for one in entries() if one.section == RUNNABLE
         ],
         "start": {"changes": start["changes"], "patients": start["patients"]},
         "outline": views.outline(),
@@ -49,7 +50,7 @@ def shipped(name: object) -> Base:
     Raises:
         OptionError: there is none of that name.
     """
-    if not isinstance(name, str) or name not in catalogue.names("shipped"):
+    if not isinstance(name, str) or name not in SHIPPED.names(RUNNABLE):
         raise OptionError(f"there is no scenario {str(name)[:60]!r} that ships with metasim")
     return Base(name, load(name))
 

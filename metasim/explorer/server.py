@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from metasim.errors import MetasimError, OptionError
 from metasim.explorer.limits import FIRST_PATIENTS
-from metasim.scenario import catalogue
+from metasim.scenario.catalogue import RUNNABLE, SHIPPED
 from metasim.terms import install_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MOST_CONNECTIONS: Final = 400
 
 def usual_scenario() -> str:
     """The scenario of a page for which none is named."""
-    return "population" if "population" in catalogue.names("shipped") else "luminal_a"
+    return "population" if "population" in SHIPPED.names(RUNNABLE) else "luminal_a"
 
 
 class Explorer:

@@ -46,9 +46,7 @@ def differing_toml(session: Session, patients: int) -> str:
         document.add(tomlkit.comment(f"Save it beside {base.name}, which it extends."))
     document["extends"] = base.name
     if any(key.split(".")[0] == "treatment" for key in changes):
-        changes = {k: v for k, v in changes.items() if k.split(".")[0] != "treatment"}
-        treatments = [short_treatment(one) for one in session.scenario.treatment]
-        changes["treatment"] = treatments or "none"
+        changes = _with_treatments(changes, session.scenario)
     for key, value in changes.items():
         table: Any = document
         head, _, rest = key.partition(".")
@@ -57,6 +55,16 @@ def differing_toml(session: Session, patients: int) -> str:
             table = table.setdefault(part, tomlkit.table())
         table[parts[-1]] = _item(value)
     return tomlkit.dumps(document)
+
+
+def _with_treatments(changes: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
+    """Changes with the treatments as a list; a file cannot change single values of one."""
+    turned = {int(k.split(".")[1]) for k in changes if k.startswith("treatment.")}
+    rest = {key: value for key, value in changes.items() if key.split(".")[0] != "treatment"}
+    mine = [one for one in scenario.treatment if one.care is None]
+    if any(scenario.treatment[i].care is not None for i in turned):  # rules become one's own
+        mine, rest["care"] = list(scenario.treatment), "none"
+    return {**rest, "treatment": [short_treatment(one, scenario) for one in mine] or "none"}
 
 
 def _item(value: Any) -> Any:

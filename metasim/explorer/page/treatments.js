@@ -33,18 +33,20 @@ function take(given) {
 }
 
 const added = (short) => ({
-  kind: short.kind, organ: short.organ || "", start: short.start, place: null, on: true, fields: {}, short, knobs: [],
+  kind: short.kind, care: "", organ: short.organ || "", start: short.start, place: null, on: true, fields: {}, short, knobs: [],
 });
 
 // What differs from the scenario's treatments, as changes of keys.
 export function changes() {
-  const as_before = items.every((item) => item.on && item.place !== null);
-  if (!as_before) {
-    const list = items.filter((item) => item.on).map(whole);
-    return { treatment: list.length ? list : "none" };
-  }
   const out = {};
+  const mine = items.filter((item) => !item.care);
+  const as_before = mine.every((item) => item.on && item.place !== null);
+  if (!as_before) {
+    const list = mine.filter((item) => item.on).map(whole);
+    out.treatment = list.length ? list : "none";
+  }
   for (const item of items) {
+    if (!as_before && !item.care) continue;
     for (const [name, value] of Object.entries(item.fields)) out[`treatment.${item.place}.${name}`] = value;
   }
   return out;
@@ -81,9 +83,9 @@ function draw() {
 }
 
 function box(item, i) {
-  const name = words(item.kind) + (item.organ ? `, ${words(item.organ)}` : "");
+  const name = words(item.kind) + (item.organ ? `, ${words(item.organ)}` : "") + (item.care ? ` (standard care ${item.care})` : "");
   const id = `treatment-${i}`;
-  const on = h("input", { type: "checkbox", id, checked: item.on, onchange: () => {
+  const on = h("input", { type: "checkbox", id, checked: item.on, disabled: Boolean(item.care), onchange: () => {
     item.on = on.checked;
     draw();
     at(id).focus();
