@@ -283,14 +283,14 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
     "care": scenario(
-        clinic={"diagnosis_diameter_mm": 2.8, "cells_per_cm3": 16_000.0},
+        clinic={"diagnosis_diameter_mm": 2.7, "cells_per_cm3": 16_000.0},
         patients={"seed.subtype": {"choice": {"values": ["one", "other"], "weights": [0.5, 0.5]}}},
         treatment=[
-            {"kind": "hormone", "start": "diagnosis", "log_kill": 1.5,
+            {"kind": "hormone", "start": "diagnosis", "log_kill": 0.8,
              "only_if": {"subtype": ["one"]}},
             {
                 "kind": "antibody", "start": "diagnosis", "delay_days": 6.0,
-                "hazard_per_day": 0.04, "given_fraction": 0.7,
+                "hazard_per_day": 0.03, "given_fraction": 0.7,
                 "only_if": {"subtype": ["other"], "nodes_positive": {"min": 1}},
             },
         ],
@@ -309,7 +309,7 @@ def drawn(name: str, rng: np.random.Generator, patients: int) -> dict[str, np.nd
         }
     if name == "care":
         other = rng.random(patients) < 0.5  # of the two subtypes the one that grows faster
-        rho = np.where(other, 0.035, 0.01)
+        rho = np.where(other, 0.015, 0.005)
         return {"seed.subtype": other.astype(float), "growth.rho_per_day": rho}
     if name != "patients_differ":
         return {}

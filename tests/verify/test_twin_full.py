@@ -18,7 +18,7 @@ PATIENTS = 4_800
 LEVEL = twin.FAMILY_WISE / len(twin.SCENARIOS)
 # where patients differ less, or more, fewer or more have the same power
 NEEDS = dict.fromkeys(("exponential", "logistic", "power_dt_week", "clusters", "nodes"), 2_800)
-NEEDS |= dict.fromkeys(("resection", "chemotherapy"), 4_200) | {"changing": 10_400}
+NEEDS |= dict.fromkeys(("resection", "chemotherapy"), 4_200) | {"changing": 10_400, "care": 7_000}
 
 
 @pytest.mark.parametrize("name", twin.SCENARIOS)
