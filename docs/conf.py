@@ -45,6 +45,7 @@ html_css_files = ["site.css"]
 html_extra_path = ["generated/published"]
 html_copy_source = False
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "start", "answers", "generated/gallery")}
 html_theme_options = {
     "logo": {"text": "metasim"},
     "navbar_align": "left",
