@@ -11,8 +11,14 @@ INTRODUCTION = """# Command line
 
 `metasim COMMAND --help` says the same in a terminal; `python -m metasim COMMAND` is the same program.
 
-Exit codes: 0 the command did what was asked; 2 the input is wrong, and a message names the key and what is
-allowed; 3 the run is finished but some patients failed and were left out; 130 Ctrl-C.
+| exit code | meaning |
+|---|---|
+| 0 | the command did what was asked |
+| 1 | `validate --require` was not met |
+| 2 | the input is wrong; a message names the key and what is allowed |
+| 3 | the run is finished, but some patients failed and were left out |
+| 4 | the work is done and kept, but a table or figure could not be shown; a message says which |
+| 130 | Ctrl-C |
 
 """
 

@@ -9,8 +9,8 @@ from metasim.results.plots import REGISTRY, FigureKind
 
 INTRODUCTION = """# Gallery
 
-Every figure that metasim draws, with the lines that draw it. Each takes `ax=` to draw into axes of your
-own and returns them; `ax.figure.savefig` saves the figure. The first lines run what they show:
+These are all the figures that metasim draws, each with the lines that draw it. Every function takes `ax=` to draw into
+axes of your own, and returns the axes; `ax.figure.savefig` saves the figure. These lines run what the figures show:
 
 """
 RUNS = """import metasim as ms

@@ -11,8 +11,8 @@ from metasim.scenario.schema import Scenario
 
 INTRODUCTION = """# Scenario reference
 
-Every key that a scenario file may have, with the type and the bounds that are checked, the unit, the
-default and the meaning. A file says only what differs from the scenario that it `extends`. Names in
+This page lists every key that a scenario file may have, with its meaning, its unit, its default, and the type and
+bounds that are checked. A file says only what differs from the scenario that it `extends`. Names in
 capitals stand for names of your choice or of the catalogue, such as an organ; `N` counts treatments
 from 0. `"none"` unsets an optional value. [Your editor](../howto/editor_shell_notebook.md) can complete these keys for you.
 
