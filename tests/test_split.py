@@ -72,7 +72,7 @@ def test_plans_are_paired_within_a_group(results):
     ("by", "said"),
     [
         ("subtpe", 'did you mean "subtype"?'),
-        ("care_of", "there are "),
+        ("xyz", "there are "),
         ("growth.rho_per_day", "60 different values; at most 12 make groups"),
         ("age_years", "no patient has a value there"),
         ("patient", 'no column "patient"'),

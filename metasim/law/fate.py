@@ -260,3 +260,12 @@ def doomed(regime: Passage, chance: Success) -> Doomed:
         _ratio(sleeps, rests),
         _ratio(wakes, wakes + exit_.death),
     )
+
+
+def none_doomed(regime: Passage, chance: Success) -> Doomed:
+    """As `doomed`, for who follows no doomed unit: none goes on, in an array for all patients."""
+    organs = chance.active.shape[1]
+    unit = np.zeros((1, *chance.invaded.shape[1:]))
+    active = np.zeros((1, *chance.active.shape[1:]))
+    landing = np.zeros((*unit.shape, organs))
+    return Doomed(unit, unit, landing, unit, unit, active, active)

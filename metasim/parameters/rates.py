@@ -26,12 +26,18 @@ class Laws:
 
     How units pass is worked out once, unless it differs between patients; growth is cheap.
 
+    Args:
+        scenario: whose patients they are.
+        doomed: whether `Law.doomed` is needed; it is read only where everything is recorded, and
+            costs a sixth of the law.
+
     Raises:
         ScenarioError: something is drawn or changed that nothing reads.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, doomed: bool = True) -> None:
         self.scenario = scenario
+        self._doomed = doomed
         self._passing: list[dict[str, Any]] | None = None
         self._checked = False
 
@@ -44,7 +50,7 @@ class Laws:
         regimes = _regimes(self.scenario)
         passing, read = self._passing, set[str]()
         if passing is None:
-            passing, read = _passing(self.scenario, drawn, regimes)
+            passing, read = _passing(self.scenario, drawn, regimes, doomed=self._doomed)
             if read.isdisjoint({*drawn, *self.scenario.patients}):
                 self._passing = passing
         growing, also = _once_each(self.scenario, drawn, regimes, _growing)
@@ -94,15 +100,20 @@ def _once_each(
 
 
 def _passing(
-    scenario: Scenario, drawn: Mapping[str, Array], regimes: list[tuple[Treatment, ...]]
+    scenario: Scenario,
+    drawn: Mapping[str, Array],
+    regimes: list[tuple[Treatment, ...]],
+    *,
+    doomed: bool,
 ) -> tuple[list[dict[str, Any]], set[str]]:
     """Fields of the law that move units, in every regime, and the keys that they come from."""
     parts, read = _once_each(scenario, drawn, regimes, passage_of)
     different = list({id(part): part for part in parts}.values())
     chance = fate.success([passage for passage, _ in different])
+    fates = fate.doomed if doomed else fate.none_doomed
     full = {
         id(part): part[1] | {
-            "destined": fate.destined(part[0], chance), "doomed": fate.doomed(part[0], chance)
+            "destined": fate.destined(part[0], chance), "doomed": fates(part[0], chance)
         }
         for part in different
     }  # fmt: skip

@@ -52,7 +52,7 @@ class Cohort:
     @cached_property
     def laws(self) -> Laws:
         """The laws of the patients."""
-        return Laws(self.scenario)
+        return Laws(self.scenario, doomed=self.level == "everything")
 
     @cached_property
     def names(self) -> Names:
