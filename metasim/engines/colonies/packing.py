@@ -1,12 +1,12 @@
 """The law and the course of a chunk of patients as the compiled engine reads them.
 
 What is read together lies together: one row with named columns per patient, organ, phenotype or
-cluster class. Leading axes are regimes R and patients P, of length 1 where all are alike;
-`biology_of_patient` and `clinic_of_patient` cut out one patient in one regime.
+cluster class. Leading axes are the different ones among the regimes, and patients P, of length 1
+where all are alike; `biology_of_patient` and `clinic_of_patient` cut out one patient in one regime.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from metasim.engines.record import Rows
 from metasim.law.arrays import Array, Course, Flags, Ints, Law
 from metasim.law.eligibility import Conditions
 
+_T = TypeVar("_T")
 _WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
 
 RATES = np.dtype(
@@ -109,7 +110,10 @@ EFFECT = np.dtype([("survival", _REAL), ("hazard_per_day", _REAL)])
 
 
 class Biology(NamedTuple):
-    """What grows and moves; (R, P, ...), or without these axes for one patient in one regime."""
+    """What grows and moves; (D, P, ...), or without these axes for one patient in one regime.
+
+    D are the different ones among the R regimes: most treatments change a few arrays only.
+    """
 
     rates: Rows  # () RATES
     growth: Rows  # (O, K) GROWTH
@@ -119,6 +123,7 @@ class Biology(NamedTuple):
     fates: Rows  # (O, K, C) FATES
     landing: Array  # (O, K, C, 2 O) of destined units, cumulative over route * O + organ
     landing_doomed: Array  # (O, K, C, O)
+    place: Ints  # (R, 8) which of the different arrays, in this order, a regime has
 
 
 class Clinic(NamedTuple):
@@ -138,7 +143,7 @@ class Clinic(NamedTuple):
 def biology_of(law: Law) -> Biology:
     """The law of a chunk, packed."""
     each = law.regimes
-    return Biology(
+    parts = (
         _packed(each, RATES, 0, lambda r: {name: getattr(r, name) for name in RATES.names or ()}),
         _packed(
             each, GROWTH, 2, lambda r: {"rho": r.rho, "death": r.death, "capacity": r.capacity}
@@ -150,6 +155,8 @@ def biology_of(law: Law) -> Biology:
         _stacked([r.destined.landing for r in each]),
         _stacked([r.doomed.landing for r in each]),
     )
+    places = np.stack([place for _, place in parts], axis=1)
+    return Biology._make([*(array for array, _ in parts), places])
 
 
 def _fates(law: Law) -> dict[str, Array]:
@@ -157,7 +164,7 @@ def _fates(law: Law) -> dict[str, Array]:
     return yes | {f"doomed_{name}": getattr(law.doomed, name) for name in DOOMED}
 
 
-def _exits(each: tuple[Law, ...]) -> Array:
+def _exits(each: tuple[Law, ...]) -> tuple[Array, Ints]:
     made: dict[int, Array] = {}  # regimes in which units move alike share their arrays
     for law in each:
         rates = (
@@ -175,21 +182,26 @@ def _exits(each: tuple[Law, ...]) -> Array:
 
 def _packed(
     each: tuple[Law, ...], dtype: np.dtype[Any], axes: int, take: Callable[[Law], Mapping[str, Any]]
-) -> Rows:
-    """Arrays of all regimes as one of rows, (R, P, ...) with so many axes behind.
+) -> tuple[Rows, Ints]:
+    """Arrays of all regimes as one of rows, (D, P, ...) with so many axes behind, and places.
 
     Arrays with fewer axes hold for all entries of those they lack.
     """
-    parts = [take(law) for law in each]
-    if all(part[name] is parts[0][name] for part in parts for name in part):
-        parts = parts[:1]
+    parts, place = _different([take(law) for law in each], lambda part: [*part.values()])
     columns = [{name: _fitted(array, axes) for name, array in part.items()} for part in parts]
     shape = np.broadcast_shapes(*(a.shape for part in columns for a in part.values()))
     out = np.zeros((len(parts), *shape), dtype)
     for regime, part in enumerate(columns):
         for name, array in part.items():
             out[name][regime] = array
-    return out
+    return out, place
+
+
+def _different(parts: list[_T], arrays: Callable[[_T], list[Array]]) -> tuple[list[_T], Ints]:
+    """Those of the regimes' parts that are made of other arrays, and which of them each has."""
+    keys = [tuple(map(id, arrays(part))) for part in parts]
+    first = list(dict.fromkeys(keys))
+    return [parts[keys.index(key)] for key in first], np.array([first.index(key) for key in keys])
 
 
 def _fitted(array: Any, axes: int) -> Any:
@@ -199,12 +211,12 @@ def _fitted(array: Any, axes: int) -> Any:
     return array.reshape(array.shape[: 1 + axes] + (1,) * (1 + axes - array.ndim))
 
 
-def _stacked(regimes: list[Array]) -> Array:
-    """The arrays of all regimes side by side; one of them if they are the same."""
-    if all(array is regimes[0] for array in regimes):
-        return np.array(regimes[0][None], order="C")
-    shape = np.broadcast_shapes(*(array.shape for array in regimes))
-    return np.stack([np.broadcast_to(array, shape) for array in regimes])
+def _stacked(regimes: list[Array]) -> tuple[Array, Ints]:
+    """The different arrays of all regimes side by side, and which of them each regime has."""
+    different, place = _different(regimes, lambda array: [array])
+    shape = np.broadcast_shapes(*(array.shape for array in different))
+    stacked = np.stack([np.broadcast_to(array, shape) for array in different])
+    return np.ascontiguousarray(stacked), place
 
 
 def clinic_of(course: Course) -> Clinic:
@@ -265,15 +277,17 @@ def row(array, k):
 @merged
 def biology_of_patient(chunk, regime, k):
     """The part of a regime and of the k-th patient of the chunk."""
+    place = chunk.place[regime]
     return Biology(
-        row(row(chunk.rates, regime), k),
-        row(row(chunk.growth, regime), k),
-        row(row(chunk.mutation, regime), k),
-        row(row(chunk.clusters, regime), k),
-        row(row(chunk.exits, regime), k),
-        row(row(chunk.fates, regime), k),
-        row(row(chunk.landing, regime), k),
-        row(row(chunk.landing_doomed, regime), k),
+        row(chunk.rates[place[0]], k),
+        row(chunk.growth[place[1]], k),
+        row(chunk.mutation[place[2]], k),
+        row(chunk.clusters[place[3]], k),
+        row(chunk.exits[place[4]], k),
+        row(chunk.fates[place[5]], k),
+        row(chunk.landing[place[6]], k),
+        row(chunk.landing_doomed[place[7]], k),
+        chunk.place,
     )
 
 
