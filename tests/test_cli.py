@@ -66,7 +66,7 @@ def test_help_fits_and_names_every_command():
     listed = result.stdout.partition("Commands:\n")[2].splitlines()
     commands = [line.split()[0] for line in listed]
     assert commands == ["run", "sweep", "sensitivity", "compare", "validate", "fit",
-                        "new", "explore", "plot", "watch", "show", "check", "list",
+                        "new", "explore", "plot", "report", "watch", "show", "check", "list",
                         "schema"]  # fmt: skip
     for command in commands:
         helped = metasim(command, "--help")

@@ -209,6 +209,7 @@ def test_command_prints_tables_and_saves_them(tmp_path, capsys):
     assert saved["difference"].to_numpy() == pytest.approx(comparison.differences["difference"])
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
+        "comparison.json",
         "differences.csv",
         "ratios.csv",
         "comparison.png",

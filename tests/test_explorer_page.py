@@ -295,3 +295,21 @@ def test_a_mistake_on_the_page_would_be_seen(opened):
     assert any("planted" in one for one in opened.faults)
     assert any("thrown" in one for one in opened.faults)
     opened.faults.clear()
+
+
+def test_a_report_opens_without_a_network_and_axe_finds_nothing_serious(browser, tmp_path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    from metasim.reporting.write import write_report
+
+    ms.run(ms.load("luminal_a", {"run.patients": 30}), output=tmp_path / "a")
+    asked, faults = [], []
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.on("request", lambda request: asked.append(request.url[:60]))
+    page.on("console", lambda m: faults.append(m.text))
+    page.goto(write_report(tmp_path / "a").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    found = Axe().run(page).response["violations"]
+    page.close()
+    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert all(url.startswith(("file:", "data:")) for url in asked) and not faults

@@ -1,6 +1,7 @@
 """The body of `metasim compare`: open or run, compare, print, save."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def run_comparison(
                 for name in groups}  # fmt: skip
     for name, compared in groups.items():
         folder = output / file_name(name) if output and name else output
-        paths = [] if folder is None else [*save_tables(compared, folder)]
+        paths = [] if folder is None else [*save_tables(compared, folder, sys.argv)]
         with finish.showing("comparison"):
             screen = console()
             if name:

@@ -10,7 +10,7 @@ from metasim.cli.finish import Finish
 from metasim.cli.options import By, RngSeed, Set, Source, asked
 from metasim.cli.shell import app
 from metasim.errors import MetasimError, OptionError
-from metasim.terminal import console, plain
+from metasim.terminal import console, plain, say
 from metasim.terminal.console import tell
 from metasim.terminal.table import FittingTable
 
@@ -88,6 +88,23 @@ def plot(
     for path in paths:
         print(plain(path))
     finish.end()
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Of a run, a comparison or a fit.")
+    ],
+    output: Annotated[Path | None, typer.Option(help="Default: FOLDER/report.html.")] = None,
+) -> None:
+    """Write one HTML file that tells what came out.
+
+    It holds summary, figures with their data, the scenario with what differs, sources, methods in
+    words, warnings, and how to run it again; it opens without a network, from a mail too.
+    """
+    from metasim.reporting.write import write_report
+
+    say("report", f"{write_report(folder, output)}")
 
 
 @app.command()

@@ -1,17 +1,21 @@
 """A comparison for the reader: tables in the terminal, CSV files."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from metasim.errors import ResultsError
 from metasim.results.compare import Comparison
 from metasim.results.folder import plain_errors
 from metasim.results.summary import PLURALS, short
 from metasim.results.tally import ANY_DISTANT
 from metasim.terminal.table import FittingTable
 
+_FILE: Final = "comparison.json"
+_ABOUT: Final = ("labels", "titles", "paired", "counted", "since", "patients", "precision", "notes")
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -53,19 +57,80 @@ def render(comparison: Comparison) -> Iterator[FittingTable]:
         yield _ratios(comparison, run)
 
 
-def save_tables(comparison: Comparison, folder: str | Path) -> list[Path]:
-    """Write differences.csv and ratios.csv; columns as in `Comparison`.
+def save_tables(
+    comparison: Comparison, folder: str | Path, command: Sequence[str] = ()
+) -> list[Path]:
+    """Write differences.csv and ratios.csv, columns as in `Comparison`, and the rest of it.
+
+    Args:
+        comparison: what is saved; `open_comparison` opens it again.
+        folder: where to.
+        command: the command line that made it.
 
     Raises:
         ResultsError: the folder cannot be written.
     """
     target = Path(folder)
     tables = {"differences.csv": comparison.differences, "ratios.csv": comparison.ratios}
+    about = {name: getattr(comparison, name) for name in _ABOUT}
     with plain_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             table.to_csv(target / name, index=False)
+        text = json.dumps({**about, "command": list(command)}, indent=2) + "\n"
+        (target / _FILE).write_text(text, encoding="utf-8")
     return [target / name for name in tables]
+
+
+def open_comparison(folder: str | Path) -> Comparison:
+    """A comparison that `save_tables` wrote.
+
+    Raises:
+        ResultsError: a file is missing or damaged.
+    """
+    import pandas as pd
+
+    place = Path(folder)
+    known, tables = comparison_about(place), {}
+    for name, due in (("differences", {"measure", "organ", "run", "low"}),
+                      ("ratios", {"outcome", "run", "hazard_low"})):  # fmt: skip
+        path = place / f"{name}.csv"
+        try:
+            tables[name] = pd.read_csv(path, dtype={"run": str}, keep_default_na=True)
+        except FileNotFoundError:
+            raise ResultsError(f"{path}: missing") from None
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
+        if lacking := sorted(due - set(tables[name])):
+            raise ResultsError(f"{path}: column {lacking[0]!r} is missing")
+    fields: dict[str, Any] = {
+        name: tuple(known[name]) if isinstance(known[name], list) else known[name]
+        for name in _ABOUT
+    }
+    return Comparison(**fields, differences=tables["differences"], ratios=tables["ratios"])
+
+
+def comparison_about(folder: Path) -> dict[str, Any]:
+    """What comparison.json says: labels, titles, notes, the command.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
+    path = folder / _FILE
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(known, dict) or not set(_ABOUT) <= set(known):
+            raise ValueError("not what metasim compare writes")
+        if not all(isinstance(known[k], list) for k in ("labels", "titles", "patients", "notes")):
+            raise ValueError("a list is due")
+        if len(known["labels"]) < 2 or known["counted"] not in PLURALS:
+            raise ValueError("not a comparison")
+    except FileNotFoundError:
+        said = "missing; metasim compare --output writes it (earlier versions did not)"
+        raise ResultsError(f"{path}: {said}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: damaged ({error})") from error
+    return known
 
 
 def _rows(comparison: Comparison, measure: str, run: str) -> list[dict[Any, Any]]:

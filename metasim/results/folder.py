@@ -40,7 +40,7 @@ _LONGEST_NAME: Final = 200  # bytes; a file system takes 255
 _OF_NOBODY: Final = frozenset({_INSIDE, "lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"})
 """Entries of a folder that counts as empty."""
 _OURS: Final = frozenset(
-    ["scenario.toml", "provenance.json", "figures", "cohort.csv"]
+    ["scenario.toml", "provenance.json", "figures", "cohort.csv", "report.html"]
     + [f"{name}.{kind}" for name in ("sweep", "sensitivity") for kind in ("parquet", "csv")]
 )
 """Entries of a results folder besides its tables; all others are the user's own."""
