@@ -96,8 +96,16 @@ def _rows(values: dict[str, Any], prefix: str) -> Rows:
         said = _note(values, path)
         where = "; ".join(filter(None, (said.get("source", ""), said.get("note", ""))))
         unit = key.unit if key is not None else ""
-        out.append((code(join(path)), shown(value), unit, said.get("status", "assumed"), where))
+        out.append((code(join(path)), _shown(value), unit, said.get("status", "assumed"), where))
     return out
+
+
+def _shown(value: Any) -> str:
+    """A value as in a scenario file, large and small numbers in short: 2.1e10."""
+    short = f"{value:.6g}" if isinstance(value, float) else ""
+    if "e" not in short or float(short) != value:
+        return shown(value)
+    return short.replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
 
 
 def _plain(value: Any) -> Any:
