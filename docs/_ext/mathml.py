@@ -7,7 +7,6 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-
 _SIZED = re.compile(r"\\[bB]igg?[lr]?\s*(\\[A-Za-z]+|\\[{}])")
 """A size before a bracket that is a command: the converter would print its name."""
 
