@@ -199,7 +199,7 @@ def test_extras_that_messages_name_exist():
     assert project["name"] == import_module("metasim.terms").DISTRIBUTION
     texts = [Path(path).read_text(encoding="utf-8") for pattern in ("*.md", "docs/**/*.md",
              "metasim/**/*.py", "bench/*.py") for path in ROOT.glob(pattern)]  # fmt: skip
-    said = r"install '(?:\.|metasim-cascade)\[(\w+)\]'|install_line\(['\"](\w+)['\"]\)"
+    said = r"install ['\"](?:\.|metasim-cascade)\[(\w+)\]['\"]|install_line\(['\"](\w+)['\"]\)"
     named = {a or b for text in texts for a, b in re.findall(said, text)}
     assert {"dask", "sensitivity", "peers"} <= named
     assert named <= set(project["optional-dependencies"])
