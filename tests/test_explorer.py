@@ -481,3 +481,34 @@ def test_a_folder_with_too_many_values_is_not_read(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": list(range(11))}), tmp_path / "patients.parquet")
     with pytest.raises(ResultsError, match="11 values are more than 10"):
         uploads.results_of(tmp_path)
+
+
+def test_care_and_mixed_subtypes_are_knobs(served):
+    care = {
+        "care": "2020s", "clinic.age_years": 55, "soil.axillary_nodes.nodes": 20,
+        "soil.axillary_nodes.node_pass_prob": 0.5,
+        "patients.seed.subtype": {"choice": {"values": ["luminal_a", "triple_negative"]}},
+    }  # fmt: skip
+    scenario = ms.load("luminal_a").replace(care)
+    found = knobs_of(scenario)
+    entries = {one["key"]: one for one in found["entries"]}
+    assert entries["care"]["value"] == "2020s" and "none" in entries["care"]["names"]
+    assert entries["seed.subtype"]["mixed"] and entries["seed.subtype"]["value"] == ""
+    rules = [one for one in found["treatments"] if one["care"]]
+    assert len(rules) == len(scenario.treatment) - 1 and all(r["knobs"] for r in rules)
+    status, state = served.page().post("run", {"changes": care, "patients": 150})
+    assert status == 200 and len(state["treatments"]) == len(scenario.treatment)
+
+
+def test_a_turned_rule_of_care_is_in_the_file_that_is_taken_away(served, tmp_path):
+    page = served.page()
+    changes = {
+        "care": "1980s", "clinic.age_years": 55, "soil.axillary_nodes.nodes": 20,
+        "soil.axillary_nodes.node_pass_prob": 0.5, "treatment.0.delay_days": 9.0,
+    }  # fmt: skip
+    page.run(changes, 150)
+    (tmp_path / "own.toml").write_bytes(page.file("take/scenario.toml")[2])
+    own = ms.load(tmp_path / "own.toml", {"run.patients": 40})
+    due = ms.load("luminal_a").replace({**changes, "run.patients": 40})
+    assert own.treatment[0].delay_days == 9.0 and len(own.treatment) == len(due.treatment)
+    pd.testing.assert_frame_equal(ms.run(own).metastases, ms.run(due).metastases)

@@ -23,6 +23,8 @@ _GENERAL: Final = (
 _ENTRIES: Final = {"seed.subtype": "subtypes", "care": "care"}
 """Keys whose value is an entry of the catalogue, with the kind of entry; those that the schema does
 not know, or of whose kind there is no entry, are not shown."""
+_ALWAYS: Final = ("seed.subtype",)
+"""Those of which a scenario is not rid by `none`."""
 _TREATMENT: Final = (
     "delay_days", "cycles", "interval_days", "duration_days", "residual_fraction", "log_kill",
     "dose_gray", "fractions", "hazard_per_day",
@@ -161,11 +163,14 @@ def _entries(scenario: Scenario, rows: Mapping[str, Row]) -> Iterator[dict[str, 
             continue
         row = rows.get(key)
         value = row.value.strip('"') if row is not None else ""
+        if value and key not in _ALWAYS:
+            names = ["none", *names]
         yield {
             "key": key,
             "label": key.rpartition(".")[2],
             "value": value,
             "names": names if value in ("", *names) else [value, *names],
+            "mixed": key in scenario.patients,
             "means": found.description,
             "status": row.status if row is not None else "",
             "layer": row.layer if row is not None else "",

@@ -114,8 +114,7 @@ def _run(asked: Asked) -> dict[str, Any]:
     patients = asked.whole("patients", -(2**62), 2**62)
     job = asked.sessions.run(asked.session, changes, patients)
     state = _state(asked.session, job)
-    if any(key.split(".")[0] == "treatment" for key in changes):
-        state["treatments"] = knobs.treatments_of(job.cohort.scenario)
+    state["treatments"] = knobs.treatments_of(job.cohort.scenario)
     return state
 
 

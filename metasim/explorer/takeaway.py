@@ -37,7 +37,13 @@ def command(base: Base, changes: Mapping[str, Any], patients: int) -> str:
 
 
 def differing_toml(session: Session, patients: int) -> str:
-    """A scenario file that says only what differs from what it extends."""
+    """A scenario file that says only what differs from what it extends.
+
+    Where a rule of standard care was turned, which no file can say, it is the whole scenario.
+    """
+    turned = [int(key.split(".")[1]) for key in session.changes if key.startswith("treatment.")]
+    if any(session.scenario.treatment[i].care is not None for i in turned):
+        return whole_toml(session.scenario, patients)
     base, changes = session.base, {**session.changes, "run.patients": patients}
     if base.scenario.run.engine != "colonies":
         changes["run.engine"] = "colonies"
@@ -59,11 +65,8 @@ def differing_toml(session: Session, patients: int) -> str:
 
 def _with_treatments(changes: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
     """Changes with the treatments as a list; a file cannot change single values of one."""
-    turned = {int(k.split(".")[1]) for k in changes if k.startswith("treatment.")}
     rest = {key: value for key, value in changes.items() if key.split(".")[0] != "treatment"}
     mine = [one for one in scenario.treatment if one.care is None]
-    if any(scenario.treatment[i].care is not None for i in turned):  # rules become one's own
-        mine, rest["care"] = list(scenario.treatment), "none"
     return {**rest, "treatment": [short_treatment(one, scenario) for one in mine] or "none"}
 
 

@@ -84,7 +84,7 @@ function about(knob, id) {
 function choice(entry, value, turned) {
   const id = `knob-${++serial}`;
   const select = h("select", { id, "aria-describedby": `${id}-about ${id}-wrong` },
-    entry.value === "" && h("option", { value: "" }, "as the scenario says"),
+    entry.value === "" && h("option", { value: "" }, entry.mixed ? "mixed, as the scenario says" : "none"),
     entry.names.map((name) => h("option", { value: name }, words(name))));
   select.value = value ?? entry.value;
   select.addEventListener("change", () => {

@@ -57,12 +57,13 @@ function based(found, start = { changes: {}, patients: null }) {
 }
 
 function turned(key, value) {
+  if (key === "care") treatments.forget_rules();
   if (value === undefined) delete page.changes[key];
   else page.changes[key] = value;
   rest();
 }
 
-const changes = () => ({ ...page.changes, ...treatments.changes() });
+const changes = () => ({ ...page.changes, ...treatments.changes(page.changes.care !== undefined) });
 const marks = () => knobs.mark_changes(changes());
 
 function rest() {

@@ -37,10 +37,12 @@ const added = (short) => ({
 });
 
 // What differs from the scenario's treatments, as changes of keys.
-export function changes() {
+// Where another care is given, the places of one's own treatments are others: all are listed then.
+export function changes(care_given) {
   const out = {};
   const mine = items.filter((item) => !item.care);
-  const as_before = mine.every((item) => item.on && item.place !== null);
+  const turned = mine.some((item) => Object.keys(item.fields).length);
+  const as_before = mine.every((item) => item.on && item.place !== null) && !(care_given && turned);
   if (!as_before) {
     const list = mine.filter((item) => item.on).map(whole);
     out.treatment = list.length ? list : "none";
@@ -61,8 +63,19 @@ function whole(item) {
   return out;
 }
 
+// Another care has other rules: what was turned of these is of no more use.
+export function forget_rules() {
+  for (const item of items) if (item.care) item.fields = {};
+}
+
 // The scenario that ran says what the catalogue gave treatments that were added.
 export function learn(treatments) {
+  const rules = treatments.map((one, i) => ({ ...one, place: i, on: true, fields: {} })).filter((one) => one.care);
+  const known = items.filter((item) => item.care);
+  if (rules.length !== known.length || rules.some((one, i) => one.care !== known[i].care)) {
+    items = [...rules, ...items.filter((item) => !item.care)];
+    draw();
+  }
   const on = items.filter((item) => item.on);
   if (on.length !== treatments.length) return;
   let news = false;
@@ -77,13 +90,18 @@ export function learn(treatments) {
 }
 
 function draw() {
-  show(at("treatments"), items.map(box), adder());
-  const on = items.filter((item) => item.on).length;
-  at("treatments-count").textContent = `(${on} of ${items.length} given)`;
+  const rules = items.filter((item) => item.care);
+  const standard = rules.length && h("details", {}, h("summary", {}, `Standard care of the ${rules[0].care}: ${rules.length} rules`));
+  if (standard) standard.addEventListener("toggle", () => {
+    if (standard.open && !standard.querySelector(".treatment")) standard.append(...items.map((item, i) => item.care && box(item, i)).filter(Boolean));
+  });
+  show(at("treatments"), standard || null, items.map((item, i) => (item.care ? null : box(item, i))), adder());
+  const mine = items.filter((item) => !item.care);
+  at("treatments-count").textContent = `(${mine.filter((item) => item.on).length} of ${mine.length} given${rules.length ? ", beside standard care" : ""})`;
 }
 
 function box(item, i) {
-  const name = words(item.kind) + (item.organ ? `, ${words(item.organ)}` : "") + (item.care ? ` (standard care ${item.care})` : "");
+  const name = words(item.kind) + (item.organ ? `, ${words(item.organ)}` : "") + (item.short.only_if ? ` if ${condition(item.short.only_if)}` : "");
   const id = `treatment-${i}`;
   const on = h("input", { type: "checkbox", id, checked: item.on, disabled: Boolean(item.care), onchange: () => {
     item.on = on.checked;
@@ -108,6 +126,14 @@ function box(item, i) {
       return row;
     }),
     h("span", { class: "wrong" }));
+}
+
+// Whom it is given to, in words.
+function condition(only_if) {
+  const said = (value) => (Array.isArray(value) ? value.map(words).join(" or ")
+    : value !== null && typeof value === "object" ? Object.entries(value).map(([end, x]) => `${end} ${typeof x === "object" ? said(x) : x}`).join(" ")
+    : value === true ? "yes" : value === false ? "no" : words(value));
+  return Object.entries(only_if).map(([key, value]) => `${words(key)} ${said(value)}`).join(", ");
 }
 
 function given(item, knob) {
