@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from markdown import code, table
+from as_markdown import code, table
 
 from metasim.scenario.catalogue import SHIPPED, Catalogue
 from metasim.scenario.keys import find, join, leaves, shown, split

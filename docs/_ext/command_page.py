@@ -3,7 +3,7 @@
 from typing import Any
 
 import typer
-from markdown import code, table
+from as_markdown import code, table
 
 from metasim.cli import app
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from markdown import table
+from as_markdown import table
 
 from metasim.results.plots import REGISTRY, FigureKind
 

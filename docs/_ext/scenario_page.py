@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from markdown import code, table
+from as_markdown import code, table
 from pydantic_core import PydanticUndefined
 
 from metasim.scenario.keys import Key, find, shown

@@ -1,6 +1,6 @@
 """The tables of a results folder: every column."""
 
-from markdown import code, table
+from as_markdown import code, table
 
 from metasim.results.columns import COLUMNS, ROWS
 from metasim.results.tables import TABLES_AT
