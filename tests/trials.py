@@ -5,6 +5,7 @@ Run `python -m tests.trials [patients]` to print the comparison.
 
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 
 import pandas as pd
 
@@ -78,14 +79,22 @@ def ratios(
         rng_seed: of the runs.
         fault: other values of the drug, the second treatment.
     """
-    trial = TRIALS[name]
-    shared = {"run.patients": patients, "run.rng_seed": rng_seed, "run.record": "metastases"}
     planted = {f"treatment.1.{key}": value for key, value in (fault or {}).items()}
     runs = [
-        ms.run(ms.load(trial.untreated, shared), progress=False),
-        ms.run(ms.load(name, {**shared, **planted}), progress=False),
+        untreated(TRIALS[name].untreated, patients, rng_seed),
+        ms.run(ms.load(name, {**_shared(patients, rng_seed), **planted}), progress=False),
     ]
     return compare(runs, ["untreated", "treated"]).ratios.set_index("outcome")
+
+
+@cache
+def untreated(name: str, patients: int, rng_seed: int) -> ms.Results:
+    """The other arm, which several trials and their faults have in common."""
+    return ms.run(ms.load(name, _shared(patients, rng_seed)), progress=False)
+
+
+def _shared(patients: int, rng_seed: int) -> dict[str, object]:
+    return {"run.patients": patients, "run.rng_seed": rng_seed, "run.record": "metastases"}
 
 
 def inside(table: pd.DataFrame, trial: Trial) -> bool:
