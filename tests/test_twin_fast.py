@@ -15,7 +15,6 @@ from tests.twin_faults import CLINICAL, FAULTS
 
 PATIENTS = 110
 PERMUTATIONS = 2_000  # the smallest p is then half the level
-LOOKS = 3
 LEVEL = twin.FAMILY_WISE / len(twin.SCENARIOS)
 
 
@@ -35,16 +34,14 @@ def test_engines_agree(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAULTS | CLINICAL)
 def test_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As soon as it shows: a third of the patients, two thirds, or all."""
+    """Most show among a third of the patients; then the whole number is not drawn."""
     fault = (FAULTS | CLINICAL)[name]
     fault.code(monkeypatch)
     b, _ = of_colonies(fault.scenario, 4 * PATIENTS)
-    parts: list[np.ndarray] = []
-    for look in range(1, LOOKS + 1):
-        patients = -(-PATIENTS * fault.needs // LOOKS)
-        a, names = twin.sample(fault.scenario, fault.simulate, patients, look, fault.law)
-        parts.append(a)
-        verdict = twin.compare(np.concatenate(parts), b, names, permutations=PERMUTATIONS)
+    whole = PATIENTS * fault.needs
+    for patients, rng_seed in ((whole // 3, 3), (whole, 1)):
+        a, names = twin.sample(fault.scenario, fault.simulate, patients, rng_seed, fault.law)
+        verdict = twin.compare(a, b, names, permutations=PERMUTATIONS)
         if verdict.p <= LEVEL:
             return
     raise AssertionError(verdict)
