@@ -94,6 +94,8 @@ class Event(IntEnum):
     SYMPTOM = 7  # tables give it by its own name
     VISIT = 8  # of follow-up, where these are booked
     RESTAGING = 9  # imaging of all organs
+    CTC = 10  # a blood sample, and the circulating tumour cells in it
+    DTC = 11  # a marrow aspirate, and the disseminated tumour cells in it
 
     @property
     def label(self) -> str:

@@ -284,6 +284,24 @@ SCENARIOS: dict[str, Scenario] = {
             {"kind": "surgery", "organ": "nodes", "start": 68.0, "residual_fraction": 0.4},
         ],
     ),
+    "tests": scenario(
+        run={"dt_days": 4.0, "years": 0.2},
+        rates={**DORMANCY, "invasion_per_day": 0.014},
+        growth={"rho_per_day": 0.03},
+        seed={"clusters": {"small": CLUSTERS["small"]}},
+        clinic={
+            "diagnosis_diameter_mm": 2.75, "cells_per_cm3": 16_000.0, "follow_up_days": 8.0,
+        },
+        tests={
+            "blood_ml": 50.0, "bed_transit_days": 0.2, "aspirate_fraction": 0.05,
+            "marrow_organ": "liver", "on_visits": True,
+        },
+        treatment=[
+            {"kind": "surgery", "organ": "breast", "start": "diagnosis", "delay_days": 8.0,
+             "residual_fraction": 0.2},
+            {"kind": "chemotherapy", "start": "diagnosis", "delay_days": 24.0, "log_kill": 0.5},
+        ],
+    ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
     "care": scenario(
         clinic={"diagnosis_diameter_mm": 2.7, "cells_per_cm3": 16_000.0},
@@ -426,6 +444,11 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         out[f"{event.label} events"] = len(when)
         out[f"{event.label}: day, sum"] = when.sum()
         out[f"{event.label}: first day"] = when.min(initial=NEVER)
+    for test in (Event.CTC, Event.DTC):
+        found = events["value"][events["event"] == test]
+        out[f"{test.label}: expected"] = found[0] if len(found) else 0.0
+        out[f"{test.label}: expected last"] = found[-1] if len(found) else 0.0
+        out[f"{test.label}: expected, sum"] = found.sum()
     for s in range(3):
         felt = (events["event"] == Event.SYMPTOM) & (events["which"] == s)
         out[f"symptom {s}: day"] = events["day"][felt].min(initial=NEVER)

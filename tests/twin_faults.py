@@ -293,6 +293,12 @@ CLINICAL = {
         ),
         needs=2,
     ),
+    "half the blood is taken": Planted(
+        "tests", code=_otherwise(sample_days=lambda course: 0.5 * course.sample_days)
+    ),
+    "chemotherapy spares what sleeps in the marrow": Planted(
+        "tests", code=lambda plant: plant.setattr(clinic, "thin_marrow", lambda *args: None)
+    ),
     "women are screened at any age": Planted(
         "detection", code=_otherwise(screening_to_years=lambda course: course.age_years + 99.0)
     ),

@@ -44,7 +44,7 @@ EVENT = np.dtype(
         ("event", _WHOLE),  # metasim.terms.Event
         ("organ", _WHOLE),  # -1: none
         ("which", _WHOLE),  # treatment or symptom; -1: none
-        ("value", _REAL),  # what was measured; NaN: nothing
+        ("value", _REAL),  # what was measured; NaN: nothing. Of tests, the mean count
     ]
 )
 """A clinical event."""

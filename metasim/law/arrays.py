@@ -59,6 +59,13 @@ class Law(NamedTuple):
     death_per_pass: Array  # (P, C)
     lymph: Array  # (P, O) share of the cells leaving an organ that enter lymph
     hop: Array  # (P, 2 O, 2 O) next bed met
+    # tests: zeros unless they are asked for
+    circulating_beds: Array  # (P, O, K) met in the blood by a cell that leaves its colony
+    marrow_crossings: Array  # (P, O, K) into the marrow, of a cell that leaves its colony
+    marrow_sleeps: Array  # (P, 1) share of these that falls asleep
+    marrow_leaves_per_day: Array  # (P, 1) rate at which sleepers leave for good
+    marrow_wakes_per_day: Array  # (P, 1)
+    marrow_active_days: Array  # (P, 1) mean time awake
     destined: fate.Destined
     doomed: fate.Doomed
     changed: tuple["Law", ...] = ()  # the law under treatment, see `regimes`
@@ -164,6 +171,11 @@ class Course(NamedTuple):
     age_years: Array  # (P, 1) on day 0
     other_death_per_day: Array  # (P, 1) hazard of other causes on day 0; 0: none
     other_death_growth_per_day: Array  # (P, 1) of its logarithm
+    blood_tested: bool  # blood samples are taken
+    sample_days: Array  # (P, 1) cells found in a sample per bed that cells meet in a day
+    marrow_organ: int  # whose dormant cells aspirates are taken of; -1: none are
+    aspirate_fraction: float  # share of its cells that an aspirate holds
+    tests_on_visits: bool  # tests are also made on visits after the diagnosis
     offered: Flags  # (P, T) treatments that a patient may get, by what is fixed from birth
     plan: Plan
 
@@ -184,6 +196,7 @@ class Course(NamedTuple):
             "lethal_total_cells", "t2_cells", "t3_cells",
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
-            "age_years", "other_death_per_day", "other_death_growth_per_day", "offered",
+            "age_years", "other_death_per_day", "other_death_growth_per_day", "sample_days",
+            "offered",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

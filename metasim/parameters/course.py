@@ -11,6 +11,7 @@ from metasim.law.sizes import STAGE_MM, sphere_cells
 from metasim.parameters.eligibility import offered_to
 from metasim.parameters.lookup import Parameters
 from metasim.parameters.plan import plan_of
+from metasim.parameters.sampling import course_of_tests
 from metasim.scenario.schema import Scenario
 from metasim.terms import DAYS_PER_YEAR
 
@@ -93,6 +94,7 @@ def course_from(get: Parameters) -> Course:
         age_years=get.number(lambda s: s.clinic.age_years)[:, None],
         other_death_per_day=other_death_per_day[:, None],
         other_death_growth_per_day=other_death_growth_per_day[:, None],
+        **course_of_tests(get),
         offered=np.ones((1, len(scenario.treatment)), np.bool_),
         plan=plan_of(scenario),
     )

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.law import fate, odds, vessels
+from metasim.law import fate, odds, sampling, vessels
 from metasim.law.factors import FACTORS, Factor, Meeting
 from metasim.parameters.lookup import Parameters
+from metasim.parameters.sampling import OFF, tested, yields_of
 from metasim.scenario.biology import Seed, Soil
 from metasim.terms import Gate, Route
 
@@ -43,12 +44,18 @@ def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
         odds.probability(gates[Gate.EXTRAVASATION]),
         odds.probability(gates[Gate.COLONIZATION]),
     )
+    walk, destroyed = _of_kinds(vessels.walk_matrix, hop, gate_arrest, death_per_pass)
     passage = fate.Passage(
         passing,
         fate.exits(extravasation, washout, colonization, dormancy, reawakening, dormant_death),
-        *_destination(*_walk(hop, gate_arrest, death_per_pass), lymph),
+        *_destination(walk, destroyed, lymph),
     )
+    tests = OFF
+    if tested(get):
+        (beds,) = _of_kinds(lambda *of: (sampling.beds_met(*of),), hop, gate_arrest, death_per_pass)
+        tests = yields_of(get, passage, beds, lymph, share)
     return passage, {
+        **tests,
         "intravasation_per_day": get.number(lambda s: s.rates.intravasation_per_day)[:, None],
         "extravasation_per_day": extravasation[:, None],
         "washout_per_day": washout[:, None],
@@ -158,18 +165,22 @@ def _hop(get: Parameters) -> Array:
     return np.stack(graphs)
 
 
-def _walk(hop: Array, arrest: Array, death_per_pass: Array) -> tuple[Array, Array]:
-    """`vessels.walk_matrix`, worked out once for patients with the same odds of arrest.
+def _of_kinds(
+    make: Callable[[Array, Array, Array], tuple[Array, ...]],
+    hop: Array,
+    arrest: Array,
+    death_per_pass: Array,
+) -> tuple[Array, ...]:
+    """What follows from the walk, worked out once for patients with the same odds of arrest.
 
     The walk is by far the dearest part of the law, and most of what differs between patients,
     subtypes included, has no say in it.
     """
     if len(hop) > 1 or len(arrest) == 1:
-        return vessels.walk_matrix(hop, arrest, death_per_pass)
+        return make(hop, arrest, death_per_pass)
     first, kind = kinds_of(arrest, death_per_pass)
     death = death_per_pass[first] if len(death_per_pass) > 1 else death_per_pass
-    walk, destroyed = vessels.walk_matrix(hop, arrest[first], death)
-    return walk[kind], destroyed[kind]
+    return tuple(made[kind] for made in make(hop, arrest[first], death))
 
 
 def kinds_of(*arrays: Array) -> tuple[Ints, Ints]:

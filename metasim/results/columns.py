@@ -57,10 +57,10 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "patient": _PATIENT,
         "day": _DAY,
         "event": ("", "Diagnosis, treatment, relapse, symptom (by its own name), death; with"
-                  " clinic.restaging also visit and restaging."),
+                  " clinic.restaging also visit and restaging; with tests, ctc and dtc."),
         "organ": ("", "Organ that it concerns; null: the whole body."),
         "treatment": ("", "Treatment that it concerns; null: none."),
-        "value": ("", "What was measured; null: nothing."),
+        "value": ("", "What was measured: tumour cells that a test found; null: nothing."),
     },
     "metastases": {
         "patient": _PATIENT,

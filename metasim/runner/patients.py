@@ -16,6 +16,7 @@ from metasim.results.tables import FAILURES
 from metasim.runner import streams
 from metasim.runner.assemble import Names, chunk_tables
 from metasim.runner.interrupts import flag, interruptible
+from metasim.runner.sampling import with_counts
 from metasim.runner.told import told_of
 from metasim.scenario.draws import draw_numbers, draw_parameters
 from metasim.scenario.schema import Scenario
@@ -87,6 +88,8 @@ class Cohort:
         course = course_of(self.scenario, drawn, first, count)
         simulate = self._colonies if self.scenario.run.engine == "colonies" else self._cells
         record, good, failures = simulate(law, course, first, count, stop)
+        if course.blood_tested or course.marrow_organ >= 0:
+            record = with_counts(record, first + good, self.scenario.run.rng_seed)
         mine = {path: values[good] for path, values in drawn.items()}
         told = told_of(self.scenario, mine, record.patients["diagnosis_day"])
         draws = self._draws(first, count)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-COURSE, DOOMED = 1, 2
+COURSE, DOOMED, TESTS = 1, 2, 3
 """Purposes of a patient's streams; drawn parameters have their own (`scenario.draws`)."""
 
 Words = NDArray[np.uint64]

@@ -129,6 +129,30 @@ class Clinic(Part):
     """Growth of that hazard with age: hazard(age) = other_death_per_year * exp(this * age)."""
 
 
+class Tests(Part):
+    """Tests of blood and marrow at diagnosis, before surgery acts; they change nothing."""
+
+    varies: ClassVar[Varies] = DRAWN
+
+    blood_ml: Annotated[float | None, number("mL", gt=0, le=10_000), FIXED] = None
+    """Blood sample in which circulating tumour cells are counted; unset: none is taken."""
+    ctc_recovery_fraction: Fraction = 0.8
+    """Share of the tumour cells of a blood sample that the assay finds; assumed."""
+    blood_litres: Annotated[float, number("L", ge=0.001, le=1000)] = 4.0
+    """Volume of all blood; assumed."""
+    bed_transit_days: Annotated[float, number("days", gt=0, le=1000)] = 0.35 / 1440
+    """Time that blood takes from one bed to the next; assumed: two beds in 0.7 minutes."""
+    aspirate_fraction: Annotated[
+        float | None, Field(gt=0, le=1, json_schema_extra={"unit": ""}), FIXED
+    ] = None
+    """Share of the disseminated tumour cells of the marrow that an aspirate holds; unset: none is
+    taken."""
+    marrow_organ: Annotated[Name, FIXED] = "bone"
+    """Organ that holds the marrow."""
+    on_visits: Annotated[bool, FIXED] = False
+    """Whether tests are also made on follow-up visits after the diagnosis."""
+
+
 class Lognormal(Part):
     """exp of a normal: `median` and `sigma` of the log, kept within [low, high]."""
 
@@ -264,6 +288,8 @@ class Scenario(Part):
     """The primary tumour on day 0."""
     clinic: Clinic = Clinic()
     """The clinical course."""
+    tests: Tests = Tests()
+    """Tests of blood and marrow."""
     soil: dict[Name, Soil]
     """The organs, in the order of tables and figures."""
     vessels: Annotated[

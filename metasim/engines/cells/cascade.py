@@ -8,6 +8,7 @@ import numpy as np
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.chain import settle
 from metasim.engines.cells.population import Population, drop, take, turns
+from metasim.engines.cells.sampling import add_inflow
 from metasim.law.arrays import Law
 from metasim.law.growth import birth_death, birth_rate, border_rate, net_growth
 from metasim.terms import Stage, Tally
@@ -35,6 +36,8 @@ class Cascade(Population):
 
     Attributes:
         waiting: units on their way, by place (`PLACES`) and organ.
+        asleep: dormant cells of the marrow by phenotype, on average.
+        inflow: cells that cross into the marrow per day, likewise.
         nodes_taken: lymph nodes that surgery took out, the first of the chain, by organ.
     """
 
@@ -43,6 +46,7 @@ class Cascade(Population):
         organs = self.organs
         self.visit = self.course.follow_up_days[0] == 0.0
         self.nodes_taken = [0] * len(organs)
+        self.asleep, self.inflow = np.zeros((2, len(self.phenotypes)))
         self.waiting: list[list[list[CancerCell]]] = [[[] for _ in organs] for _ in PLACES]
 
     def _obey(self, law: Law) -> None:
@@ -126,6 +130,8 @@ class Cascade(Population):
             self._change(colony)
         if not colony.vascularised and size >= law.onset_cells[0]:
             colony.vascularised = self.uniform() < -math.expm1(-law.angiogenesis_per_day[0] * dt)
+        if self.course.marrow_organ >= 0:
+            add_inflow(self, colony, size)
         if colony.leave > 0.0 or self._every_cell["leave"]:
             for cells in colony.cells:
                 self._shed(cells, stage)

@@ -10,6 +10,7 @@ from metasim.engines.cells.cascade import DORMANT, PLACES
 from metasim.engines.cells.cell import CancerCell, Colony
 from metasim.engines.cells.detecting import Detecting
 from metasim.engines.cells.nodes import NodeCounts, count_nodes, take_nodes
+from metasim.engines.cells.sampling import thin_marrow
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law.clinic import (
     completed,
@@ -212,6 +213,8 @@ class Clinic(Detecting):
                 self.thin_colony(colony, survival)
         if plan.seen_only[t]:
             return
+        if not plan.spares_dormant[t]:
+            thin_marrow(self, survival)
         for place, by_organ in enumerate(self.waiting):
             if not (plan.spares_dormant[t] and place == DORMANT):
                 for units in by_organ:

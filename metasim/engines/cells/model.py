@@ -23,6 +23,7 @@ from metasim.engines.cells.cascade import PLACES
 from metasim.engines.cells.cell import CancerCell
 from metasim.engines.cells.clinic import Clinic
 from metasim.engines.cells.population import Array
+from metasim.engines.cells.sampling import close_inflow, make_tests
 from metasim.engines.record import CLASSES, COLONY, DEATH_NONE, EVENT, PATIENT, PatientRecord
 from metasim.errors import LimitError, OptionError
 from metasim.law.arrays import Course, Law
@@ -98,8 +99,11 @@ class CascadeModel(Clinic):
             for cell in list(self.agents):
                 cell.step()
         colonizing = self._move_units()
+        self.inflow[:] = 0.0
         for colony in self.alive:
             self._live(colony)
+        if self.course.marrow_organ >= 0:
+            close_inflow(self)
         self._close_colonies()
         for unit in colonizing:
             self._found(unit)
@@ -163,6 +167,7 @@ class CascadeModel(Clinic):
         else:
             self._diagnose(False)
             self._feel()
+        make_tests(self, self.diagnosis_day)
         self._treat()
         self._die()
         over = self.steps >= self.last_step or self.death_cause != DEATH_NONE

@@ -10,6 +10,7 @@ import numpy as np
 from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
 from metasim.engines.colonies.kernel import inlined, merged
 from metasim.engines.colonies.nodes import settle
+from metasim.engines.colonies.sampling import add_inflow
 from metasim.engines.colonies.state import (
     COLONIZING,
     ENTERED,
@@ -223,6 +224,8 @@ def live(rng, now, law, clinic, room):
             change_phenotypes(rng, law.mutation, room.cells[i], room.kinds, dt)
         if not vascularised and size >= rates.onset_cells:
             colony.vascularised = rng.random() < -math.expm1(-rates.angiogenesis_per_day * dt)
+        if rules.marrow_organ >= 0 and after > 0:
+            add_inflow(law, organ, size, room.cells[i], room.kinds)
         if rates.invasion_per_day > 0.0 and after > 0:
             after -= shed(rng, now, law, dt, i, organ, size, stage, most, room)
             if now.status != OK:

@@ -23,9 +23,9 @@ from numba.core.caching import FunctionCache
 from metasim import terms
 from metasim.engines import record
 from metasim.errors import MetasimWarning
-from metasim.law import arrays, clinic, detection, eligibility, growth, nodes, sizes
+from metasim.law import arrays, clinic, detection, eligibility, growth, nodes, sampling, sizes
 
-_OTHERS = (arrays, clinic, detection, eligibility, growth, nodes, sizes, record, terms)
+_OTHERS = (arrays, clinic, detection, eligibility, growth, nodes, sampling, sizes, record, terms)
 _SOURCES = sorted([*Path(__file__).parent.glob("*.py"), *(Path(str(m.__file__)) for m in _OTHERS)])
 
 

@@ -28,9 +28,21 @@ RATES = np.dtype(
         ("invasion_per_day", _REAL),
         ("invasion_reference_cells", _REAL),
         ("border_exponent", _REAL),
+        ("marrow_sleeps", _REAL),
+        ("marrow_leaves_per_day", _REAL),
+        ("marrow_wakes_per_day", _REAL),
+        ("marrow_active_days", _REAL),
     ]
 )
-GROWTH = np.dtype([("rho", _REAL), ("death", _REAL), ("capacity", _REAL)])
+GROWTH = np.dtype(
+    [
+        ("rho", _REAL),
+        ("death", _REAL),
+        ("capacity", _REAL),
+        ("circulating_beds", _REAL),
+        ("marrow_crossings", _REAL),
+    ]
+)
 CLUSTER = np.dtype([("cells", _WHOLE), ("share", _REAL)])
 # chances of destined units (what is missing to 1 is doomed from here on), then of doomed ones
 # (what is missing to 1 dies): the fields of `metasim.law.fate.Destined` and `Doomed`
@@ -66,6 +78,11 @@ RULES = np.dtype(
         ("screening_slope", _REAL),
         ("follow_up_days", _REAL),
         ("restaging", _FLAG),
+        ("blood_tested", _FLAG),
+        ("sample_days", _REAL),
+        ("marrow_organ", _WHOLE),  # -1: no aspirates
+        ("aspirate_fraction", _REAL),
+        ("tests_on_visits", _FLAG),
         ("age_years", _REAL),
         ("other_death_per_day", _REAL),
         ("other_death_growth_per_day", _REAL),
@@ -145,9 +162,7 @@ def biology_of(law: Law) -> Biology:
     each = law.regimes
     parts = (
         _packed(each, RATES, 0, lambda r: {name: getattr(r, name) for name in RATES.names or ()}),
-        _packed(
-            each, GROWTH, 2, lambda r: {"rho": r.rho, "death": r.death, "capacity": r.capacity}
-        ),
+        _packed(each, GROWTH, 2, lambda r: {name: getattr(r, name) for name in GROWTH.names or ()}),
         _stacked([r.mutation for r in each]),
         _packed(each, CLUSTER, 1, lambda r: {"cells": r.cluster_cells, "share": r.cluster_share}),
         _exits(each),
@@ -250,14 +265,16 @@ def clinic_of(course: Course) -> Clinic:
 
 
 def _most_seen(course: Course) -> Array:
-    """(1 or P,) visits and restagings of a patient at most."""
+    """(1 or P,) visits, restagings and tests of a patient at most."""
     follow_up_days = course.follow_up_days[:, 0]
-    if not course.restaging:
-        return np.zeros(1)
+    tests = int(course.blood_tested) + int(course.marrow_organ >= 0)
     days = course.follow_steps * course.dt_days
     visits = np.asarray(days // np.maximum(follow_up_days, course.dt_days))
-    organs_and_symptoms = course.detection_cells.shape[-1] + len(course.symptom_organ)
-    return np.asarray(visits + (2 + organs_and_symptoms))
+    seen = tests * (1.0 + course.tests_on_visits * (visits + 1.0))
+    if course.restaging:
+        organs_and_symptoms = course.detection_cells.shape[-1] + len(course.symptom_organ)
+        seen = seen + visits + (2 + organs_and_symptoms)
+    return np.asarray(seen)
 
 
 def _columns(dtype: np.dtype[Any], **columns: Any) -> Rows:

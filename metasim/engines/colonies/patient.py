@@ -13,6 +13,7 @@ from metasim.engines.colonies.growing import (
 )
 from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.packing import biology_of_patient, clinic_of_patient
+from metasim.engines.colonies.sampling import begin_inflow, clear_marrow, close_inflow
 from metasim.engines.colonies.seeing import die, see_events
 from metasim.engines.colonies.state import (
     CELLS,
@@ -66,11 +67,17 @@ def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
             record(now, law, clinic.rules, room)
         if now.over:
             break
-        if now.n_alive == 0 and now.n_units == 0 and not everything:
+        if now.n_alive == 0 and now.n_units == 0 and not everything and not later_aspirates(clinic):
             skip(now, clinic.rules)
         now.step += 1
         if stop[0] != 0:
             now.status = STOPPED
+
+
+@inlined
+def later_aspirates(clinic):
+    """Whether the marrow is looked at after the diagnosis: no day of it may be passed over."""
+    return clinic.rules.tests_on_visits and clinic.rules.marrow_organ >= 0
 
 
 @kernel
@@ -121,6 +128,7 @@ def clear(now, room):
     now.diameter_mm = now.detection = now.lead_time_days = np.nan
     now.nodes_positive = now.nodes_micro = now.nodes_itc = -1
     now.ask_again_day = 0.0
+    clear_marrow(room)
     now.death_cause = DEATH_NONE
     for t in range(len(room.treated)):
         room.treated[t].status = WAITING
@@ -161,15 +169,25 @@ def live_and_shed(rng, rng_doomed, now, law, clinic, room, everything):
     rules = clinic.rules
     now.primary_before = room.colonies[0].size
     now.visit = rules.follow_up_days == 0.0 or now.day >= now.next_visit_day
-    if now.n_alive == 0:
-        return
+    marrow = rules.marrow_organ >= 0
+    if marrow:
+        begin_inflow(room)
+    if now.n_alive > 0:
+        live_on(rng, rng_doomed, now, law, clinic, room, everything)
+    if marrow:
+        close_inflow(law, rules, room)
+
+
+@inlined
+def live_on(rng, rng_doomed, now, law, clinic, room, everything):
+    """Some colonies are left: they live a step, and what leaves them sets out."""
     live(rng, now, law, clinic, room)
     if now.status != OK:
         return
     if everything:
         doomed_leave(rng_doomed, law, room.leaving, room.pools, room.tally)
     if now.n_departed > 0:
-        depart(rng, now, rules.max_colonies, room)
+        depart(rng, now, clinic.rules.max_colonies, room)
 
 
 @inlined
@@ -177,7 +195,7 @@ def skip(now, rules):
     """Where nothing is left that lives: on to what can still happen."""
     dt = rules.dt_days
     until = min(now.ask_again_day, now.other_death_day, now.last_step * dt)
-    if rules.restaging and now.next_visit_day < until:
+    if (rules.restaging or rules.tests_on_visits) and now.next_visit_day < until:
         until = now.next_visit_day
     now.step = max(now.step, np.int64(until / dt) - 1)
 

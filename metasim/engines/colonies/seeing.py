@@ -8,6 +8,7 @@ from metasim.engines.colonies.detecting import found_primary, note_finding
 from metasim.engines.colonies.growing import see
 from metasim.engines.colonies.kernel import inlined, kernel
 from metasim.engines.colonies.nodes import count_nodes
+from metasim.engines.colonies.sampling import make_tests
 from metasim.engines.colonies.state import NONE
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL
 from metasim.law import clinic as rule
@@ -148,6 +149,7 @@ def see_events(rng, now, law, clinic, room):
     see_relapses(now, clinic, room)
     if not restaging:
         feel_symptoms(now, clinic.symptoms, room)
+    make_tests(now, law, clinic.rules, room)
 
 
 @inlined

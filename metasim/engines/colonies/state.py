@@ -114,9 +114,18 @@ SITE = np.dtype(
 )
 """An organ."""
 
-KIND = np.dtype([("birth", _REAL), ("arrived", _WHOLE), ("forecast", _REAL)])
+KIND = np.dtype(
+    [
+        ("birth", _REAL),
+        ("arrived", _WHOLE),
+        ("forecast", _REAL),
+        ("asleep", _REAL),
+        ("inflow", _REAL),
+    ]
+)
 """A phenotype of the colony at hand: birth rate, cells that changed to it in this step. And cells
-of the primary as it would grow on."""
+of the primary as it would grow on; dormant cells of the marrow, and those that cross into it per
+day, on average."""
 
 SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL), ("beyond", _REAL)])
 """What survives treatment on this day. Besides, `seen` counts in colonies that were seen, `beyond`

@@ -12,6 +12,7 @@ from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.growing import stage_of
 from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.nodes import take_nodes
+from metasim.engines.colonies.sampling import thin_marrow
 from metasim.engines.colonies.seeing import add_up, note
 from metasim.engines.colonies.state import ENTERED, LEFT, ON, OVER, REMOVED, WAITING
 from metasim.engines.colonies.units import thin_destined, thin_doomed
@@ -224,7 +225,8 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
     """Treatment that is due acts; what it changes holds from the next step on."""
     if len(room.treated) == 0:
         return
-    now.watched = now.watched and (everything or now.n_alive > 0 or now.n_units > 0)
+    marrow = clinic.rules.marrow_organ >= 0
+    now.watched = now.watched and (everything or marrow or now.n_alive > 0 or now.n_units > 0)
     if not (now.day >= now.ask_again_day or now.watched or now.news):
         return
     prescribe(now, clinic, room)
@@ -232,4 +234,6 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
         thin_colonies(rng, now, clinic.rules.macro_cells, room)
         thin_destined(rng, now, law, room.survival, room.units, room.tally)
         thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
+        if marrow:
+            thin_marrow(clinic.rules, room)
         add_up(now, room)

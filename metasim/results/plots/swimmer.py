@@ -145,7 +145,7 @@ def _marks(events: pd.DataFrame) -> pd.DataFrame:
     )
     kind = events["event"].map(known).fillna("symptom")
     others = ("death", "cycle", "treatment_start", "treatment_end", "visit", "restaging")
-    drawn = ~events["event"].isin(others)
+    drawn = ~events["event"].isin({*others, "ctc", "dtc"})
     return events.assign(kind=kind)[drawn]
 
 

@@ -13,6 +13,7 @@ from metasim.scenario.checks.mixture import check_correlations
 from metasim.scenario.checks.nodes import check_nodes
 from metasim.scenario.checks.order import check_order
 from metasim.scenario.checks.patients import check_patients
+from metasim.scenario.checks.sampling import check_tests
 from metasim.scenario.checks.treatments import check_names, check_plan
 from metasim.scenario.checks.vessels import TOLERANCE, check_vessels
 from metasim.scenario.keys import nearest
@@ -39,6 +40,7 @@ def check(scenario: Scenario, catalogue: Catalogue) -> list[Mistake]:
         check_detection,
         check_order,
         check_nodes,
+        check_tests,
         check_vessels,
         check_patients,
         check_correlations,

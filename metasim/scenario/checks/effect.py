@@ -15,6 +15,9 @@ _NEEDS = {
     "clinic.screening_to_years": "clinic.screening_interval_days",
     "clinic.screening_slope": "clinic.screening_interval_days",
     "clinic.other_death_growth_per_year": "clinic.other_death_per_year",
+    "tests.ctc_recovery_fraction": "tests.blood_ml",
+    "tests.blood_litres": "tests.blood_ml",
+    "tests.bed_transit_days": "tests.blood_ml",
     "angiogenesis.avascular_cells": "angiogenesis.per_day",
     "angiogenesis.onset_cells": "angiogenesis.per_day",
 }
