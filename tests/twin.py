@@ -299,7 +299,7 @@ SCENARIOS: dict[str, Scenario] = {
         treatment=[
             {"kind": "surgery", "organ": "breast", "start": "diagnosis", "delay_days": 8.0,
              "residual_fraction": 0.2},
-            {"kind": "chemotherapy", "start": "diagnosis", "delay_days": 24.0, "log_kill": 0.5},
+            {"kind": "chemotherapy", "start": "diagnosis", "delay_days": 24.0, "log_kill": 2.0},
         ],
     ),
     "patients_differ": scenario(seed={"clusters": {"small": CLUSTERS["small"]}}),
