@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from bench import cells, colony, growth, limit, peers, scale, startup
+from bench import cells, colony, fit, growth, limit, peers, scale, startup
 from bench.report import Report
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument(
         "--patients", type=int, default=scale.MILLION, help="of the largest cohort of `scale`"
     )
-    names = ("startup", "colony", "limit", "cells", "growth", "scale", "peers")
+    names = ("startup", "colony", "limit", "cells", "growth", "scale", "fit", "peers")
     parser.add_argument(
         "suite", nargs="*", choices=[*names, []], metavar="SUITE", help=f"of {', '.join(names)}"
     )
@@ -22,7 +22,7 @@ def main() -> None:
         parser.error(f"--patients {asked.patients}: at least 1 is needed")
     suites = {"startup": startup.run, "colony": colony.run, "limit": limit.run, "cells": cells.run,
               "growth": growth.run, "scale": partial(scale.run, patients=asked.patients),
-              "peers": peers.run}  # fmt: skip
+              "fit": fit.run, "peers": peers.run}  # fmt: skip
     for name in asked.suite or names:
         suites[name](report)
 

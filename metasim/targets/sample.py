@@ -1,8 +1,8 @@
 """The patients of a cohort as quantities see them: runs pooled, and who is selected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from metasim.terms import DAYS_PER_YEAR
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 _STEP: Final = 10**9  # numbers of pooled patients: run * this + patient
 
 
@@ -38,7 +39,18 @@ class Sample:
     def __init__(self, runs: Sequence[Results], kept: "pd.Index[Any] | None" = None) -> None:
         self.runs = tuple(runs)
         self._kept = kept
+        self._made: dict[Hashable, Any] = {}
         self._times: dict[tuple[str, str | None], pd.DataFrame] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made of these patients before under that key, else made now.
+
+        Targets of one cohort share curves and sites, which take longer than their numbers.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
 
     @property
     def patients(self) -> "pd.DataFrame":

@@ -64,18 +64,18 @@ class Journal:
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, u: Floats) -> tuple[Floats, Floats] | None:
-        """Values and errors at a point, if it was simulated."""
-        return self._known.get(_name(u))
+    def get(self, u: Floats, mark: str = "") -> tuple[Floats, Floats] | None:
+        """Values and errors at a point, if it was simulated; `mark` tells how."""
+        return self._known.get(_name(u, mark))
 
-    def add(self, u: Floats, values: Floats, errors: Floats) -> None:
+    def add(self, u: Floats, values: Floats, errors: Floats, mark: str = "") -> None:
         """Keep a point."""
-        self._known[_name(u)] = (values, errors)
+        self._known[_name(u, mark)] = (values, errors)
         self.simulated += 1
         if self._path is None:
             return
         row = {
-            "point": _name(u),
+            "point": _name(u, mark),
             "u": u.tolist(),
             "values": _texts(values),
             "errors": _texts(errors),
@@ -91,7 +91,7 @@ def simulate_all(
     compute: Callable[[Floats], tuple[Floats, Floats]],
     journal: Journal,
     executor: Executor,
-    say: Callable[[int], None] = lambda _: None,
+    mark: str = "",
 ) -> tuple[Floats, Floats]:
     """Values and errors at all points, in their order, whoever computes them.
 
@@ -100,12 +100,12 @@ def simulate_all(
         compute: point -> values and errors, each (T,); picklable.
         journal: what is known already, and takes what is new.
         executor: where the rest is computed.
-        say: called with the number of points that are left, after each.
+        mark: what the journal is to tell such points from others by.
 
     Raises:
         MetasimError: a worker was lost again and again.
     """
-    todo = [i for i, u in enumerate(points) if journal.get(u) is None]
+    todo = [i for i, u in enumerate(points) if journal.get(u, mark) is None]
     losses = 0
     while todo:
         running: dict[Future[Any], int] = {}
@@ -118,20 +118,20 @@ def simulate_all(
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     values, errors = future.result()
                     i = running.pop(future)
-                    if journal.get(points[i]) is None:
-                        journal.add(points[i], values, errors)
+                    if journal.get(points[i], mark) is None:
+                        journal.add(points[i], values, errors, mark)
                     todo.remove(i)
-                    say(len(todo))
         except executor.broken as error:
             losses += 1
             if losses >= _MOST_LOSSES or not executor.renew():
                 raise MetasimError(f"workers were lost {losses} times ({error})") from None
-    found: Sequence[Any] = [journal.get(u) for u in points]
+    found: Sequence[Any] = [journal.get(u, mark) for u in points]
     return np.array([f[0] for f in found]), np.array([f[1] for f in found])
 
 
-def _name(u: Floats) -> str:
-    return sha256(np.ascontiguousarray(u, dtype=np.float64).tobytes()).hexdigest()[:32]
+def _name(u: Floats, mark: str) -> str:
+    said = np.ascontiguousarray(u, dtype=np.float64).tobytes() + mark.encode()
+    return sha256(said).hexdigest()[:32]
 
 
 def _texts(values: Floats) -> list[float | None]:

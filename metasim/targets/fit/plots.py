@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.pyplot import subplots
+from matplotlib.figure import Figure
 
 from metasim.results.plots.style import FAINT, INK, MUTED, head, new_axes, styled
 from metasim.targets.fit.report import quantiles
@@ -27,9 +27,8 @@ def posteriors(fit: Fit) -> list[Axes]:
     keys = fit.problem.keys
     rows = -(-len(keys) // _COLUMNS)
     columns = min(len(keys), _COLUMNS)
-    _, axes = subplots(
-        rows, columns, figsize=(4.2 * columns, 3.2 * rows), layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     best = fit.problem.values(fit.best)
     for place, ax in enumerate(axes.flat):
         if place >= len(keys):

@@ -26,6 +26,7 @@ _MOST_ROUNDS: Final = 3  # of draws
 _AGREED: Final = 0.5  # effective share of a sample that training leaves
 _WEIGHED: Final = 0.3  # the same of the draws, whose weights make up for it
 _PARTICLES: Final = 1000
+_POWER: Final = 0.8  # draws are taken a little wider than the posterior, and weighted for it
 
 
 class Posterior(NamedTuple):
@@ -42,8 +43,9 @@ class Posterior(NamedTuple):
 class _Known:
     """All simulated points with their values and errors."""
 
-    def __init__(self, known: tuple[Floats, Floats, Floats], compute: Compute) -> None:
-        self._parts = list(known)
+    def __init__(self, problem: Problem, compute: Compute) -> None:
+        sizes = len(problem.keys), len(problem.targets), len(problem.targets)
+        self._parts = [np.empty((0, size)) for size in sizes]
         self._compute = compute
 
     def add(self, points: Floats) -> tuple[Floats, Floats]:
@@ -67,7 +69,6 @@ class _Known:
 def posterior(
     problem: Problem,
     compute: Compute,
-    known: tuple[Floats, Floats, Floats],
     rng: np.random.Generator,
     draws: int,
     say: Callable[[str], None],
@@ -76,25 +77,24 @@ def posterior(
 
     Args:
         problem: what is fitted.
-        compute: points (n, d) -> simulated values and errors, each (n, T).
-        known: points, values and errors that are simulated already.
+        compute: points (n, d) -> simulated values and errors, each (n, T), of own patients.
         rng: random stream.
         draws: how many.
         say: takes what a user should know.
     """
     d = len(problem.keys)
     terms = (d + 1) * (d + 2) // 2
-    points, size = _Known(known, compute), max(3 * terms, 100)
+    points, size = _Known(problem, compute), max(3 * terms, 100)
     emulator, particles = _led(problem, points, rng, size, say)
     for turn in range(_MOST_ROUNDS):
         before = _likelihood(problem, emulator)
-        particles = sample(before, d, rng, max(2000, 2 * draws))
+        particles = sample(before, d, rng, max(2000, 2 * draws), until=_POWER)
         chosen = particles.points[rng.choice(len(particles.points), draws, replace=False)]
         again = f", round {turn + 1}: the last moved the posterior" if turn else ""
         say(f"posterior: {draws} draws are simulated{again}")
         values, errors = points.add(chosen)
         emulator = points.emulator(problem, particles, draws + size)
-        shift = _likelihood(problem, emulator)(chosen) - before(chosen)
+        shift = _likelihood(problem, emulator)(chosen) - _POWER * before(chosen)
         weights = np.exp(shift - shift.max())
         if effective_size(weights) >= _WEIGHED * draws:
             break

@@ -16,6 +16,7 @@ from metasim.targets.sample import Nobody, NotSimulated
 from metasim.targets.schema import Target
 from metasim.targets.score import BETWEEN_COHORTS
 from metasim.targets.simulate import Plan, estimate, samples_of, simulate
+from metasim.terms import VERSION
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,9 @@ Floats = NDArray[np.float64]
 class Problem:
     """Targets, the scenarios of their cohorts, and the keys that are free.
 
-    All points share the random numbers of the patients (common random numbers).
+    Points of the quick layer share the random numbers of the patients: they differ by what the
+    keys do. Those of the posterior have patients of their own: what is learnt from all of them
+    together is then more than one of them tells, and its error is known.
 
     Attributes:
         plan: targets and scenarios; without targets that nothing simulates.
@@ -69,24 +72,31 @@ class Problem:
     def fingerprint(self) -> str:
         """Tells fits apart: a resumed fit must have the same."""
         texts = [text for several in self.texts.values() for text in several]
-        about = [repr(self.keys), repr(self.targets), str(self.patients), *texts]
+        about = [VERSION, repr(self.keys), repr(self.targets), str(self.patients), *texts]
         return sha256("\n".join(about).encode()).hexdigest()
 
     def values(self, u: Floats) -> dict[str, float]:
         """Values of the free keys at a point u of the unit cube, shape (d,)."""
         return {free.name: free.value(float(at)) for free, at in zip(self.keys, u, strict=True)}
 
-    def scenario_at(self, cohort: str, scenario: Scenario, u: Floats) -> Scenario:
-        """A cohort's scenario at a point."""
+    def scenario_at(
+        self, cohort: str, scenario: Scenario, u: Floats, own_patients: bool = False
+    ) -> Scenario:
+        """A cohort's scenario at a point; with `own_patients` other patients than at others."""
         values = self.values(u)
         mine = {f.key: values[f.name] for f in self.keys if f.cohort in ("", cohort)}
-        return scenario.replace(changes_of(scenario, mine))
+        changes = changes_of(scenario, mine)
+        if own_patients:
+            said = np.append(u, scenario.run.rng_seed).tobytes()
+            changes["run.rng_seed"] = int.from_bytes(sha256(said).digest()[:7], "big")
+        return scenario.replace(changes)
 
-    def simulated(self, u: Floats) -> tuple[Floats, Floats]:
+    def simulated(self, u: Floats, own_patients: bool = False) -> tuple[Floats, Floats]:
         """Simulated values of the targets at a point, and their standard errors.
 
         Args:
             u: in the unit cube, shape (d,).
+            own_patients: with random numbers of its own, the same in all cohorts.
 
         Returns:
             Two arrays of shape (T,); nan where a value cannot be told at this point.
@@ -99,7 +109,9 @@ class Problem:
             for one, text in zip(several, self.texts[cohort], strict=True):
                 same = (text, mine)  # cohorts may differ in whom they select only
                 if same not in found:
-                    found[same] = simulate(self.scenario_at(cohort, one, u), self.patients)
+                    found[same] = simulate(
+                        self.scenario_at(cohort, one, u, own_patients), self.patients
+                    )
                 runs[cohort].append(found[same])
         samples = samples_of(self.plan.targets, runs)
         values, errors = np.full((2, len(self.targets)), np.nan)

@@ -49,8 +49,6 @@ def save_fit(fit: Fit, source: str, scenario: "Scenario | None", folder: Path) -
 
 
 def _figures(fit: Fit, folder: Path) -> list[Path]:
-    from matplotlib.pyplot import close
-
     from metasim.results.plots.save import save_figure
     from metasim.targets.fit.plots import posteriors, predictions
 
@@ -58,7 +56,6 @@ def _figures(fit: Fit, folder: Path) -> list[Path]:
     out = []
     for name, ax in drawn.items():
         out += save_figure(ax, folder / name)
-        close(ax.get_figure(root=True))
     return out
 
 

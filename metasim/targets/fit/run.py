@@ -136,11 +136,14 @@ def run_fit(
     compute = partial(simulate_all, compute=problem.simulated, journal=journal, executor=executor)
     points, values, errors = _screened(problem, compute, say)
     best = _quick(problem, compute, points, values, errors, say)
-    points, values, errors = best.points, best.values, best.errors
     fit = Fit(problem, best.point, best.at[0], best.at[1], best.covariance)
     if draws:
         rng = np.random.default_rng([rng_seed, 11])
-        found = posterior(problem, compute, (points, values, errors), rng, draws, say)
+        anew = partial(problem.simulated, own_patients=True)
+        own = partial(
+            simulate_all, compute=anew, journal=journal, executor=executor, mark="own patients"
+        )
+        found = posterior(problem, own, rng, draws, say)
         for name, value in found._asdict().items():
             setattr(fit, name, value)
     fit.simulated, fit.known = journal.simulated, len(journal)
@@ -201,12 +204,15 @@ def _quick(
 ) -> _Best:
     """Gauss-Newton on the z-scores, with common random numbers, bounds and damping."""
     d = points.shape[1]
+    # one error for all points: else those would win at which nobody relapses and all is unsure
+    usual = np.array([np.median(own[np.isfinite(own)] if np.isfinite(own).any() else 0.0)
+                      for own in errors.T])  # fmt: skip
 
-    def residuals(v: Floats, e: Floats) -> Floats:
-        z = problem.z(v, e)[..., problem.fitted]
+    def residuals(v: Floats) -> Floats:
+        z = problem.z(v, usual)[..., problem.fitted]
         return np.where(np.isfinite(z), z, 6.0)  # what cannot be told at this point is far off
 
-    costs = (residuals(values, errors) ** 2).sum(axis=1)
+    costs = (residuals(values) ** 2).sum(axis=1)
     at = points[costs.argmin()]
     own, cost = (values[costs.argmin()], errors[costs.argmin()]), float(costs.min())
     slopes = np.zeros((int(problem.fitted.sum()), d))
@@ -217,8 +223,8 @@ def _quick(
         points, values, errors = (
             np.vstack(x) for x in ((points, around), (values, v), (errors, e))
         )
-        base = residuals(*own)
-        slopes = ((residuals(v, e) - base) / steps[:, None]).T
+        base = residuals(own[0])
+        slopes = ((residuals(v) - base) / steps[:, None]).T
         trials = []
         for damping in (0.1, 1.0, 10.0, 100.0):
             push = np.linalg.solve(slopes.T @ slopes + damping * np.eye(d), -slopes.T @ base)
@@ -226,7 +232,7 @@ def _quick(
         tried = np.array(trials)
         v, e = compute(tried)
         points, values, errors = (np.vstack(x) for x in ((points, tried), (values, v), (errors, e)))
-        new = (residuals(v, e) ** 2).sum(axis=1)
+        new = (residuals(v) ** 2).sum(axis=1)
         gain = cost - float(new.min())
         if gain > 0:
             at, own, cost = (

@@ -54,12 +54,12 @@ def site_percent(sample: Sample, of: Site) -> Estimate:
         origin = sample.column("diagnosis_day").dropna()
         there = sample.sites[sample.sites["organ"] == of.organ].set_index("patient")["day"]
         return Estimate.percent(int((there <= origin.reindex(there.index)).sum()), len(origin))
-    sites = _sites(sample, "ever" if of.when == "ever" else "first")
+    when: Literal["ever", "first"] = "ever" if of.when == "ever" else "first"
+    sites, number = _sites(sample, when), _numbers(sample, when)
     there = sites[sites["organ"] == of.organ]["patient"]
     if of.when == "exclusively":
-        number = sites.groupby("patient")["organ"].size()
         there = there[there.map(number) == 1]
-    return Estimate.percent(len(there), sites["patient"].nunique())
+    return Estimate.percent(len(there), len(number))
 
 
 @quantity("metastatic_at_diagnosis_percent", "%")
@@ -72,14 +72,14 @@ def metastatic_at_diagnosis_percent(sample: Sample, of: Parameters) -> Estimate:
 @quantity("several_sites_percent", "%", Sites)
 def several_sites_percent(sample: Sample, of: Sites) -> Estimate:
     """Share of relapsed patients with metastases in at least so many distant organs."""
-    number = _sites(sample, of.when).groupby("patient")["organ"].size()
+    number = _numbers(sample, of.when)
     return Estimate.percent(int((number >= of.at_least).sum()), len(number))
 
 
 @quantity("sites_mean", "organs", SitesWhen)
 def sites_mean(sample: Sample, of: SitesWhen) -> Estimate:
     """Mean number of distant organs with metastases among relapsed patients."""
-    return Estimate.mean(_sites(sample, of.when).groupby("patient")["organ"].size())
+    return Estimate.mean(_numbers(sample, of.when))
 
 
 @quantity("circulating_cells_percent", "%", Found)
@@ -104,10 +104,18 @@ def _test(sample: Sample, event: str, at_least: float) -> Estimate:
     return Estimate.percent(int((first >= at_least).sum()), len(first))
 
 
-def _sites(sample: Sample, when: str) -> "pd.DataFrame":
+def _numbers(sample: Sample, when: Literal["ever", "first"]) -> "pd.Series[int]":
+    """Number of organs by relapsed patient."""
+    return sample.once(
+        ("numbers", when), lambda: _sites(sample, when).groupby("patient")["organ"].size()
+    )
+
+
+def _sites(sample: Sample, when: Literal["ever", "first"]) -> "pd.DataFrame":
     """Rows of `Sample.sites` that count: all, or those seen with the first."""
-    sites = sample.sites
-    if when == "ever":
-        return sites
-    first = sites.groupby("patient")["day"].transform("min")
-    return sites[np.asarray(sites["day"] - first <= SAME_TIME_DAYS)]
+
+    def first_only() -> "pd.DataFrame":
+        first = sample.sites.groupby("patient")["day"].transform("min")
+        return sample.sites[np.asarray(sample.sites["day"] - first <= SAME_TIME_DAYS)]
+
+    return sample.sites if when == "ever" else sample.once("first sites", first_only)

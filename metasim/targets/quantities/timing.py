@@ -76,11 +76,14 @@ def incidence_percent(sample: Sample, of: By) -> Estimate:
     if times.empty:
         return Estimate.unknown()
     if of.death == "competing":
-        curve = aalen_johansen(times["years"], times["cause"])
+        curve = sample.once(
+            ("competing", of.outcome, of.organ),
+            lambda: aalen_johansen(times["years"], times["cause"]),
+        )
         at = _at(curve.time, of.years)
         ends = curve.share[at], curve.low[at], curve.high[at]
     else:
-        km = kaplan_meier(times["years"], times["cause"] == 1)
+        km = _censored(sample, of)
         at = _at(km.time, of.years)
         ends = 1 - km.share[at], 1 - km.high[at], 1 - km.low[at]
     value, low, high = (100 * float(x) for x in ends)
@@ -100,8 +103,7 @@ def time_quantile_years(sample: Sample, of: Reached) -> Estimate:
     times = sample.time_to(of.outcome, of.organ)
     if times.empty:
         return Estimate.unknown()
-    km = kaplan_meier(times["years"], times["cause"] == 1)
-    return _reached(km, of.percent, len(times))
+    return _reached(_censored(sample, of), of.percent, len(times))
 
 
 @quantity("survival_after_metastasis_years", "years", Dead)
@@ -129,6 +131,15 @@ def hazard_ratio_between(sample: Sample, other: Sample, of: Waited) -> Estimate:
         return Estimate.unknown()
     ratio, _ = hazard_ratio(years, event, group, pair)
     return Estimate(ratio.value, ratio.low, ratio.high, len(group))
+
+
+def _censored(sample: Sample, of: Waited) -> Survival:
+    """Kaplan-Meier curve of an outcome."""
+    times = sample.time_to(of.outcome, of.organ)
+    return sample.once(
+        ("censored", of.outcome, of.organ),
+        lambda: kaplan_meier(times["years"], times["cause"] == 1),
+    )
 
 
 def _after_metastasis(sample: Sample, of: Dead, unit_days: float) -> Estimate:
