@@ -151,8 +151,11 @@ def test_counts_are_poisson_and_leave_the_course_alone():
     seen = np.bincount(found, minlength=30)
     assert holds(counts_p(seen, stats.poisson.pmf(np.arange(30), mean)))
     assert caught(counts_p(seen, stats.poisson.pmf(np.arange(30), 1.3 * mean)))
-    plain = run_of({})
-    assert plain.patients.equals(results.patients)
+    assert (results.patients["ctc_positive"] == (found >= 1)).all()
+    plain, mine = run_of({}), ["ctc_positive"]
+    assert plain.patients.drop(columns=mine).equals(results.patients.drop(columns=mine))
+    assert plain.patients["ctc_positive"].isna().all()
+    assert results.patients["dtc_positive"].isna().all()
     assert plain.metastases.equals(results.metastases)
     rest = results.events.query("event != 'ctc'").drop(columns="value").reset_index(drop=True)
     assert rest.equals(plain.events.drop(columns="value"))

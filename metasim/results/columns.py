@@ -51,6 +51,8 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "diameter_mm": ("mm", "Diameter of the primary at diagnosis."),
         "detection": ("", "How the primary was found: symptom, screening or interval."),
         "lead_time_days": ("days", "How much earlier screening found it than symptoms would have."),
+        "ctc_positive": ("", "Whether a blood sample at diagnosis held a tumour cell; null: no test."),
+        "dtc_positive": ("", "Whether a marrow aspirate at diagnosis held one; null: no test."),
         "care": ("", "Standard care, by its name in the catalogue; null: none."),
     },
     "events": {

@@ -72,6 +72,8 @@ PATIENTS_TOLD = pa.schema(
         ("diameter_mm", pa.float64()),
         ("detection", _name),
         ("lead_time_days", pa.float64()),
+        ("ctc_positive", pa.bool_()),
+        ("dtc_positive", pa.bool_()),
         ("care", _name),
     ]
 )

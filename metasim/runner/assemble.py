@@ -110,10 +110,23 @@ def _patients(
         "diameter_mm": _day(of_patients["diameter_mm"]),
         "detection": _stage(of_patients["detection"], [way.label for way in Detection]),
         "lead_time_days": _day(of_patients["lead_time_days"]),
+        **{f"{test.label}_positive": _positive(record, test) for test in (Event.CTC, Event.DTC)},
         **{name: _whole(of_patients[name], none=-1) for name in NODES},
         **told,
     }
     return _table(columns, tables.PATIENTS)
+
+
+def _positive(record: ChunkRecord, test: Event) -> pa.Array:
+    """Whether a test at diagnosis found a cell; null: none was made."""
+    owner = np.repeat(np.arange(len(record.patients)), record.patients["n_events"])
+    events = record.events
+    at_diagnosis = events["day"] == record.patients["diagnosis_day"][owner]
+    rows = np.flatnonzero((events["event"] == test) & at_diagnosis)
+    tested, found = np.zeros((2, len(record.patients)), np.bool_)
+    tested[owner[rows]] = True
+    found[owner[rows]] = events["value"][rows] >= 1.0
+    return pa.array(found, mask=~tested)
 
 
 def _primaries(record: ChunkRecord) -> Array:
