@@ -18,6 +18,8 @@ from metasim.targets.fit.journal import Journal, simulate_all
 from metasim.targets.fit.smc import effective_size, sample
 from metasim.targets.load import TargetsError
 
+RHO = "growth.rho_per_day"
+
 
 def test_the_sampler_finds_a_normal_posterior_and_its_evidence():
     mean, sd = np.array([0.4, 0.6]), np.array([0.03, 0.1])
@@ -105,6 +107,13 @@ def test_priors_and_keys():
     moved = base.replace(changes_of(base, {f"{key}.median": 0.001, f"{key}.sigma": 0.5}))
     shape = moved.patients["growth.rho_per_day"].lognormal
     assert (shape.median, shape.sigma, shape.low) == (0.001, 0.5, 0.0001)
+    pair = f"patients.correlation.{RHO}.rates.invasion_per_day"
+    assert base.replace(changes_of(base, {pair: 0.3})).correlation == {
+        RHO: {"rates.invasion_per_day": 0.3}
+    }
+    check_priors(base, [parse_free(f"{pair}=-0.5:0.5")], "x")
+    with pytest.raises(TargetsError, match="prior's high end is refused"):
+        check_priors(base, [parse_free(f"{pair}=-0.5:1.5")], "x")
     with pytest.raises(OptionError, match="drawn for each patient"):
         changes_of(base, {"growth.rho_per_day": 0.1})
     with pytest.raises(TargetsError, match="prior's high end is refused"):

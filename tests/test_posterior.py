@@ -82,6 +82,15 @@ def test_intervals_hold_the_uncertainty_of_the_parameters(tmp_path):
     assert (row["first_low"], row["first_high"]) == (bone["share_low"], bone["share_high"])
 
 
+def test_a_rank_correlation_is_that_of_the_posterior_mean(tmp_path):
+    pair = f"patients.correlation.{RHO}.rates.invasion_per_day"
+    path = posterior(tmp_path / "posterior.parquet", **{pair: [0.1, 0.2, 0.4, 0.9]})
+    scenario = asked(path)
+    found = scenario.correlation[RHO]["rates.invasion_per_day"]
+    assert found == pytest.approx(0.5 * 0.1 + 0.3 * 0.2 + 0.2 * 0.4)
+    assert scenario.patients[RHO].draws is not None
+
+
 def test_variance_between_draws():
     rng = np.random.default_rng(1)
     found, without = [], []

@@ -11,8 +11,9 @@ import numpy as np
 
 from metasim.errors import Mistake
 from metasim.scenario.closed import REFUSED, is_closed
+from metasim.scenario.correlations import NAME
 from metasim.scenario.distributions import FORMS
-from metasim.scenario.keys import shown
+from metasim.scenario.keys import shown, split
 from metasim.scenario.layers import Layer
 from metasim.scenario.origin import Origin
 from metasim.scenario.schema import Draws
@@ -24,6 +25,7 @@ BESIDE: Final = (WEIGHT, "distance")
 SIMULATED: Final = "target."
 """How columns of simulated targets begin, which are no keys either."""
 
+_CORRELATION: Final = f"patients.{NAME}."
 _MOST_NUMBERS: Final = 20_000  # what a saved scenario can hold
 _PARAMETERS: Final = tuple(n for n in Draws.model_fields if n not in ("weights", "value"))
 
@@ -49,6 +51,10 @@ def draws_layers(own: Layer, folder: Path) -> list[Layer]:
         own.mistakes.append(Mistake("", f"draws {name}: {error}"))
         return [out]
     for column, values in columns.items():
+        if column.startswith(_CORRELATION):  # of patients together, so that none can have its own
+            pair = sorted(map(str, split(column)[1:]))
+            out.values[(NAME, *pair)] = float(np.average(values, weights=weights))
+            continue
         key, parameter = _key_of(column)
         drawn: dict[str, Any] = {"weights": weights, parameter: values}
         for part, numbers in drawn.items():  # beside the distribution that stands there
