@@ -161,12 +161,20 @@ def test_counts_are_poisson_and_leave_the_course_alone():
     assert rest.equals(plain.events.drop(columns="value"))
 
 
-def test_a_count_is_a_patients_own_whatever_is_recorded():
-    tests = {**MANY, **MARROW, "aspirate_fraction": 1.0}
-    runs = [run_of(tests, run={"patients": 30, "record": r}) for r in ("patients", "everything")]
-    alone = ms.run(sampled(tests, run={"patients": 30}), patient=7, progress=False)
+SURGERY = {"kind": "surgery", "organ": "breast", "start": 9.0, "residual_fraction": 0.0}
+
+
+@pytest.mark.parametrize("also", [{**MARROW, "aspirate_fraction": 1.0}, {"on_visits": True}])
+def test_a_count_is_a_patients_own_whatever_is_recorded(also):
+    tests, few = {**MANY, **also}, {"patients": 30}  # nothing may be left that lives: visits go on
+    runs = [
+        run_of(tests, run={**few, "record": level}, treatment=[SURGERY])
+        for level in ("patients", "everything")
+    ]
+    alone = ms.run(sampled(tests, run=few, treatment=[SURGERY]), patient=7, progress=False)
     whole, other = (r.events.query("event in ('ctc', 'dtc')").reset_index(drop=True) for r in runs)
     assert whole.equals(other) and whole["value"].nunique() > 3
+    assert (whole.query("event == 'ctc'").groupby("patient").size() == 4).all()
     mine = whole[whole["patient"] == 7]["value"].tolist()
     assert mine == alone.events.query("event in ('ctc', 'dtc')")["value"].tolist()
 
