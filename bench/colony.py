@@ -14,7 +14,7 @@ _PATIENTS = 4096
 _MEMORY = """
 import resource, sys, tempfile
 import metasim as ms
-scenario = ms.load("luminal_a").replace(
+scenario = ms.load("luminal_a_surgery").replace(
     {"run.patients": int(sys.argv[1]), "run.record": "patients"}
 )
 with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def patients_per_second(scenario: Scenario, repeats: int = 3) -> float:
 
 def steady(cells: int) -> Scenario:
     """A tumour that keeps its size and sheds, and founds nothing: only its size differs."""
-    return ms.load("luminal_a").replace(
+    return ms.load("luminal_a_surgery").replace(
         {
             "run.patients": 256, "run.follow_from": "start", "run.record": "metastases",
             "patients": None, "treatment": [], "growth.rho_per_day": 0.0,
@@ -56,8 +56,8 @@ SIX = (
 
 
 def treated(*plan: dict[str, object]) -> Scenario:
-    """luminal_a with a plan."""
-    return ms.load("luminal_a").replace(
+    """luminal_a_surgery with a plan."""
+    return ms.load("luminal_a_surgery").replace(
         {"run.patients": _PATIENTS, "run.record": "metastases", "treatment": plan}
     )
 
@@ -82,7 +82,7 @@ def run(report: Report) -> None:
                 rate, "patients/s", 1500.0, more_is_better=True)  # fmt: skip
     report.line("the same against the goal", rate, "patients/s", 5000.0, more_is_better=True)
     removed = patients_per_second(treated(SURGERY))
-    report.line("luminal_a, primary removed at diagnosis", removed,
+    report.line("luminal_a_surgery, primary removed at diagnosis", removed,
                 "patients/s", 1500.0, more_is_better=True)  # fmt: skip
     report.line("cost of six treatments, in that of surgery alone",
                 removed / patients_per_second(treated(*SIX)), "x", 1.3)  # fmt: skip

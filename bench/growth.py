@@ -25,7 +25,7 @@ _ROUNDS = 5
 
 
 def _with_colonies(factor: float) -> Scenario:
-    rate_per_day = ms.load("luminal_a").rates.invasion_per_day
+    rate_per_day = ms.load("luminal_a_surgery").rates.invasion_per_day
     return luminal(
         256, **{"rates.invasion_per_day": factor * rate_per_day, "run.record": "metastases"}
     )
@@ -38,7 +38,7 @@ def _with_organs(count: int) -> Scenario:
     vessels: dict[str, dict[str, dict[str, float]]] = {"blood": {"breast": {"pool": 1.0}}}
     vessels["blood"] |= {name: {"pool": 1.0} for name in names}
     vessels["blood"]["pool"] = share
-    base = ms.load("luminal_a").model_dump(exclude_none=True)
+    base = ms.load("luminal_a_surgery").model_dump(exclude_none=True)
     base["soil"] = {"breast": {**base["soil"]["breast"], "lymph_fraction": 0.0}} | {
         name: {**base["soil"]["lung"], "position": (0.0, 0.5)} for name in names
     }
@@ -172,7 +172,7 @@ def draw(found: dict[str, Growth]) -> None:
 
 def run(report: Report) -> None:
     """The exponents, and their figure."""
-    report.section("how the cost of luminal_a grows (processor time, beyond what is fixed)")
+    report.section("how the cost of luminal_a_surgery grows (processor time, beyond what is fixed)")
     found = costs()
     for name, growth in found.items():
         report.line(f"exponent in {name} (+- {growth.error:.2f})", growth.exponent, "", 1.1)

@@ -32,7 +32,7 @@ from metasim.scenario.schema import Scenario
 Draws = dict[str, NDArray[np.float64]]
 """Kind -> (n, 2) arguments of each draw, 0 where it has none."""
 
-COUNTED = {"luminal_a": 128, "untreated": 64}
+COUNTED = {"luminal_a_surgery": 128, "untreated": 64}
 """Scenarios, and of how many patients the draws are counted (some 0.2 s each)."""
 _TIMED = 2048  # patients of a chunk, as runs hand them out
 _GOAL = 2.0

@@ -35,7 +35,7 @@ _ADDITIONS = 20_000_000  # a second's worth
 _RUN = """
 import sys, tempfile
 import metasim as ms
-asked = ms.load("luminal_a", {"run.patients": int(sys.argv[1]), "run.record": "patients"})
+asked = ms.load("luminal_a_surgery", {"run.patients": int(sys.argv[1]), "run.record": "patients"})
 with tempfile.TemporaryDirectory() as folder:
     done = ms.run(asked, output=folder + "/out", progress=False, workers=2)
     print(len(done.patients) + len(done.failures))
@@ -44,7 +44,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 def luminal(patients: int, **changes: object) -> Scenario:
     """The scenario of the benchmark at level patients."""
-    return ms.load("luminal_a", {"run.patients": patients, "run.record": "patients"} | changes)
+    return ms.load("luminal_a_surgery", {"run.patients": patients, "run.record": "patients"} | changes)
 
 
 class Crew:
@@ -173,7 +173,7 @@ def run(report: Report, patients: int = MILLION) -> None:
         report: prints them.
         patients: of the large run; workers are compared on a twentieth, at least `_FEWEST`.
     """
-    report.section("cohorts: luminal_a, 15 years, weekly steps, surgery, level patients")
+    report.section("cohorts: luminal_a_surgery, 15 years, weekly steps, surgery, level patients")
     whole = watched(patients)
     limit = _SECONDS * patients / MILLION
     report.line(f"{patients:,} patients, 2 workers, the whole command", whole.seconds, "s", limit)

@@ -20,7 +20,7 @@ def _python(*arguments: str, **environment: str) -> None:
 
 
 def run(report: Report) -> None:
-    """Import, --help, first and second run of luminal_a."""
+    """Import, --help, first and second run of luminal_a_surgery."""
     report.section("start-up (wall time of whole processes)")
     bare = median_seconds(lambda: _python("-c", "pass"), 5)
     imported = median_seconds(lambda: _python("-c", "import metasim"), 5)
@@ -30,15 +30,15 @@ def run(report: Report) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "out")
-        command = ("-m", "metasim", "run", "luminal_a", "--overwrite", "--output", output)
+        command = ("-m", "metasim", "run", "luminal_a_surgery", "--overwrite", "--output", output)
 
         def first() -> None:
             with tempfile.TemporaryDirectory() as cache:
                 _python(*command, "--no-figures", XDG_CACHE_HOME=cache)
 
-        report.line("first run ever of luminal_a, compiling included",
+        report.line("first run ever of luminal_a_surgery, compiling included",
                     median_seconds(first, 1, warm_up=False), "s", 30.0)  # fmt: skip
-        report.line("next run: 1,000 luminal_a patients, everything, table printed",
+        report.line("next run: 1,000 luminal_a_surgery patients, everything, table printed",
                     median_seconds(lambda: _python(*command, "--no-figures")), "s",
                     5.0)  # fmt: skip
         report.line("the same with all figures as PNG and PDF",

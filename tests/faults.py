@@ -15,7 +15,7 @@ SCRIPT = """
 import sys
 import metasim as ms
 folder, patients, chunk, workers = sys.argv[1], *map(int, sys.argv[2:5])
-asked = ms.load("luminal_a", {"run.patients": patients, "run.record": "metastases"})
+asked = ms.load("luminal_a_surgery", {"run.patients": patients, "run.record": "metastases"})
 try:
     ms.run(asked, output=folder, resume=True, workers=workers, chunk=chunk, progress=False)
 except KeyboardInterrupt as stop:

@@ -17,10 +17,10 @@ INCIDENCE = {5: 8.4, 10: 13.1}
 """Percent with distant metastasis within so many years (Munich registry, M0 at diagnosis)."""
 
 SITES = {
-    "luminal_a": {"bone": 66.2, "lung": 30.2, "liver": 24.5, "brain": 10.1},
-    "luminal_b": {"bone": 53.9, "lung": 30.6, "liver": 33.5, "brain": 15.1},
-    "her2_enriched": {"bone": 38.9, "lung": 35.2, "liver": 40.1, "brain": 25.3},
-    "triple_negative": {"bone": 45.1, "lung": 41.4, "liver": 27.5, "brain": 23.1},
+    "luminal_a_surgery": {"bone": 66.2, "lung": 30.2, "liver": 24.5, "brain": 10.1},
+    "luminal_b_surgery": {"bone": 53.9, "lung": 30.6, "liver": 33.5, "brain": 15.1},
+    "her2_enriched_surgery": {"bone": 38.9, "lung": 35.2, "liver": 40.1, "brain": 25.3},
+    "triple_negative_surgery": {"bone": 45.1, "lung": 41.4, "liver": 27.5, "brain": 23.1},
 }
 """Percent of relapsed patients with the site, PMC5040895 (1350 relapses)."""
 

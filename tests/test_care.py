@@ -34,11 +34,11 @@ def own(scenario):
 
 @pytest.fixture(scope="module")
 def modern():
-    return ms.load("luminal_a", {**AGED, "care": "2020s"})
+    return ms.load("luminal_a_surgery", {**AGED, "care": "2020s"})
 
 
 def test_rules_of_care_come_before_the_scenarios_own_treatments(modern):
-    plain = ms.load("luminal_a", AGED)
+    plain = ms.load("luminal_a_surgery", AGED)
     found = kinds(modern)
     assert found[-1] == ("surgery", None)
     assert {care for _, care in found[:-1]} == {"2020s"}
@@ -46,7 +46,7 @@ def test_rules_of_care_come_before_the_scenarios_own_treatments(modern):
     rows = {row.key: row for row in describe(modern)}
     assert rows["treatment.0.kind"].layer == "catalogue care/2020s"
     assert rows["treatment.0.residual_fraction"].layer == "catalogue treatments/surgery"
-    assert rows[f"treatment.{len(found) - 1}.kind"].layer == "luminal_a.toml"
+    assert rows[f"treatment.{len(found) - 1}.kind"].layer == "luminal_a_surgery.toml"
 
 
 def test_another_care_takes_the_place_of_the_rules_only(modern):
@@ -59,7 +59,7 @@ def test_another_care_takes_the_place_of_the_rules_only(modern):
         assert other.treatment[-1].delay_days == 7.0
         assert other.replace({"care": "2020s"}) == changed
     assert changed.replace({"care": None}) == ms.load(
-        "luminal_a", {**AGED, "treatment.0.delay_days": 7.0}
+        "luminal_a_surgery", {**AGED, "treatment.0.delay_days": 7.0}
     )
     assert modern.replace({"treatment": ()}).replace({"care": "none"}).treatment == ()
 
@@ -67,7 +67,7 @@ def test_another_care_takes_the_place_of_the_rules_only(modern):
 def test_a_file_changes_care_or_treatments_of_what_it_extends(tmp_path, modern):
     base, leaf = tmp_path / "base.toml", tmp_path / "leaf.toml"
     base.write_text(
-        'extends = "luminal_a"\ncare = "2020s"\n[clinic]\nage_years = 60.0\n'
+        'extends = "luminal_a_surgery"\ncare = "2020s"\n[clinic]\nage_years = 60.0\n'
         "[soil.axillary_nodes]\nnodes = 20\nnode_pass_prob = 0.5\n"
         '[[treatment]]\nkind = "antioxidants"\n'
     )
@@ -87,14 +87,14 @@ def test_a_file_changes_care_or_treatments_of_what_it_extends(tmp_path, modern):
 
 @pytest.mark.parametrize("name", SHIPPED.names("care"))
 def test_a_saved_scenario_holds_the_rules(tmp_path, monkeypatch, name):
-    asked = ms.load("luminal_a", {**AGED, "care": name})
+    asked = ms.load("luminal_a_surgery", {**AGED, "care": name})
     path = tmp_path / "saved.toml"
     path.write_text(explicit_toml(asked))
     with monkeypatch.context() as no_catalogue:
         no_catalogue.setattr(Catalogue, "find", lambda *names: None)
         again = ms.load(path)
     assert again == asked
-    assert again.replace({"care": None}) == ms.load("luminal_a", AGED)
+    assert again.replace({"care": None}) == ms.load("luminal_a_surgery", AGED)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_saved_scenario_holds_the_rules(tmp_path, monkeypatch, name):
 )  # fmt: skip
 def test_rules_that_can_never_apply_are_refused(tmp_path, text, key, words):
     path = tmp_path / "plan.toml"
-    path.write_text(f'extends = "luminal_a"\n{text}')
+    path.write_text(f'extends = "luminal_a_surgery"\n{text}')
     with pytest.raises(ms.ScenarioError) as error:
         ms.load(path)
     found = {mistake.key: str(mistake) for mistake in error.value.mistakes}
@@ -194,7 +194,7 @@ def test_stage_at_diagnosis_decides_who_is_treated(engine, patients):
         for start in ("diagnosis", 72.0)
         for rule in STAGED
     ]
-    asked = ms.load("luminal_a").model_validate({**base, "treatment": markers})
+    asked = ms.load("luminal_a_surgery").model_validate({**base, "treatment": markers})
     values = twin.drawn("resection", np.random.default_rng(1), patients)
     law, course = law_of(asked, values), course_of(asked, values)
     met = set()
@@ -228,7 +228,7 @@ def test_stage_at_diagnosis_decides_who_is_treated(engine, patients):
 def test_a_share_of_patients_is_the_same_however_they_are_run():
     some = {"kind": "chemotherapy", "given_fraction": 0.3}
     more = {"kind": "endocrine", "given_fraction": 0.3}
-    asked = ms.load("luminal_a", {"treatment": [some, more, {"kind": "antioxidants"}]})
+    asked = ms.load("luminal_a_surgery", {"treatment": [some, more, {"kind": "antioxidants"}]})
     whole = offered_to(asked, {}, 0, 4000)
     parts = [offered_to(asked, {}, first, 500) for first in range(0, 4000, 500)]
     assert (np.concatenate(parts) == whole).all()
@@ -257,7 +257,7 @@ def test_each_subtype_is_offered_its_own_treatments():
          "only_if": {"er_positive": False, "her2_positive": False}},
         {"kind": "antioxidants"},
     ]  # fmt: skip
-    asked = ms.load("luminal_a", {**MIXED, "treatment": plan})
+    asked = ms.load("luminal_a_surgery", {**MIXED, "treatment": plan})
     drawn = draw_parameters(asked, 0, 400)
     offered = offered_to(asked, drawn, 0, 400)
     a, b, her2, none = (drawn["seed.subtype"] == place for place in range(4))
@@ -268,14 +268,14 @@ def test_each_subtype_is_offered_its_own_treatments():
         single = ms.load(name, {"treatment": [plan[1], plan[2], plan[4]]})
         found = offered_to(single, {}, 7, 3)
         assert found.tolist() == [[c in columns for c in (1, 2, 4)]]
-    unknown = ms.load("luminal_a", {f"seed.{name}": "none" for name in ("subtype", *RECEPTORS)}
+    unknown = ms.load("luminal_a_surgery", {f"seed.{name}": "none" for name in ("subtype", *RECEPTORS)}
                       | {"treatment": plan[1:3]})  # fmt: skip
     assert not offered_to(unknown, {}, 0, 1).any()
 
 
 def test_who_is_offered_a_treatment_gets_it_in_any_chunk():
     some = {"kind": "marker", "start": 10.0, "log_kill": 0.0, "given_fraction": 0.5}
-    asked = ms.load("luminal_a", {"run.patients": 40, "treatment": [some], "run.years": 1.0})
+    asked = ms.load("luminal_a_surgery", {"run.patients": 40, "treatment": [some], "run.years": 1.0})
     tables = [ms.run(asked, progress=False, chunk=n).events for n in (40, 7)]
     assert tables[0].equals(tables[1])
     treated = tables[0]["patient"][tables[0]["event"] == "treatment_start"]
@@ -288,7 +288,7 @@ def test_who_is_offered_a_treatment_gets_it_in_any_chunk():
 def test_treatments_that_are_one_drug_count_once():
     again = {"kind": "endocrine", "start": "relapse", "duration_days": "none"}
     other = {"kind": "endocrine", "start": "relapse in bone", "change": {"growth.rho_per_day": 0.5}}
-    asked = ms.load("luminal_a", {"treatment": [{"kind": "endocrine"}, again, other]})
+    asked = ms.load("luminal_a_surgery", {"treatment": [{"kind": "endocrine"}, again, other]})
     assert len(changing_of(asked)) == 2
     assert regime_bits(asked) == [1, 1, 2]
     assert len(law_of(asked).regimes) == 4
@@ -300,7 +300,7 @@ def test_treatments_that_are_one_drug_count_once():
 
 
 def test_the_patients_table_says_the_care():
-    asked = ms.load("luminal_a", {"run.patients": 3, "run.years": 1.0, "care": "1980s", **AGED})
+    asked = ms.load("luminal_a_surgery", {"run.patients": 3, "run.years": 1.0, "care": "1980s", **AGED})
     table = ms.run(asked, progress=False).patients
     assert set(table["care"]) == {"1980s"}
     none = ms.run(asked.replace({"care": None}), progress=False).patients

@@ -53,7 +53,7 @@ def fits(text):
 def finished(tmp_path_factory):
     """A finished run, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "a"
-    result = metasim("run", "luminal_a", "--patients", 60, "--output", folder)
+    result = metasim("run", "luminal_a_surgery", "--patients", 60, "--output", folder)
     assert result.exit_code == 0, result.output
     return folder, result.stdout
 
@@ -111,7 +111,7 @@ def test_saved_scenario_runs_again_to_the_same_tables(finished):
 
 def test_options_and_set_change_the_scenario(tmp_path):
     words = ["--set", "soil.bone.niche=0.25", "--rng-seed", 7, "--years", 2, "--record", "patients"]
-    assert metasim("run", "luminal_a", *SMALL, *words, "--output", "o").exit_code == 0
+    assert metasim("run", "luminal_a_surgery", *SMALL, *words, "--output", "o").exit_code == 0
     saved = tomllib.loads((tmp_path / "o/scenario.toml").read_text())
     run = saved["run"]
     assert (run["patients"], run["rng_seed"], run["years"]) == (20, 7, 2.0)
@@ -130,7 +130,7 @@ def test_plot_draws_the_figures_asked_for(finished, tmp_path):
 
 
 def test_show_says_where_a_value_is_from():
-    shown = metasim("show", "luminal_a", "--set", "soil.bone.niche=0.3", "--key", "soil.bone")
+    shown = metasim("show", "luminal_a_surgery", "--set", "soil.bone.niche=0.3", "--key", "soil.bone")
     assert shown.exit_code == 0
     (niche,) = [line for line in shown.stdout.splitlines() if line.startswith("niche =")]
     assert niche.split()[:5] == ["niche", "=", "0.3", "user", "--set"]
@@ -140,16 +140,16 @@ def test_show_says_where_a_value_is_from():
     tables = [line for line in whole.splitlines() if line.startswith("[")]
     assert "[soil.bone]" in tables
     assert len(set(tables)) == len(tables), "a table is printed twice"
-    whole = metasim("show", "luminal_a", "--toml").stdout
+    whole = metasim("show", "luminal_a_surgery", "--toml").stdout
     assert tomllib.loads(whole)["soil"]["bone"]["label"] == "Bone"
 
 
 def test_check_lists_the_mistakes_of_all_files(tmp_path):
-    (tmp_path / "good.toml").write_text('extends = "luminal_a"\n')
+    (tmp_path / "good.toml").write_text('extends = "luminal_a_surgery"\n')
     (tmp_path / "bad.toml").write_text(
-        'extends = "luminal_a"\n[soil.bone]\nniche = 1.5\nnich = 0.2\n[run]\nyears = nan\n'
+        'extends = "luminal_a_surgery"\n[soil.bone]\nniche = 1.5\nnich = 0.2\n[run]\nyears = nan\n'
     )
-    assert metasim("check", "good.toml", "luminal_a").stdout == "good.toml: fine\nluminal_a: fine\n"
+    assert metasim("check", "good.toml", "luminal_a_surgery").stdout == "good.toml: fine\nluminal_a: fine\n"
     result = metasim("check", "bad.toml", "good.toml", "nosuch.toml")
     assert (result.exit_code, result.stdout) == (2, "good.toml: fine\n")
     for said in ("bad.toml: 3 mistakes", "soil.bone.niche", "1.5", '"niche"', "run.years",
@@ -161,7 +161,7 @@ def test_list_and_schema():
     listed = metasim("list")
     assert listed.exit_code == 0
     assert fits(listed.stdout)
-    assert "luminal_a" in listed.stdout
+    assert "luminal_a_surgery" in listed.stdout
     schema = json.loads(metasim("schema").stdout)
     assert metasim("schema", "--output", "written.json").exit_code == 0
     assert json.loads(Path("written.json").read_text("utf-8")) == schema
@@ -171,43 +171,43 @@ def test_list_and_schema():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "lumnal_a"], 'did you mean "luminal_a"'),
+        (["run", "lumnal_a"], 'did you mean "luminal_a_surgery"'),
         (["run", "nosuch.toml"], "nosuch.toml: there is no such file"),
         (["run", "."], "folder"),
-        (["run", "luminal_a", "--set", "soil.bone.nich=1"], 'did you mean "niche"'),
-        (["run", "luminal_a", "--set", "soil.bone.niche"], "expected KEY=VALUE"),
-        (["run", "luminal_a", "--set", "soil.bone.niche=high"], 'not "high"'),
-        (["run", "luminal_a", "--set", "soil.bone.niche=1.5"], "from 0 to 1, not 1.5"),
-        (["run", "luminal_a", "--set", "soil.bone.niche=nan"], "not nan"),
+        (["run", "luminal_a_surgery", "--set", "soil.bone.nich=1"], 'did you mean "niche"'),
+        (["run", "luminal_a_surgery", "--set", "soil.bone.niche"], "expected KEY=VALUE"),
+        (["run", "luminal_a_surgery", "--set", "soil.bone.niche=high"], 'not "high"'),
+        (["run", "luminal_a_surgery", "--set", "soil.bone.niche=1.5"], "from 0 to 1, not 1.5"),
+        (["run", "luminal_a_surgery", "--set", "soil.bone.niche=nan"], "not nan"),
         (["run", ""], '"": is no scenario'),
-        (["run", "luminal_a", "--patients", 0], "not 0 (in --patients)"),
-        (["run", "luminal_a", "--engine", "colony"], '(in --engine; did you mean "colonies"?)'),
-        (["run", "luminal_a", "--years", "1e9"], "more than 1,000,000 steps"),
+        (["run", "luminal_a_surgery", "--patients", 0], "not 0 (in --patients)"),
+        (["run", "luminal_a_surgery", "--engine", "colony"], '(in --engine; did you mean "colonies"?)'),
+        (["run", "luminal_a_surgery", "--years", "1e9"], "more than 1,000,000 steps"),
         (
-            ["run", "luminal_a", "--until", "bone.share +- 1%", "--patients", 5],
+            ["run", "luminal_a_surgery", "--until", "bone.share +- 1%", "--patients", 5],
             "exclude each other",
         ),
-        (["run", "luminal_a", "--until", "bone.share +- 100%"], "any number of patients would do"),
-        (["run", "luminal_a", "--until", "bone.metastases +- 500%"], "ask for less"),
-        (["sweep", "luminal_a", "--patients", 0], "not 0 (in --patients)"),
-        (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-12"], "1,000,000,000,001 points"),
-        (["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:1e-320"], "more than 1,000,000"),
-        (["sweep", "luminal_a", "--vary", "=0:1:0.5"], "expected KEY=LOW:HIGH:STEP"),
-        (["compare", "luminal_a", "luminal_a"], "given twice"),
-        (["compare", "luminal_a", "emt", "--years", -1], "(in --years)"),
+        (["run", "luminal_a_surgery", "--until", "bone.share +- 100%"], "any number of patients would do"),
+        (["run", "luminal_a_surgery", "--until", "bone.metastases +- 500%"], "ask for less"),
+        (["sweep", "luminal_a_surgery", "--patients", 0], "not 0 (in --patients)"),
+        (["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-12"], "1,000,000,000,001 points"),
+        (["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-320"], "more than 1,000,000"),
+        (["sweep", "luminal_a_surgery", "--vary", "=0:1:0.5"], "expected KEY=LOW:HIGH:STEP"),
+        (["compare", "luminal_a_surgery", "luminal_a_surgery"], "given twice"),
+        (["compare", "luminal_a_surgery", "emt", "--years", -1], "(in --years)"),
         (["watch", "few_cells", "--cells", "no/cells.parquet"], "no/cells.parquet: cannot be"),
         (["watch", "few_cells", "--movie", "cells.avi"], "the format is .gif or .mp4"),
-        (["show", "luminal_a", "--key", "bone"], "such as soil.bone, "),
-        (["run", "luminal_a", "--years", -1], "run.years"),
-        (["run", "luminal_a", "--set", "run.dt_days=1e6"], "longer than the run"),
-        (["run", "luminal_a", "--engine", "turbo"], '"colonies" or "cells"'),
-        (["run", "luminal_a", "--record", "all"], "everything"),
-        (["run", "luminal_a", "--output", "/dev/null/x"], "/dev/null"),
-        (["run", "luminal_a", "--pateints", 3], "--patients"),
-        (["run", "luminal_a", "--patients", "many"], "--patients"),
+        (["show", "luminal_a_surgery", "--key", "bone"], "such as soil.bone, "),
+        (["run", "luminal_a_surgery", "--years", -1], "run.years"),
+        (["run", "luminal_a_surgery", "--set", "run.dt_days=1e6"], "longer than the run"),
+        (["run", "luminal_a_surgery", "--engine", "turbo"], '"colonies" or "cells"'),
+        (["run", "luminal_a_surgery", "--record", "all"], "everything"),
+        (["run", "luminal_a_surgery", "--output", "/dev/null/x"], "/dev/null"),
+        (["run", "luminal_a_surgery", "--pateints", 3], "--patients"),
+        (["run", "luminal_a_surgery", "--patients", "many"], "--patients"),
         (["run"], "scenario"),
         (["rnu"], "'run'"),
-        (["show", "luminal_a", "--key", "soil.bnoe"], 'mean "soil.bone'),
+        (["show", "luminal_a_surgery", "--key", "soil.bnoe"], 'mean "soil.bone'),
         (["plot", "nosuch"], "no such results folder"),
         (["plot", "."], "not a results folder"),
     ],
@@ -225,13 +225,13 @@ def test_what_is_refused_is_refused_before_the_engine_is_compiled(finished, monk
     monkeypatch.setattr("metasim.cli.running._compile", lambda s, quiet: compiled.append(quiet))
     folder = ["--output", finished[0]]
     for words in (
-        ["run", "luminal_a", *folder],
-        ["run", "luminal_a", "--output", "/dev/null/x"],
-        ["run", "luminal_a", "--until", "bnoe.share +- 1%"],
-        ["run", "luminal_a", "--workers", 0],
-        ["sweep", "luminal_a", "--vary", "soil.bone.niche=0:1:0.5", *folder],
-        ["sweep", "luminal_a", "--vary", "soil.bone.niche=0:2:0.5"],
-        ["sensitivity", "luminal_a", "--vary", "soil.bone.niche=0:1", *folder],
+        ["run", "luminal_a_surgery", *folder],
+        ["run", "luminal_a_surgery", "--output", "/dev/null/x"],
+        ["run", "luminal_a_surgery", "--until", "bnoe.share +- 1%"],
+        ["run", "luminal_a_surgery", "--workers", 0],
+        ["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:0.5", *folder],
+        ["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:2:0.5"],
+        ["sensitivity", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1", *folder],
     ):
         refused(*words)
     assert compiled == []
@@ -241,9 +241,9 @@ def test_what_is_refused_is_refused_before_the_engine_is_compiled(finished, monk
 
 def test_requeued_run_prints_what_is_finished_and_ends_well(finished):
     folder, printed = finished
-    again = metasim("run", "luminal_a", "--patients", 60, "--output", folder, "--resume")
+    again = metasim("run", "luminal_a_surgery", "--patients", 60, "--output", folder, "--resume")
     assert (again.exit_code, again.stdout, again.stderr) == (0, printed, "already complete\n")
-    said = refused("run", "luminal_a", "--patients", 61, "--output", folder, "--resume")
+    said = refused("run", "luminal_a_surgery", "--patients", 61, "--output", folder, "--resume")
     assert "differs in 1 key: run.patients was 60, is 61" in said
 
 
@@ -275,9 +275,9 @@ def test_full_disk_behind_the_output_is_one_message(tmp_path):
 
 def test_quiet_sweep_says_only_where_the_results_lie(tmp_path):
     words = ["--vary", "soil.bone.niche=0:1:1", "--patients", 5, "--quiet"]
-    swept = metasim("sweep", "luminal_a", *words)
-    assert (swept.exit_code, swept.stdout) == (0, "results  results/luminal_a-sweep/\n")
-    assert list((tmp_path / "results/luminal_a-sweep/figures").glob("*.png"))
+    swept = metasim("sweep", "luminal_a_surgery", *words)
+    assert (swept.exit_code, swept.stdout) == (0, "results  results/luminal_a_surgery-sweep/\n")
+    assert list((tmp_path / "results/luminal_a_surgery-sweep/figures").glob("*.png"))
 
 
 def test_unknown_figure_is_refused(finished):
@@ -298,7 +298,7 @@ def test_disk_that_fills_up_is_one_message_and_leaves_nothing(finished, tmp_path
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    command = [*METASIM, "run", "luminal_a", "--patients", "50", "--output", "full"]
+    command = [*METASIM, "run", "luminal_a_surgery", "--patients", "50", "--output", "full"]
     ended = subprocess.run(
         command, capture_output=True, text=True, preexec_fn=little_room, check=False
     )
@@ -311,7 +311,7 @@ def test_disk_that_fills_up_is_one_message_and_leaves_nothing(finished, tmp_path
 
 def test_pipe_that_closes_is_quiet(tmp_path):
     show = subprocess.Popen(
-        [*METASIM, "show", "luminal_a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*METASIM, "show", "luminal_a_surgery"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     show.stdout.close()
     assert show.stderr.read() == ""
@@ -320,7 +320,7 @@ def test_pipe_that_closes_is_quiet(tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_done_and_resume_ends_with_the_same_tables(finished, tmp_path):
-    command = [*METASIM, "run", "luminal_a", "--patients", "6000", "--record", "metastases"]
+    command = [*METASIM, "run", "luminal_a_surgery", "--patients", "6000", "--record", "metastases"]
     command += ["--no-figures", "--output"]
     run = subprocess.Popen(
         [*command, "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -352,7 +352,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_ends_with_the_same_tables(finished
 
 @pytest.mark.unix
 def test_ctrl_c_again_while_it_stops_leaves_that_alone(tmp_path):
-    command = [*METASIM, "run", "luminal_a", "--patients", "200000", "--record", "patients"]
+    command = [*METASIM, "run", "luminal_a_surgery", "--patients", "200000", "--record", "patients"]
     command += ["--workers", "2", "--no-figures", "--quiet", "--output", "a"]
     run = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -364,7 +364,7 @@ CHANGES = {  # factors on the rates, and a soil factor: its name, share of it th
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_treatment_changes_what_it_says_and_nothing_else(name):
     rates, soil = CHANGES[name]
-    asked = ms.load("luminal_a").replace({"treatment": [{"kind": name}]})
+    asked = ms.load("luminal_a_surgery").replace({"treatment": [{"kind": name}]})
     organs = ["bone"] if name == "bisphosphonate" else list(asked.soil)
     plain = law_of(asked)
     (changed,) = plain.changed

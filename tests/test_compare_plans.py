@@ -31,7 +31,7 @@ SMALL = {"run.patients": 60, "run.years": 10.0}
 @cache
 def simulated():
     """Two real runs of the same patients: bone made softer for the second."""
-    base = ms.load("luminal_a").replace({**SMALL, "primary.initial_cells": 10_000_000})
+    base = ms.load("luminal_a_surgery").replace({**SMALL, "primary.initial_cells": 10_000_000})
     softer = base.replace({"soil.bone.multiplier.colonization": 2.0, "title": "Softer bone"})
     return ms.run(base, progress=False), ms.run(softer, progress=False)
 
@@ -227,8 +227,8 @@ def test_command_line_refuses_in_one_line(tmp_path):
         (folder,): "it takes at least two results folders or scenarios",
         (folder, folder): "given twice",
         (folder, "luminal_z"): "luminal_z",
-        (folder, "luminal_a", "--precision", "no"): "--precision no: give a share",
-        (folder, "luminal_a", "--workers", "0"): "workers",
+        (folder, "luminal_a_surgery", "--precision", "no"): "--precision no: give a share",
+        (folder, "luminal_a_surgery", "--workers", "0"): "workers",
     }
     for arguments, message in cases.items():
         outcome = CliRunner().invoke(app, ["compare", *arguments, "--quiet"])
@@ -245,7 +245,7 @@ def test_precision_is_a_share(text, share):
 def test_a_plan_that_changes_nothing_has_ratio_one_and_no_gain(tmp_path):
     """A scenario that only extends another, and a plan that nobody gets."""
     base = tmp_path / "base.toml"
-    plan = 'extends = "luminal_a"\n[run]\npatients = 40\nyears = 8.0\n'
+    plan = 'extends = "luminal_a_surgery"\n[run]\npatients = 40\nyears = 8.0\n'
     base.write_text(plan)
     (tmp_path / "same.toml").write_text('extends = "base"\n')
     never = 'extends = "base"\n[[treatment]]\nkind = "surgery"\norgan = "breast"\n'

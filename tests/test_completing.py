@@ -19,7 +19,7 @@ from tests.faults import ROOT
 @pytest.fixture(autouse=True)
 def in_a_folder_with_a_scenario(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own = 'extends = "luminal_a"\n[soil.lung]\nsymptoms.own_cough = 1e9\n'
+    own = 'extends = "luminal_a_surgery"\n[soil.lung]\nsymptoms.own_cough = 1e9\n'
     (tmp_path / "my_own.toml").write_text(own)
     (tmp_path / "wrong.toml").write_text("extends = 5")
 
@@ -45,25 +45,25 @@ def test_scenarios_are_the_shipped_ones_and_files_here():
 
 
 def test_keys_are_those_of_the_scenario_that_was_typed():
-    assert offered("metasim run luminal_a --set soil.bone.nic") == ["soil.bone.niche="]
+    assert offered("metasim run luminal_a_surgery --set soil.bone.nic") == ["soil.bone.niche="]
     own = "soil.lung.symptoms.own_c"
     assert offered(f"metasim run my_own.toml --set {own}") == [f"{own}ough="]
-    assert offered(f"metasim run luminal_a --set {own}") == []
+    assert offered(f"metasim run luminal_a_surgery --set {own}") == []
     assert offered("metasim run wrong.toml --set soil.bone.nic") == ["soil.bone.niche="]
-    assert offered("metasim sweep luminal_a --vary run.rng") == ["run.rng_seed="]
+    assert offered("metasim sweep luminal_a_surgery --vary run.rng") == ["run.rng_seed="]
     assert offered("metasim show few_cells --key run.rng") == ["run.rng_seed"]
 
 
 def test_words_are_the_allowed_ones():
-    assert offered("metasim run luminal_a --record su") == ["summary"]
-    assert offered("metasim run luminal_a --executor ") == [
+    assert offered("metasim run luminal_a_surgery --record su") == ["summary"]
+    assert offered("metasim run luminal_a_surgery --executor ") == [
         "serial",
         "threads",
         "processes",
         "dask",
     ]
     assert set(offered("metasim plot results --figure ")) == set(FIGURES)
-    assert offered("metasim sensitivity luminal_a --method m") == ["morris"]
+    assert offered("metasim sensitivity luminal_a_surgery --method m") == ["morris"]
 
 
 @pytest.mark.unix
@@ -79,7 +79,7 @@ echo "${COMPREPLY[@]}"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     env = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
     done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, env=env)
-    assert done.stdout.split() == ["triple_negative"], done.stderr
+    assert done.stdout.split() == ["triple_negative_surgery"], done.stderr
 
 
 def test_home_that_takes_nothing_is_one_message(monkeypatch):

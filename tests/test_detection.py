@@ -142,7 +142,7 @@ def test_lead_time_of_a_growing_primary():
 
 
 def test_the_table_of_patients_tells_how_they_were_found():
-    asked = ms.load("luminal_a").replace(
+    asked = ms.load("luminal_a_surgery").replace(
         {
             "run.patients": 40, "run.record": "patients", "patients": None,
             "clinic.diagnosis_diameter_mm": None, "clinic.symptom_per_day_per_cm3": 1e-3,

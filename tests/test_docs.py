@@ -71,7 +71,7 @@ def command(line, path):
 def folder(tmp_path_factory):
     here = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("docs"))
-    small = metasim.load("luminal_a").replace({"run.patients": 30})
+    small = metasim.load("luminal_a_surgery").replace({"run.patients": 30})
     metasim.run(small).save("results/luminal_a")  # what the page Start leaves
     yield
     os.chdir(here)

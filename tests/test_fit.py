@@ -102,7 +102,7 @@ def test_priors_and_keys():
     for wrong in ("a.b", "a.b=1", "a.b=1:x", "a.b=2:1", "a.b=0:1:log", "a.b=0:1:lin"):
         with pytest.raises(OptionError):
             parse_free(wrong)
-    base = ms.load("luminal_a")
+    base = ms.load("luminal_a_surgery")
     key = "patients.growth.rho_per_day.lognormal"
     moved = base.replace(changes_of(base, {f"{key}.median": 0.001, f"{key}.sigma": 0.5}))
     shape = moved.patients["growth.rho_per_day"].lognormal
@@ -133,7 +133,7 @@ def fit(*arguments):
 
 
 def test_a_key_that_no_target_feels_is_refused_with_the_evidence(mine, tmp_path):
-    done = fit("luminal_a", "--targets", mine, "--free", "clinic.age_years=20:90",
+    done = fit("luminal_a_surgery", "--targets", mine, "--free", "clinic.age_years=20:90",
                "--patients", 200, "--output", tmp_path / "x")  # fmt: skip
     assert done.exit_code == 2
     assert "no target feels it" in done.output and "at most 0" in done.output
@@ -143,7 +143,7 @@ def test_a_key_that_no_target_feels_is_refused_with_the_evidence(mine, tmp_path)
 @pytest.mark.verify
 def test_a_fit_moves_towards_its_targets_and_is_the_same_when_resumed(mine, tmp_path):
     out = tmp_path / "x"
-    arguments = ["luminal_a", "--targets", mine, "--free", "soil.bone.niche=0:1", "--patients",
+    arguments = ["luminal_a_surgery", "--targets", mine, "--free", "soil.bone.niche=0:1", "--patients",
                  400, "--draws", 20, "--output", out]  # fmt: skip
     done = fit(*arguments)
     assert done.exit_code == 0, done.output
@@ -156,7 +156,7 @@ def test_a_fit_moves_towards_its_targets_and_is_the_same_when_resumed(mine, tmp_
         "target.lung",
     ]
     assert posterior["weight"].sum() == pytest.approx(1)
-    assert posterior["soil.bone.niche"].mean() < ms.load("luminal_a").soil["bone"].niche
+    assert posterior["soil.bone.niche"].mean() < ms.load("luminal_a_surgery").soil["bone"].niche
     best = ms.load(out / "best.toml")
     assert best._origins["soil.bone.niche"].status == "calibrated"
     assert "## What the targets do not decide" in (out / "report.md").read_text()

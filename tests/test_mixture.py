@@ -26,7 +26,7 @@ BY = {"luminal_a": {"lognormal": {"median": 0.001, "sigma": 0.5}}, "triple_negat
 
 
 def mixture(**more):
-    return load("luminal_a", MIX | {path.replace("__", "."): v for path, v in more.items()})
+    return load("luminal_a_surgery", MIX | {path.replace("__", "."): v for path, v in more.items()})
 
 
 def ranks(values, one=RHO, other=SHED):
@@ -42,7 +42,7 @@ def test_every_patient_has_the_values_of_its_subtype():
     assert stats.chisquare(found, 20_000 * np.array([*SHARES.values()])).pvalue > 0.001
     assert stats.chisquare(found, 20_000 * np.array([0.58, 0.17, 0.25])).pvalue < 0.001
     for place, name in enumerate(SHARES):
-        alone = load("luminal_a", {"seed.subtype": name}).seed
+        alone = load("luminal_a_surgery", {"seed.subtype": name}).seed
         mine = which == place
         assert set(drawn["seed.receptors.EGFR"][mine]) == {alone.receptors["EGFR"]}
         assert set(drawn["seed.barrier_crossing"][mine]) == {alone.barrier_crossing}
@@ -198,7 +198,7 @@ NICHE = "patients.soil.bone.niche"
 )  # fmt: skip
 def test_mistakes_are_said_once_and_plainly(changes, said):
     with pytest.raises(ScenarioError) as caught:
-        load("luminal_a", MIX | changes)
+        load("luminal_a_surgery", MIX | changes)
     assert said in str(caught.value)
     assert len(caught.value.mistakes) == 1
 
@@ -230,7 +230,7 @@ def test_the_patients_table_tells_subtype_receptors_and_age(engine):
 
 
 def test_a_single_subtype_is_told_too():
-    scenario = load("luminal_a", {"run.record": "patients", "run.years": 0.1})
+    scenario = load("luminal_a_surgery", {"run.record": "patients", "run.years": 0.1})
     table = Cohort(scenario).chunk(0, 2)["patients"].to_pandas()
     assert table["subtype"].tolist() == ["luminal_a"] * 2
     assert table["er_positive"].tolist() == [True] * 2 and table["age_years"].isna().all()

@@ -13,7 +13,7 @@ from metasim.terms import Stage, Tally
 from tests.significance import LEVEL
 
 SHIPPED = [
-    "luminal_a", "luminal_b", "her2_enriched", "triple_negative", "untreated", "flow_only",
+    "luminal_a_surgery", "luminal_b_surgery", "her2_enriched_surgery", "triple_negative_surgery", "untreated", "flow_only",
     "seed_and_soil", "soft_bone", "growth_only", "few_cells", "emt",
 ]  # fmt: skip
 
@@ -87,7 +87,7 @@ def test_counts_and_metastases_tell_the_same_story():
 
 def test_halving_dt_does_not_move_results():
     """Metastases reached, by organ, at 7 days and at 3.5: within the stated tolerance of 5 %."""
-    base = ms.load("luminal_a").replace({"run.patients": 6000, "run.record": "metastases"})
+    base = ms.load("luminal_a_surgery").replace({"run.patients": 6000, "run.record": "metastases"})
     shares = {}
     for dt in (7.0, 3.5):
         table = run(base.replace({"run.dt_days": dt})).metastases
@@ -117,7 +117,7 @@ FACTORS = {
 def test_soil_is_monotone(organ, factor, a, b):
     """Raising a + factor never lowers the organ's expected founded colonies (and reversed)."""
     low, high = sorted((a, b))
-    base = ms.load("luminal_a")
+    base = ms.load("luminal_a_surgery")
     index = list(base.soil).index(organ)
 
     def expected(level):
@@ -139,7 +139,7 @@ def test_soil_is_monotone(organ, factor, a, b):
 @given(st.sampled_from(["lung", "bone", "brain"]), st.floats(0, 5), st.floats(0, 5))
 def test_multipliers_are_monotone(organ, a, b):
     low, high = sorted((a, b))
-    base = ms.load("luminal_a")
+    base = ms.load("luminal_a_surgery")
     index = list(base.soil).index(organ)
 
     def gate(factor):
@@ -152,7 +152,7 @@ def test_multipliers_are_monotone(organ, a, b):
 
 @pytest.mark.parametrize("cells", [1, 10**6, 10**12, 10**13])
 def test_no_overflow_and_no_negative_count_at_any_size(cells):
-    scenario = ms.load("luminal_a").replace(
+    scenario = ms.load("luminal_a_surgery").replace(
         {
             "run.patients": 4, "run.years": 2.0, "run.follow_from": "start",
             "run.record": "everything", "primary.initial_cells": cells,
@@ -170,7 +170,7 @@ def test_no_overflow_and_no_negative_count_at_any_size(cells):
 
 
 def test_same_rng_seed_same_tables():
-    scenario = ms.load("luminal_a").replace({"run.patients": 150})
+    scenario = ms.load("luminal_a_surgery").replace({"run.patients": 150})
     first, second = run(scenario), run(scenario)
     other = run(scenario.replace({"run.rng_seed": 2}))
     for name in ("patients", "metastases", "counts", "stages", "events"):
@@ -180,7 +180,7 @@ def test_same_rng_seed_same_tables():
 
 
 def test_patients_do_not_depend_on_the_size_of_the_cohort_or_what_is_recorded():
-    scenario = ms.load("luminal_a").replace({"run.patients": 140, "run.record": "metastases"})
+    scenario = ms.load("luminal_a_surgery").replace({"run.patients": 140, "run.record": "metastases"})
     many = run(scenario).metastases
     few = run(scenario.replace({"run.patients": 90, "run.record": "everything"})).metastases
     assert many[many["patient"] < 90].equals(few)

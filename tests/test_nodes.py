@@ -191,7 +191,7 @@ def test_sentinel_nodes_are_taken_whole_and_the_rest_stays(engine):
 
 
 def test_without_nodes_metastases_are_counted():
-    results = ms.run(ms.load("triple_negative", {"run.patients": 30}), progress=False)
+    results = ms.run(ms.load("triple_negative_surgery", {"run.patients": 30}), progress=False)
     patients, table = results.patients, results.metastases
     assert table["node"].isna().all() and patients["nodes_removed"].isna().all()
     diagnosed = patients["diagnosis_day"].notna()

@@ -54,7 +54,7 @@ def install(here, monkeypatch, tmp_path):
 
 
 def mine(here, text, folder=""):
-    return here(f"{folder}mine.toml", f'extends = "luminal_a"\n{text}')
+    return here(f"{folder}mine.toml", f'extends = "luminal_a_surgery"\n{text}')
 
 
 def mistakes_of(path, overrides=None):
@@ -68,7 +68,7 @@ def mistakes_of(path, overrides=None):
 
 def test_the_nearest_catalogue_wins_and_says_so(here, install, monkeypatch, tmp_path):
     path = mine(here, '[seed]\nsubtype = "fast"', "study/")
-    install("lab_a", "fast", "luminal_a")
+    install("lab_a", "fast", "luminal_a_surgery")
     assert load(path).seed.proteolysis == 0.8
     for number, folder in ((0.2, "second"), (0.1, "first")):
         here(f"{folder}/subtypes/fast.toml", SUBTYPE.format(number))
@@ -82,15 +82,15 @@ def test_the_nearest_catalogue_wins_and_says_so(here, install, monkeypatch, tmp_
 
 
 def test_what_ships_means_the_same_whatever_else_there_is(here, install, monkeypatch, tmp_path):
-    before = load("luminal_a")
-    install("lab_a", "luminal_a")
+    before = load("luminal_a_surgery")
+    install("lab_a", "luminal_a_surgery")
     for folder in ("catalogue", "everywhere"):
         here(f"{folder}/subtypes/luminal_a.toml", SUBTYPE.format(0.9))
         here(f"{folder}/treatments/surgery.toml", "residual_fraction = 0.5\nstart = 3.0\n")
     monkeypatch.setenv("METASIM_CATALOGUE", str(tmp_path / "everywhere"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert load("luminal_a") == before
+        assert load("luminal_a_surgery") == before
         assert load(mine(here, "", "elsewhere/")) == before
     own = mine(here, '[seed]\nsubtype = "luminal_a"')
     with pytest.warns(MetasimWarning, match="not everywhere/.* and catalogue subtypes/luminal_a"):
@@ -110,7 +110,7 @@ def test_two_packages_with_one_name_are_refused_and_a_broken_one_is_left_out(her
 
 def test_values_given_beside_a_file_find_both_catalogues(here):
     here("catalogue/subtypes/fast.toml", SUBTYPE.format(0.1))
-    assert load("luminal_a", {"seed.subtype": "fast"}).seed.proteolysis == 0.1
+    assert load("luminal_a_surgery", {"seed.subtype": "fast"}).seed.proteolysis == 0.1
     here("study/catalogue/subtypes/slow.toml", SUBTYPE.format(0.2))
     scenario = load(mine(here, "", "study/"))
     assert scenario.replace({"seed.subtype": "slow"}).seed.proteolysis == 0.2
@@ -118,7 +118,7 @@ def test_values_given_beside_a_file_find_both_catalogues(here):
 
 
 def test_scenarios_of_a_catalogue_are_extended_and_run_by_name(here):
-    here("catalogue/scenarios/ours.toml", 'extends = "luminal_a"\n[seed]\nsubtype = "fast"')
+    here("catalogue/scenarios/ours.toml", 'extends = "luminal_a_surgery"\n[seed]\nsubtype = "fast"')
     here("catalogue/subtypes/fast.toml", SUBTYPE.format(0.1))
     for source in ("ours", here("mine.toml", 'extends = "ours"'), "catalogue/scenarios/ours.toml"):
         assert load(source).seed.proteolysis == 0.1
@@ -144,7 +144,7 @@ def test_origin_status_and_source_are_shown(here):
 def test_standard_care_of_a_catalogue_is_given(here):
     text = "[[treatment]]\nkind = 'surgery'\norgan = 'breast'\ndelay_days = 7.0\n"
     here("catalogue/care/1990s.toml", text)
-    scenario = load("luminal_a", {"care": "1990s", "treatment": "none"})
+    scenario = load("luminal_a_surgery", {"care": "1990s", "treatment": "none"})
     assert [(t.kind, t.delay_days, t.care) for t in scenario.treatment] == [
         ("surgery", 7.0, "1990s")
     ]
@@ -235,12 +235,12 @@ def test_taking_a_share_is_writing_all_shares(here):
     text = "[soil.skin]\nlabel = 'Skin'\n{}[vessels.blood.skin]\nveins = 1.0\n"
     taking = load(mine(here, text.format("takes_from = 'other'\ntaken_fraction = 0.05\n")))
     arteries = "[vessels.blood.arteries]\nskin = 0.036715\nother = 0.697585\n"
-    written = load(here("b.toml", 'extends = "luminal_a"\n' + text.format("") + arteries))
+    written = load(here("b.toml", 'extends = "luminal_a_surgery"\n' + text.format("") + arteries))
     assert taking.soil == written.soil
     for route, graph in written.vessels.items():
         for source, ends in graph.items():
             assert taking.vessels[route][source] == pytest.approx(ends, abs=1e-12)
-    assert load("luminal_a").vessels["blood"]["other"] == taking.vessels["blood"]["other"]
+    assert load("luminal_a_surgery").vessels["blood"]["other"] == taking.vessels["blood"]["other"]
 
 
 def test_shares_taken_in_turn_sum_to_one_and_drain_as_what_they_are_taken_from():
@@ -307,7 +307,7 @@ def test_new_writes_a_file_that_runs(here, what):
     [
         ("subtyp", "x", 'did you mean "subtype"'),
         ("organ", "1x", "is not a name"),
-        ("organ", "bone", "luminal_a has an organ of this name"),
+        ("organ", "bone", "luminal_a_surgery has an organ of this name"),
         ("subtype", "luminal_a", "there is one of this name, catalogue subtypes/luminal_a"),
         ("scenario", "breast", "there is one of this name"),
     ],

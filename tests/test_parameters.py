@@ -46,7 +46,7 @@ RICH = {  # every optional key set and no number at a limit, so that each key ca
 
 @pytest.fixture(scope="module")
 def rich():
-    asked = ms.load("luminal_a").replace(RICH)
+    asked = ms.load("luminal_a_surgery").replace(RICH)
     weights = {f"gates.{g}.weights.{f}": 0.3 for g in asked.gates.__class__.model_fields
                for f in ("chemotaxis", "adhesion", "basement_membrane", "endothelial_barrier",
                          "hypoxia", "oxidants", "immune_surveillance", "niche")}  # fmt: skip
@@ -177,7 +177,7 @@ def test_every_key_that_may_be_changed_is_felt(rich):
     ],
 )
 def test_what_would_have_no_effect_is_refused(patients, treatment, says):
-    asked = ms.load("luminal_a").replace({"angiogenesis.per_day": "none", "patients": "none"})
+    asked = ms.load("luminal_a_surgery").replace({"angiogenesis.per_day": "none", "patients": "none"})
     values = {"choice": {"values": [1.5]}}
     change = {"kind": "drug", "start": 1.0, "change": {treatment: 0.5}}
     key = {"patients": {patients: values}} if patients else {"treatment": [change]}
@@ -225,7 +225,7 @@ def test_what_moves_no_units_is_worked_out_once_for_all_patients(rich):
 
 def test_a_reader_names_the_key_it_reads():
     assert path_of(lambda s: s.rates.washout_per_day) == "rates.washout_per_day"
-    get = Parameters(ms.load("luminal_a"), {"rates.washout_per_day": np.array([0.5, 0.7])})
+    get = Parameters(ms.load("luminal_a_surgery"), {"rates.washout_per_day": np.array([0.5, 0.7])})
     assert get.number(lambda s: s.rates.washout_per_day).tolist() == [0.5, 0.7]
     assert get.read == {"rates.washout_per_day"}
     with pytest.raises(AttributeError):

@@ -10,7 +10,7 @@ RHO, AGE = "growth.rho_per_day", "soil.bone.niche"
 ROWS = [(0.002 + 1e-4 * k / 3, 0.1 + 0.07 * k) for k in range(12)]
 
 
-def write(folder, text="", csv=None, extends="luminal_a"):
+def write(folder, text="", csv=None, extends="luminal_a_surgery"):
     """A scenario file beside a table."""
     lines = [f"{RHO},{AGE}", *(f"{rho!r},{age!r}" for rho, age in ROWS)]
     (folder / "cohort.csv").write_text("\n".join(lines) if csv is None else csv)
@@ -26,7 +26,7 @@ def test_each_patient_is_a_row_and_the_rest_is_drawn(tmp_path, monkeypatch):
     done = ms.run(asked, output=tmp_path / "a", workers=2, chunk=5, progress=False)
     assert done.patients[RHO].tolist() == [rho for rho, _ in ROWS]
     assert done.patients[AGE].tolist() == [age for _, age in ROWS]
-    drawn = ms.run(ms.load("luminal_a", {"run.patients": 12}), progress=False).patients
+    drawn = ms.run(ms.load("luminal_a_surgery", {"run.patients": 12}), progress=False).patients
     others = [key for key in drawn if "." in key and key not in (RHO, AGE)]
     assert others
     assert done.patients[others].equals(drawn[others])  # the very draws of the scenario below
@@ -51,7 +51,7 @@ def test_fewer_patients_take_the_first_rows_and_an_option_names_a_table_too(tmp_
     few = ms.load(path, {"run.patients": 3})
     assert ms.run(few, progress=False).patients[RHO].tolist() == [rho for rho, _ in ROWS[:3]]
     monkeypatch.chdir(tmp_path)
-    other = ms.load("luminal_a", {"patients.table": "cohort.csv"})
+    other = ms.load("luminal_a_surgery", {"patients.table": "cohort.csv"})
     assert other.patients[RHO] == ms.load(path).patients[RHO]
     swept = ms.sweep(few, {AGE: [0.2, 0.8]}, executor="serial", progress=False)
     assert swept.table["patients"].eq(3).all()  # what varies is fixed at each point
@@ -93,7 +93,7 @@ def test_too_few_rows_no_file_no_path_and_a_key_given_twice(tmp_path):
     (tmp_path / "cohort.csv").unlink()
     with pytest.raises(ms.ScenarioError, match=r"cohort\.csv cannot be read: No such file"):
         ms.load(path)
-    path.write_text('extends = "luminal_a"\n[patients]\ntable = 3\n')
+    path.write_text('extends = "luminal_a_surgery"\n[patients]\ntable = 3\n')
     with pytest.raises(ms.ScenarioError, match="takes the path of a file, not 3"):
         ms.load(path)
     rows = "\n".join(["1e-3"] * 10_001)

@@ -13,7 +13,7 @@ def test_distant_metastasis_within_a_factor_of_the_registry(name):
 
 
 def test_luminal_a_sites_come_in_the_published_order():
-    _, sites = plausible.outcome("luminal_a", 3000)
+    _, sites = plausible.outcome("luminal_a_surgery", 3000)
     assert sites["bone"] > sites["lung"] > sites["brain"]
     assert sites["bone"] > sites["liver"] > sites["brain"]
 
@@ -27,8 +27,8 @@ def test_the_two_hypotheses_differ():
 
 
 def test_one_soft_soil_moves_its_organ_and_leaves_the_others():
-    _, hard = plausible.outcome("luminal_a", 3000)
-    incidence_hard, _ = plausible.outcome("luminal_a", 3000)
+    _, hard = plausible.outcome("luminal_a_surgery", 3000)
+    incidence_hard, _ = plausible.outcome("luminal_a_surgery", 3000)
     incidence_soft, soft = plausible.outcome("soft_bone", 3000)
     assert soft["bone"] > hard["bone"]
     assert incidence_soft[10] > incidence_hard[10]

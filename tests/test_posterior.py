@@ -28,7 +28,7 @@ def posterior(path, **columns):
 
 
 def asked(path, patients=200, **more):
-    return ms.load("luminal_a", {"run.patients": patients, "patients.draws": str(path), **more})
+    return ms.load("luminal_a_surgery", {"run.patients": patients, "patients.draws": str(path), **more})
 
 
 def test_each_patient_has_the_keys_of_one_draw_taken_by_its_weight(tmp_path):
@@ -39,9 +39,9 @@ def test_each_patient_has_the_keys_of_one_draw_taken_by_its_weight(tmp_path):
     shares = np.bincount(draw, minlength=3) / len(draw)
     assert np.abs(shares - [0.5, 0.3, 0.2]).max() < 4 * np.sqrt(0.25 / 200)
     # the same patients as without draws, their growth on the log-normal of their draw
-    plain = ms.load("luminal_a", {"run.patients": 200})
+    plain = ms.load("luminal_a_surgery", {"run.patients": 200})
     alone = ms.run(plain, executor="serial", progress=False).patients[RHO]
-    before = ms.load("luminal_a").patients[RHO].lognormal.median
+    before = ms.load("luminal_a_surgery").patients[RHO].lognormal.median
     medians = np.array([0.001, 0.0012, 0.0014])[draw]
     inside = patients[RHO].between(0.00011, 0.0199)  # not at an end of its range
     assert inside.sum() > 150
@@ -149,7 +149,7 @@ def test_a_file_that_is_none(tmp_path):
             asked(tmp_path / f"{name}.parquet")
         assert said in str(caught.value)
     with pytest.raises(ms.ScenarioError, match="takes the path of a file, not 3"):
-        ms.load("luminal_a", {"patients.draws": 3})
+        ms.load("luminal_a_surgery", {"patients.draws": 3})
 
 
 def test_run_compare_and_sweep_take_draws(tmp_path, monkeypatch):
@@ -160,15 +160,15 @@ def test_run_compare_and_sweep_take_draws(tmp_path, monkeypatch):
         few = ["--draws", "p.parquet", "--patients", "4", "--workers", "1", "--quiet"]
         return CliRunner().invoke(app, [*arguments, *few])
 
-    done = command("run", "luminal_a", "--no-figures", "--output", "a")
+    done = command("run", "luminal_a_surgery", "--no-figures", "--output", "a")
     assert done.exit_code == 0, done.output
     assert ms.open_results("a").patients["draw"].between(0, 2).all()
-    done = command("compare", "luminal_a", "untreated", "--output", "c")
+    done = command("compare", "luminal_a_surgery", "untreated", "--output", "c")
     assert done.exit_code == 0, done.output
-    done = command("sweep", "luminal_a", "--vary", f"{NICHE}=0.1,0.9", "--no-figures",
+    done = command("sweep", "luminal_a_surgery", "--vary", f"{NICHE}=0.1,0.9", "--no-figures",
                    "--output", "s")  # fmt: skip
     assert done.exit_code == 0, done.output
     saved = ms.load(tmp_path / "s" / "scenario.toml")
     assert saved.patients[RHO].draws.median == [0.001, 0.0012, 0.0014]
-    wrong = CliRunner().invoke(app, ["run", "luminal_a", "--draws", "q.parquet"])
+    wrong = CliRunner().invoke(app, ["run", "luminal_a_surgery", "--draws", "q.parquet"])
     assert wrong.exit_code == 2 and "draws q.parquet: cannot be read" in wrong.output

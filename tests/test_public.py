@@ -113,7 +113,7 @@ def test_the_examples_give_what_they_say(tmp_path, monkeypatch, capsys):
 
 
 CALLS = {
-    "load": ("overrids", "overrides", ["luminal_a"]),
+    "load": ("overrids", "overrides", ["luminal_a_surgery"]),
     "run": ("ovewrite", "overwrite", [None]),
     "sweep": ("point", "points", [None, {}]),
     "sensitivity": ("worker", "workers", [None]),
@@ -154,7 +154,7 @@ def test_unknown_option_of_a_figure_is_refused(name):
 
 def test_all_unknown_options_are_named_at_once():
     with pytest.raises(ms.UnknownOption) as error:
-        ms.run(ms.load("luminal_a"), worker=2, ovewrite=True)
+        ms.run(ms.load("luminal_a_surgery"), worker=2, ovewrite=True)
     assert str(error.value) == (
         'run: there is no option "worker" (did you mean "workers"?); '
         'there is no option "ovewrite" (did you mean "overwrite"?)'
@@ -163,7 +163,7 @@ def test_all_unknown_options_are_named_at_once():
 
 def test_option_of_the_other_engine_is_refused():
     with pytest.raises(ms.OptionError, match='cell_class is for engine = "cells"'):
-        ms.run(ms.load("luminal_a"), cell_class=ms.CancerCell)
+        ms.run(ms.load("luminal_a_surgery"), cell_class=ms.CancerCell)
 
 
 def test_version_is_one(monkeypatch):

@@ -21,7 +21,7 @@ from tests.damages import DAMAGES, TABLES, change_about, randomly, without
 def folders(tmp_path_factory):
     """A run of a few patients with everything recorded, and a sweep of two points."""
     home = tmp_path_factory.mktemp("folders")
-    base = ms.load("triple_negative").replace({"run.patients": 8, "run.years": 6.0})
+    base = ms.load("triple_negative_surgery").replace({"run.patients": 8, "run.years": 6.0})
     ms.run(base, output=home / "run", progress=False)
     few = base.replace({"run.patients": 4})
     ranges = [parse("soil.bone.niche=0.2:0.8:0.6")]

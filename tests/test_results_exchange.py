@@ -21,8 +21,8 @@ HOWTO = Path(__file__).parents[1] / "docs" / "howto" / "duckdb_r.md"
 def folder(tmp_path_factory):
     home = tmp_path_factory.mktemp("exchange")
     ms.run(
-        ms.load("luminal_a").replace({"run.patients": 30, "run.years": 8.0}),
-        output=home / "results" / "luminal_a",
+        ms.load("luminal_a_surgery").replace({"run.patients": 30, "run.years": 8.0}),
+        output=home / "results" / "luminal_a_surgery",
         progress=False,
     )
     return home

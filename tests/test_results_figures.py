@@ -29,7 +29,7 @@ other = cache(lambda: course_results(40, first=1000, per_patient=15))
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """Something of each kind that figures are of."""
-    base = ms.load("luminal_a").replace({"run.patients": 6, "run.years": 4.0})
+    base = ms.load("luminal_a_surgery").replace({"run.patients": 6, "run.years": 4.0})
     ranges = [parse("soil.bone.niche=0:1:0.5"), parse("soil.lung.niche=0:1:1")]
     folder = tmp_path_factory.mktemp("figures") / "sweep"
     sweep = ms.sweep(base, ranges, output=folder, progress=False)

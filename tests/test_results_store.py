@@ -315,13 +315,13 @@ def test_folder_the_user_gave_stays_what_it_is(tmp_path, monkeypatch):
 
 def test_place_with_files_of_the_users_own_is_refused_before_anything_is_written(tmp_path):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "luminal_a.toml").write_text("mine")
+    (tmp_path / "a" / "luminal_a_surgery.toml").write_text("mine")
     for options in ({}, {"overwrite": True}, {"resume": True}):
         with pytest.raises(ResultsError, match="exists, is not a results folder"):
             writer(tmp_path / "a", **options).__enter__()
     with pytest.raises(ResultsError, match="exists, is not a results folder"):
         writer(Path("/")).__enter__()
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["luminal_a.toml"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["luminal_a_surgery.toml"]
 
 
 @pytest.mark.parametrize("code", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])

@@ -75,7 +75,7 @@ def test_names_that_begin_with_an_underscore_are_in_the_legend():
 
 
 def test_sweeps_are_drawn_with_any_text(tmp_path):
-    scenario = ms.load("luminal_a").replace({"run.patients": 5, "run.years": 3.0})
+    scenario = ms.load("luminal_a_surgery").replace({"run.patients": 5, "run.years": 3.0})
     scenario = scenario.replace({"title": "a $ b_$c^", "soil.bone.label": "$x$_$"})
     from metasim.runner.design import parse
 

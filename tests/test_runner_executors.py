@@ -22,8 +22,8 @@ from metasim.runner.dispatch import Todo
 from metasim.runner.patients import Cohort
 from tests import faults
 
-EVERYTHING = ms.load("luminal_a", {"run.patients": 60})
-MANY = ms.load("luminal_a", {"run.patients": 1500, "run.record": "metastases"})
+EVERYTHING = ms.load("luminal_a_surgery", {"run.patients": 60})
+MANY = ms.load("luminal_a_surgery", {"run.patients": 1500, "run.record": "metastases"})
 LIMITED = EVERYTHING.replace({"run.max_colonies": 12, "run.patients": 40})
 
 
@@ -119,9 +119,9 @@ import os, signal, sys, threading, time
 sys.path[:0] = [{str(faults.ROOT)!r}]
 import metasim as ms
 from metasim.errors import RunInterrupted
-ms.run(ms.load("luminal_a", {{"run.patients": 2}}), progress=False)  # compiled
+ms.run(ms.load("luminal_a_surgery", {{"run.patients": 2}}), progress=False)  # compiled
 steps = {{"run.patients": 400, "run.dt_days": 0.025, "run.record": "patients"}}
-slow = ms.load("luminal_a", steps)
+slow = ms.load("luminal_a_surgery", steps)
 pressed = []
 def press():
     pressed.append(time.monotonic())
@@ -351,7 +351,7 @@ def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somew
         with pytest.raises(OptionError, match="no Dask scheduler answers there"):
             executors.reach(address)
         assert time.monotonic() - start < 5  # what starting Python takes is left for the rest
-        command = [sys.executable, "-m", "metasim", "run", "luminal_a", "--scheduler", address]
+        command = [sys.executable, "-m", "metasim", "run", "luminal_a_surgery", "--scheduler", address]
         ended = subprocess.run(
             [*command, "--output", "a"],
             capture_output=True, text=True, timeout=20, cwd=tmp_path,
@@ -370,7 +370,7 @@ def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp
     pytest.importorskip("distributed")
     folder = tmp_path / "a"
     options = ["--patients", "1500", "--record", "metastases", "--no-figures", "--quiet"]
-    command = [sys.executable, "-m", "metasim", "run", "luminal_a", *options]
+    command = [sys.executable, "-m", "metasim", "run", "luminal_a_surgery", *options]
     with faults.cluster(1) as (address, (_, scheduler)):
         stopped = subprocess.Popen(
             [*command, "--scheduler", address, "--output", str(folder)],

@@ -24,7 +24,7 @@ from tests import faults
 
 pytestmark = pytest.mark.unix
 PATIENTS, CHUNK = 1200, 20
-ASKED = ms.load("luminal_a", {"run.patients": PATIENTS, "run.record": "metastases"})
+ASKED = ms.load("luminal_a_surgery", {"run.patients": PATIENTS, "run.record": "metastases"})
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +389,7 @@ def test_changed_scenario_does_not_resume_and_says_which_keys_differ(tmp_path):
 
 
 def test_resumed_precision_ends_where_the_uninterrupted_one_does(tmp_path):
-    asked = ms.load("luminal_a", {"run.record": "patients"})
+    asked = ms.load("luminal_a_surgery", {"run.record": "patients"})
     until = {"until": "lung.share +- 0.9 %", "progress": False, "executor": "serial"}
     whole = ms.run(asked, output=tmp_path / "a", **until)
     row = whole.summary.set_index("organ").loc["lung"]
@@ -419,7 +419,7 @@ import random, signal, sys
 import metasim as ms
 from metasim.runner import patients
 
-cohort = patients.Cohort(ms.load("luminal_a", {"run.record": "summary"}))
+cohort = patients.Cohort(ms.load("luminal_a_surgery", {"run.record": "summary"}))
 cohort.chunk(0, 5)
 
 def press(*_):  # as the command line's handler, not Python's own
@@ -454,9 +454,9 @@ from metasim.runner import interrupts, patients
 if sys.argv[1] == "in place":
     patients.interruptible = lambda work, stop: work()
 changes = {"run.record": "summary", "run.dt_days": 0.05, "clinic.follow_up_days": 0.05}
-cohort = patients.Cohort(ms.load("luminal_a", changes))
+cohort = patients.Cohort(ms.load("luminal_a_surgery", changes))
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-patients.Cohort(ms.load("luminal_a", {"run.record": "summary"})).chunk(0, 1)  # compiles
+patients.Cohort(ms.load("luminal_a_surgery", {"run.record": "summary"})).chunk(0, 1)  # compiles
 signal.setitimer(signal.ITIMER_REAL, 0.8)
 start = time.perf_counter()
 try:

@@ -147,7 +147,7 @@ def test_worker_that_delivers_no_more_is_not_counted(clock):
 def test_this_process_is_no_worker_of_the_run_that_it_hands_on(monkeypatch):
     monkeypatch.setitem(dispatch._WORTH, "colonies", 0.0)
     monkeypatch.setattr(executors, "cores", lambda: 2)
-    asked = ms.load("luminal_a", {"run.patients": 400, "run.record": "patients"})
+    asked = ms.load("luminal_a_surgery", {"run.patients": 400, "run.record": "patients"})
     about = ms.run(asked, progress=False).provenance
     assert (about["executor"], about["workers"]) == ("threads", 2)
 

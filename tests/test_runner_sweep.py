@@ -20,7 +20,7 @@ from metasim.runner.progress import Reporter
 from metasim.runner.sensitivity import _indices, _pairs, _sample, soil_ranges
 from tests import faults
 
-BASE = ms.load("luminal_a", {"run.patients": 60})
+BASE = ms.load("luminal_a_surgery", {"run.patients": 60})
 VARY = {"soil.bone.niche": (0.0, 1.0, 0.5)}
 QUIET = {"progress": False, "executor": "serial"}
 
@@ -93,7 +93,7 @@ def test_failures_name_their_point():
 
 
 def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
-    words = ["sweep", "luminal_a", "--patients", "20", "--vary", "run.max_colonies=12:60:48"]
+    words = ["sweep", "luminal_a_surgery", "--patients", "20", "--vary", "run.max_colonies=12:60:48"]
     words += ["--no-figures", "--quiet", "--output", str(tmp_path / "a")]
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == 3
@@ -244,7 +244,7 @@ def test_what_chance_alone_does_does_not_stand_out(method, size):
 
 def test_plot_draws_the_figures_of_a_sweep_and_of_a_study_again(tmp_path):
     pytest.importorskip("SALib")
-    few = ["luminal_a", "--patients", "20", "--no-figures", "--vary"]
+    few = ["luminal_a_surgery", "--patients", "20", "--no-figures", "--vary"]
     for command, wanted in [
         (["sweep", *few, "soil.bone.niche=0:1:1"], "response_soil.bone.niche"),
         (["sensitivity", *few, "soil.bone.niche=0:1", "--size", "2"], "ranking"),

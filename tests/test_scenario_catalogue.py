@@ -110,7 +110,7 @@ def test_explicit_comments_say_where_values_come_from():
 
 
 def test_rows_say_everything_of_a_value():
-    scenario = load("luminal_a", {"run.years": 3.0})
+    scenario = load("luminal_a_surgery", {"run.years": 3.0})
     rows = {row.key: row for row in describe(scenario)}
     brain = rows["soil.brain.endothelial_barrier"]
     assert brain == (
@@ -125,19 +125,19 @@ def test_rows_say_everything_of_a_value():
 
 
 def test_description_as_printed(capsys):
-    print_description(load("luminal_a"), "soil.brain.endothelial_barrier")
+    print_description(load("luminal_a_surgery"), "soil.brain.endothelial_barrier")
     text = " ".join(capsys.readouterr().out.split())
     assert "[soil.brain] endothelial_barrier = 1.0 derived catalogue organs/default" in text
     assert "bos2009; the blood-brain barrier" in text
     assert "doi:10.1038/nature08021" in text
     assert "Norton" not in text
-    print_description(load("luminal_a"), "growth.rho")
+    print_description(load("luminal_a_surgery"), "growth.rho")
     assert "0.000898 1/day (drawn per patient" in " ".join(capsys.readouterr().out.split())
 
 
 def test_catalogue_entries():
     listed = {(entry.one, entry.name): entry.text for entry in entries()}
-    assert "order of the organs" in listed["scenario", "luminal_a"]
+    assert "order of the organs" in listed["scenario", "luminal_a_surgery"]
     assert {one for one, _ in listed} == {
         "scenario", "base scenario", "organ graph", "subtype", "treatment", "standard care",
     }  # fmt: skip
@@ -155,7 +155,7 @@ def test_flow_only_differs_from_its_rival_in_the_soil_alone():
 
 def test_soft_bone_differs_in_one_value():
     soft, hard = (
-        {row.key: row.value for row in describe(load(name))} for name in ("soft_bone", "luminal_a")
+        {row.key: row.value for row in describe(load(name))} for name in ("soft_bone", "luminal_a_surgery")
     )
     different = {key for key in soft if soft[key] != hard[key]}
     assert different == {"title", "soil.bone.multiplier.colonization"}

@@ -31,7 +31,7 @@ def test_later_files_win_and_tables_merge(write):
 def test_named_entries_come_before_the_own_keys_of_their_file(write):
     text = '[seed]\nsubtype = "triple_negative"\nproteolysis = 0.11\n[soil.bone]\nniche = 0.12'
     scenario = load(write("a.toml", f'extends = "breast"\norgans = "fine"\n{text}'))
-    plain = load("triple_negative").seed
+    plain = load("triple_negative_surgery").seed
     assert scenario.seed.proteolysis == 0.11
     assert scenario.seed.receptors == plain.receptors
     assert scenario.soil["bone"].niche == 0.12
@@ -50,8 +50,8 @@ def test_organs_replace_the_graph_and_what_was_said_of_it(write):
 
 
 def test_subtype_given_on_the_command_line():
-    assert load("luminal_a", {"seed.subtype": "triple_negative"}).seed == (
-        load("triple_negative").seed
+    assert load("luminal_a_surgery", {"seed.subtype": "triple_negative"}).seed == (
+        load("triple_negative_surgery").seed
     )
 
 
@@ -90,7 +90,7 @@ def test_distributions_may_be_quoted_or_nested(write):
 
 
 def test_none_takes_away(write):
-    text = 'extends = "luminal_a"\npatients = "none"\ntreatment = "none"\n'
+    text = 'extends = "luminal_a_surgery"\npatients = "none"\ntreatment = "none"\n'
     scenario = load(write("a.toml", f'{text}[clinic]\nlethal_cells = "none"\n[run]\n'
                           'follow_from = "start"\n[seed]\nclusters.cluster = "none"'))  # fmt: skip
     assert scenario.patients == {}
@@ -102,7 +102,7 @@ def test_none_takes_away(write):
 
 def test_lists_are_replaced_whole(write):
     surgery = '[[treatment]]\nkind = "surgery"\norgan = "breast"\nstart = 10.0'
-    scenario = load(write("a.toml", f'extends = "luminal_a"\n{surgery}'))
+    scenario = load(write("a.toml", f'extends = "luminal_a_surgery"\n{surgery}'))
     assert [treatment.start for treatment in scenario.treatment] == [10.0]
     assert load("untreated").treatment == ()
 
@@ -153,7 +153,7 @@ def test_annotated_values_are_unwrapped_and_their_origin_kept(write):
 
 
 def test_replace_keeps_origins_and_leaves_the_original_alone():
-    base = load("luminal_a")
+    base = load("luminal_a_surgery")
     soft = base.replace({"soil.bone.niche": np.float64(0.5), "run.patients": np.int64(7)})
     assert base.soil["bone"].niche == 0.9
     assert (soft.soil["bone"].niche, soft.run.patients) == (0.5, 7)
@@ -176,12 +176,12 @@ def test_replace_takes_tables_parts_and_later_values():
 
 
 def test_names_are_found_from_any_folder(write, tmp_path, monkeypatch):
-    write("mine.toml", 'extends = "luminal_a"')
-    write("luminal_a.toml", 'extends = "luminal_a"\ntitle = "my own"')
+    write("mine.toml", 'extends = "luminal_a_surgery"')
+    write("luminal_a_surgery.toml", 'extends = "luminal_a_surgery"\ntitle = "my own"')
     monkeypatch.chdir(tmp_path)
-    assert load("mine.toml").treatment == load("luminal_a").treatment
-    assert load("luminal_a").title != "my own"
-    assert load("luminal_a.toml").title == "my own"
+    assert load("mine.toml").treatment == load("luminal_a_surgery").treatment
+    assert load("luminal_a_surgery").title != "my own"
+    assert load("luminal_a_surgery.toml").title == "my own"
 
 
 def test_notebooks_show_what_is_asked_and_every_value_with_its_origin(write):

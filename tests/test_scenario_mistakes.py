@@ -181,7 +181,7 @@ def test_message(mistakes, text, key, fragments):
     ],
 )
 def test_message_of_a_single_treatment(mistakes, text, key, fragments):
-    (found,) = mistakes(f'{text}\nextends = "luminal_a"')
+    (found,) = mistakes(f'{text}\nextends = "luminal_a_surgery"')
     assert found[0] == key
     for fragment in fragments:
         assert fragment in found[1]
@@ -340,7 +340,7 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
 
 def test_whole_numbers_may_be_written_as_floats(tmp_path):
     path = tmp_path / "x.toml"
-    text = 'extends = "luminal_a"\n[run]\npatients = 1e3\nrng_seed = 7.0\n[primary]\n'
+    text = 'extends = "luminal_a_surgery"\n[run]\npatients = 1e3\nrng_seed = 7.0\n[primary]\n'
     path.write_text(text + "initial_cells = 1e6\n[seed.clusters.cluster]\nsize_cells = 6.0\n")
     scenario = load(path, {"treatment.0.cycles": 1.0, "run.max_colonies": 1e4})
     found = (scenario.run.patients, scenario.run.rng_seed, scenario.primary.initial_cells,
@@ -398,8 +398,8 @@ def test_missing_and_unreadable_files(tmp_path):
     (tmp_path / "mine.toml").write_text('extends = "breast"')
     with pytest.raises(ScenarioError, match=r'no such file.*"mine\.toml"'):
         load(tmp_path / "mein.toml")
-    for absent in ("luminal_a.toml", "scenarios/luminal_a.toml", "Luminal A"):
-        with pytest.raises(ScenarioError, match=r'no such file \(did you mean "luminal_a"\?\)'):
+    for absent in ("luminal_a_surgery.toml", "scenarios/luminal_a.toml", "Luminal A"):
+        with pytest.raises(ScenarioError, match=r'no such file \(did you mean "luminal_a_surgery"\?\)'):
             load(tmp_path / absent)
     with pytest.raises(ScenarioError, match=r"no such file$"):  # not that of any other .toml
         load(tmp_path / "untouched_by_it.toml")
@@ -407,7 +407,7 @@ def test_missing_and_unreadable_files(tmp_path):
         load("")
     with pytest.raises(ScenarioError, match="is a folder"):
         load(tmp_path)
-    with pytest.raises(ScenarioError, match=r'no scenario of this name.*"luminal_a"'):
+    with pytest.raises(ScenarioError, match=r'no scenario of this name.*"luminal_a_surgery"'):
         load("luminal_aa")
     with pytest.raises(ScenarioError, match="cannot be read"):
         load("a\0b.toml")
@@ -451,7 +451,7 @@ def test_override_text():
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**310) | st.floats()
-    | st.text(max_size=8) | st.sampled_from(["none", "diagnosis", "luminal_b", "fine", "bone"])
+    | st.text(max_size=8) | st.sampled_from(["none", "diagnosis", "luminal_b_surgery", "fine", "bone"])
     | st.dates(),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
@@ -564,7 +564,7 @@ HUGE = [
 @pytest.mark.parametrize(("changes", "key"), HUGE)
 def test_what_a_run_cannot_carry_is_refused_with_the_key_that_makes_it_so(changes, key):
     with pytest.raises(ScenarioError) as caught:
-        load("luminal_a", changes)
+        load("luminal_a_surgery", changes)
     assert key in [mistake.key for mistake in caught.value.mistakes]
     assert len(caught.value.mistakes) <= 2
 

@@ -14,14 +14,14 @@ from metasim.results.tally import merge
 from metasim.scenario.catalogue import around
 from metasim.scenario.listing import entries
 
-SHARES = {"luminal_b": 0.5, "luminal_a": 0.3, "triple_negative": 0.2}
+SHARES = {"luminal_b_surgery": 0.5, "luminal_a_surgery": 0.3, "triple_negative_surgery": 0.2}
 MIX = {"patients.seed.subtype": {"choice": {"values": [*SHARES], "weights": [*SHARES.values()]}}}
 FEW = MIX | {"run.patients": 60, "run.record": "metastases"}
 
 
 @pytest.fixture(scope="module")
 def results():
-    return ms.run(ms.load("luminal_a", FEW))
+    return ms.run(ms.load("luminal_a_surgery", FEW))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_groups_of_one_size_are_no_pairs(results):
 
 
 def test_plans_are_paired_within_a_group(results):
-    better = ms.run(ms.load("luminal_a", FEW | {"soil.bone.niche": 0.1}))
+    better = ms.run(ms.load("luminal_a_surgery", FEW | {"soil.bone.niche": 0.1}))
     one, other = (ms.split(run, "er_positive")["not er_positive"] for run in (results, better))
     assert ms.compare([one, other], ["as it is", "poor bone"]).paired
     other = ms.split(better, "er_positive")["er_positive"]
@@ -87,7 +87,7 @@ def test_what_cannot_split_is_refused(results, folder, by, said):
 
 
 def test_a_summary_alone_cannot_be_split():
-    done = ms.run(ms.load("luminal_a", FEW | {"run.record": "patients", "run.patients": 4}))
+    done = ms.run(ms.load("luminal_a_surgery", FEW | {"run.record": "patients", "run.patients": 4}))
     with pytest.raises(ResultsError, match="--record metastases"):
         ms.split(done, "subtype")
 
@@ -106,7 +106,7 @@ def test_the_commands_take_by(folder, tmp_path):
     }  # fmt: skip
     compared = cli("compare", folder, "--by", "subtype")
     assert compared.exit_code == 0, compared.output
-    assert "C  triple_negative" in compared.output and "independent groups" in compared.output
+    assert "C  triple_negative_surgery" in compared.output and "independent groups" in compared.output
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_what_by_cannot_do(folder, words, said):
 
 
 def test_list_and_show_say_that_a_scenario_mixes(tmp_path):
-    text = 'title = "Mixed"\nextends = "luminal_a"\n[patients]\n"seed.subtype" = { choice = '
+    text = 'title = "Mixed"\nextends = "luminal_a_surgery"\n[patients]\n"seed.subtype" = { choice = '
     text += f"{{ values = {json.dumps([*SHARES])}, weights = [0.5, 0.3, 0.2] }} }}\n"
     path = tmp_path / "mixed.toml"
     path.write_text(text)
     said = "Mixes subtypes: luminal_b 50 %, luminal_a 30 %, triple_negative 20 %."
     assert said in " ".join(cli("show", path).output.split())
-    assert "Mixes" not in cli("show", "luminal_a").output
+    assert "Mixes" not in cli("show", "luminal_a_surgery").output
     beside = tmp_path / "catalogue" / "scenarios"
     beside.mkdir(parents=True)
     path.rename(beside / "mixed.toml")

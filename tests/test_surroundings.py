@@ -33,7 +33,7 @@ for module, names in {
         vars(module).pop(name, None)
 warnings.filterwarnings("error", category=EncodingWarning, module="metasim")
 
-def run(folder, scenario="luminal_a", patients=20, **options):
+def run(folder, scenario="luminal_a_surgery", patients=20, **options):
     import metasim as ms
     asked = ms.load(scenario, {"run.patients": patients, "run.years": 1.0})
     done = ms.run(asked, output=folder, progress=False, **options or {"executor": "serial"})
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(run, [here + "/c"]) == [20]
     assert run(here + "/d", "few_cells", 1, executor="processes", workers=1) == 1
-    for command in (["check", here + "/own.toml"], ["show", "luminal_a"],
+    for command in (["check", here + "/own.toml"], ["show", "luminal_a_surgery"],
                     ["run", here + "/own.toml", "--patients", "20", "--years", "1",
                      "--no-figures", "--output", here + "/b"],
                     ["plot", here + "/b", "--figure", "organ_counts"]):
@@ -62,7 +62,7 @@ def test_without_the_modules_and_calls_of_unix_started_by_spawn_and_no_utf8_anyw
     script = tmp_path / "script.py"
     script.write_text(WITHOUT_UNIX)
     own = tmp_path / "own.toml"
-    own.write_bytes('extends = "luminal_a"\r\n[soil.bone]\r\nlabel = "Os né ≥"\r\n'.encode())
+    own.write_bytes('extends = "luminal_a_surgery"\r\n[soil.bone]\r\nlabel = "Os né ≥"\r\n'.encode())
     console = {"PYTHONIOENCODING": "cp437", "PYTHONUTF8": "0", "LC_ALL": "C"}
     ended = subprocess.run(
         [sys.executable, str(script), str(tmp_path)], capture_output=True, cwd=tmp_path,
@@ -95,7 +95,7 @@ def run(folder):
     for engine in dispatch._WORTH:
         dispatch._WORTH[engine] = 1e-6  # grows as a run of 300,000 patients would
     executors.cores = lambda: 2
-    few = ms.load("luminal_a", {{"run.patients": 60}})
+    few = ms.load("luminal_a_surgery", {{"run.patients": 60}})
     cells = ms.load("few_cells", {{"run.patients": 4, "run.engine": "cells"}})
     ms.run(few, output=folder + "/a", progress=False)
     ms.run(few, output=folder + "/b", executor="processes", chunk=9)
@@ -211,7 +211,7 @@ def test_home_that_nobody_knows_is_no_cache(kernel, monkeypatch):
 def test_run_works_in_a_thread(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    asked = ms.load("luminal_a", {"run.patients": 20})
+    asked = ms.load("luminal_a_surgery", {"run.patients": 20})
     with ThreadPoolExecutor(1) as threads:
         there = threads.submit(ms.run, asked, workers=2, chunk=10, progress=False).result()
     here = ms.run(asked, executor="serial", progress=False)

@@ -154,7 +154,7 @@ def test_a_growth_law_is_compiled_from_its_row(monkeypatch):
 
 
 def test_tables_agree_with_the_schema():
-    asked = ms.load("luminal_a")
+    asked = ms.load("luminal_a_surgery")
     for factor in factors.FACTORS:
         for gate in factor.gates:
             assert asked.replace({f"gates.{gate}.weights.{factor.name}": 0.5})

@@ -218,7 +218,7 @@ def test_shipped_files_can_be_read_and_hold_the_evidence():
 
 
 FILE = {
-    "cohorts": {"all": {"scenario": "luminal_a"}},
+    "cohorts": {"all": {"scenario": "luminal_a_surgery"}},
     "targets": [{"id": "a", "cohort": "all", "quantity": "site_percent", "of": {"organ": "bone"},
                  "value": 60.0, "total": 100}],
 }  # fmt: skip
@@ -269,7 +269,7 @@ def test_organs_and_scenarios_that_do_not_exist():
 def test_targets_from_a_csv_are_those_of_toml(tmp_path):
     path = tmp_path / "mine.csv"
     cells = {
-        "id": "a", "cohort": "all", "scenario": "luminal_a", "quantity": "site_percent",
+        "id": "a", "cohort": "all", "scenario": "luminal_a_surgery", "quantity": "site_percent",
         "of.organ": "bone", "where.diameter_mm": ">20 <=30", "where.subtype": "luminal_a|luminal_b",
         "value": "60", "total": "100",
     }  # fmt: skip
@@ -309,7 +309,7 @@ def test_the_bar():
 def test_the_command_runs_judges_and_ends_as_asked(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text(
-        "id,scenario,quantity,of.organ,value,total\na,luminal_a,site_percent,bone,5,400\n"
+        "id,scenario,quantity,of.organ,value,total\na,luminal_a_surgery,site_percent,bone,5,400\n"
     )
     out = tmp_path / "out"
     arguments = ["validate", str(path), "--most-patients", "300", "--output", str(out), "--quiet"]

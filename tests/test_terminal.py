@@ -21,7 +21,7 @@ from metasim.terminal.table import FittingTable
 from tests.faults import ROOT
 
 HOSTILE = """
-extends = "luminal_a"
+extends = "luminal_a_surgery"
 title = "Arm [red]A[/] [/spine] \\u001b[31m :smile: 中文 \\u202egnp"
 [run]
 patients = 12
@@ -135,7 +135,7 @@ def test_no_width_costs_a_name_or_a_number(width, name):
 
 
 def test_comparison_in_a_narrow_terminal_keeps_every_number():
-    words = ["compare", "luminal_a", "emt", "--patients", 12, "--quiet"]
+    words = ["compare", "luminal_a_surgery", "emt", "--patients", 12, "--quiet"]
     wide, narrow = (metasim(*words, columns=columns).stdout for columns in ("100", "30"))
     numbers = {
         word for word in wide.replace("(", " ").replace(")", " ").split() if word[0].isdigit()

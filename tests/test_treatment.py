@@ -170,7 +170,7 @@ def test_days_on_which_nothing_lives_are_skipped_unnoticed():
         {"kind": "slow", "start": "diagnosis", "hazard_per_day": 1e-4, "stop": "progression"},
         {"kind": "late", "start": 5000.0, "log_kill": 1.0, "cycles": 3, "interval_days": 3.0},
     ]
-    scenario = ms.load("luminal_a", {
+    scenario = ms.load("luminal_a_surgery", {
         "run.patients": 150, "treatment": plan, "clinic.age_years": 60.0,
         "clinic.other_death_per_year": 4e-5, "clinic.follow_up_days": 182.625,
     })  # fmt: skip
@@ -184,7 +184,7 @@ def test_days_on_which_nothing_lives_are_skipped_unnoticed():
     assert (done.patients["death_cause"] == "other_cause").sum() > 10
 
 
-BASE = 'extends = "luminal_a"\n'
+BASE = 'extends = "luminal_a_surgery"\n'
 SURGERY = '[[treatment]]\nkind = "surgery"\n'
 
 
@@ -255,7 +255,7 @@ def test_a_plan_that_never_fires_is_said():
         },
         {"kind": "trastuzumab"},
     ]
-    scenario = ms.load("luminal_a").replace({"run.patients": 20, "treatment": plan})
+    scenario = ms.load("luminal_a_surgery").replace({"run.patients": 20, "treatment": plan})
     results = ms.run(scenario, progress=False)
     assert never_given(results) == ["surgery of brain", "trastuzumab"]
     assert results.summary.attrs["never_given"] == never_given(results)

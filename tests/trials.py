@@ -43,24 +43,24 @@ class Trial:
 
 TRIALS = {
     "trastuzumab": Trial(
-        "her2_enriched", "recurrence anywhere", "0.66 (0.62-0.71)", 0.62, 0.71,
+        "her2_enriched_surgery", "recurrence anywhere", "0.66 (0.62-0.71)", 0.62, 0.71,
         {"hazard_per_day": 0.0106}, {"hazard_per_day": 0.05}, {"death": (0.61, 0.73)},
     ),
     "bisphosphonate": Trial(
-        "luminal_a", "in bone", "0.83 (0.73-0.94)", 0.73, 0.94,
+        "luminal_a_surgery", "in bone", "0.83 (0.73-0.94)", 0.73, 0.94,
         {"duration_days": 183.0}, {"change.soil.bone.growth_factor": 0.1},
         {"distant metastasis": (0.85, 0.99)},
     ),
     "bisphosphonate_postmenopausal": Trial(
-        "luminal_a", "in bone", "0.72 (0.60-0.86)", 0.60, 0.86,
+        "luminal_a_surgery", "in bone", "0.72 (0.60-0.86)", 0.60, 0.86,
         {"duration_days": 365.0}, {"hazard_per_day": 0.01}, {"distant metastasis": (0.74, 0.92)},
     ),
     "chemotherapy": Trial(
-        "triple_negative", "recurrence anywhere", "0.73 under 50 years, 0.82 from 50 to 69",
+        "triple_negative_surgery", "recurrence anywhere", "0.73 under 50 years, 0.82 from 50 to 69",
         0.73, 0.82, {"cycles": 2}, {"cycles": 20},
     ),
     "endocrine": Trial(
-        "luminal_a", "death", "0.69, without an interval; 0.03 are allowed", 0.66, 0.72,
+        "luminal_a_surgery", "death", "0.69, without an interval; 0.03 are allowed", 0.66, 0.72,
         {"duration_days": 730.5}, {"duration_days": 3652.5},
     ),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from metasim.scenario.catalogue import BESIDE
 from metasim.scenario.keys import find, split
 from metasim.scenario.load import load
 
-BASE: Final = "luminal_a"
+BASE: Final = "luminal_a_surgery"
 """The scenario that the files extend."""
 
 SECTION_OF: Final = {

@@ -19,7 +19,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 USER = """
 import metasim as ms
 
-base = ms.load("luminal_a", {"run.patients": 10})
+base = ms.load("luminal_a_surgery", {"run.patients": 10})
 results = ms.run(base, workers=1)
 patients: int = len(results.metastases)
 wrong: str = ms.run(base, workers="two")
@@ -106,20 +106,20 @@ def test_wheel_runs_from_a_folder_with_a_space_and_an_accent_and_a_home_read_onl
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "XDG", "NUMBA"))}
     # to the superuser no folder of a disk is read-only, but /proc is
     env |= {"HOME": "/proc" if hasattr(os, "geteuid") and os.geteuid() == 0 else str(home)}
-    said = ran(at, "-m", "metasim", "run", "luminal_a", "--patients", 20, cwd=work, env=env)
+    said = ran(at, "-m", "metasim", "run", "luminal_a_surgery", "--patients", 20, cwd=work, env=env)
     assert "any distant organ" in said
     assert (work / "results/luminal_a/figures/organ_counts.png").exists()
     command = at.with_name("metasim")
     assert ran(command, "--version", cwd=work, env=env) == f"metasim {VERSION}\n"
     for name in ("show", "check"):
-        ran(command, name, "luminal_a", cwd=work, env=env)
+        ran(command, name, "luminal_a_surgery", cwd=work, env=env)
     ran(command, "plot", "results/luminal_a", "--figure", "survival", cwd=work, env=env)
 
 
 def test_sdist_installs(built, tmp_path):
     (sdist,) = built.glob("*.tar.gz")
     at = installed(tmp_path / "env", sys.executable, sdist)
-    assert "luminal_a" in ran(at, "-m", "metasim", "list", cwd=tmp_path)
+    assert "luminal_a_surgery" in ran(at, "-m", "metasim", "list", cwd=tmp_path)
 
 
 def test_types_are_seen_from_an_installed_wheel(built, tmp_path):
@@ -140,7 +140,7 @@ def test_types_are_seen_from_an_installed_wheel(built, tmp_path):
 def test_memory_stays_flat_over_sixty_runs(tmp_path):
     code = """
 import psutil, metasim as ms
-base, here, seen = ms.load("luminal_a", {"run.patients": 50}), psutil.Process(), []
+base, here, seen = ms.load("luminal_a_surgery", {"run.patients": 50}), psutil.Process(), []
 for number in range(60):
     results = ms.run(base.replace({"run.rng_seed": number + 1}), workers=1, progress=False)
     results.summary

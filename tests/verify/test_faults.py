@@ -14,7 +14,7 @@ PATIENTS, CHUNK, KILLS = 20_000, 25, 50
 
 @pytest.mark.verify
 def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
-    asked = ms.load("luminal_a", {"run.patients": PATIENTS, "run.record": "metastases"})
+    asked = ms.load("luminal_a_surgery", {"run.patients": PATIENTS, "run.record": "metastases"})
     ms.run(asked, output=tmp_path / "whole", executor="serial", progress=False)
     moments = random.Random(1)
     kills = 0
