@@ -101,6 +101,8 @@ class Free(Part):
     """With `sd`: the prior is a normal on its scale with this centre, cut off at low and high."""
     sd: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation on that scale (of the natural logarithm if the scale is log)."""
+    also: list[Text] = Field(default_factory=list)
+    """Further key paths that always have the same value, such as the spread of another organ."""
 
 
 class Fit(Part):

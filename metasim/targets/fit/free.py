@@ -51,6 +51,11 @@ class FreeKey:
         """Its key path."""
         return self.name.rpartition(":")[2]
 
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """All key paths that have its value."""
+        return self.key, *self.prior.also
+
     def value(self, u: float | NDArray[np.float64]) -> Any:
         """The prior's quantile at probabilities u in [0, 1]."""
         prior, log = self.prior, self.prior.scale == "log"
@@ -174,7 +179,7 @@ def check_priors(scenario: Scenario, keys: list[FreeKey], source: str) -> None:
         for end in ("low", "high"):
             value = getattr(free.prior, end)
             try:
-                scenario.replace(changes_of(scenario, {free.key: value}))
+                scenario.replace(changes_of(scenario, dict.fromkeys(free.moves, value)))
             except ScenarioError as error:
                 first = error.mistakes[0]
                 said = f"its prior's {end} end is refused: {first.message}"

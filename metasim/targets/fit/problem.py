@@ -84,7 +84,12 @@ class Problem:
     ) -> Scenario:
         """A cohort's scenario at a point; with `own_patients` other patients than at others."""
         values = self.values(u)
-        mine = {f.key: values[f.name] for f in self.keys if f.cohort in ("", cohort)}
+        mine = {
+            key: values[f.name]
+            for f in self.keys
+            if f.cohort in ("", cohort)
+            for key in f.moves
+        }
         changes = changes_of(scenario, mine)
         if own_patients:
             said = np.append(u, scenario.run.rng_seed).tobytes()

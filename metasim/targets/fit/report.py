@@ -107,7 +107,9 @@ def centre(fit: Fit) -> Floats:
 def best_toml(fit: Fit, source: str, scenario: "Scenario", folder: Path) -> str:
     """A scenario file that extends the fitted one, its values marked as calibrated."""
     values = fit.problem.values(centre(fit))
-    mine = {f.key: values[f.name] for f in fit.problem.keys if not f.cohort}
+    mine = {
+        key: values[f.name] for f in fit.problem.keys if not f.cohort for key in f.moves
+    }
     document = tomlkit.document()
     targets = fit.problem.plan.targets
     cited = targets.title or targets.source

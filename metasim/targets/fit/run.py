@@ -74,7 +74,11 @@ class Fit:
 
     def parameters(self, points: Floats) -> dict[str, Floats]:
         """Values of the free keys at points, each of shape (n,)."""
-        return {f.name: f.value(points[:, i]) for i, f in enumerate(self.problem.keys)}
+        return {
+            name: f.value(points[:, i])
+            for i, f in enumerate(self.problem.keys)
+            for name in (f.name, *f.prior.also)
+        }
 
     @property
     def table(self) -> "pd.DataFrame":
