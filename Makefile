@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SCENARIO ?= luminal_a
+SCENARIO ?= population
 READY = $(VENV)/.ready
 
 .PHONY: install run test verify bench lint docs clean
