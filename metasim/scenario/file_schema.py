@@ -61,7 +61,11 @@ def json_schema() -> dict[str, Any]:
             "correlation": correlation,
         },
         "additionalProperties": {
-            "anyOf": [*_written({"$ref": "#/$defs/Distribution"}), {"$ref": "#/$defs/Drawn"}]
+            "anyOf": [
+                *_written({"$ref": "#/$defs/Distribution"}),
+                {"$ref": "#/$defs/Drawn"},
+                {"const": REMOVED},
+            ]
         },
     }
     return {
