@@ -44,7 +44,9 @@ with tempfile.TemporaryDirectory() as folder:
 
 def luminal(patients: int, **changes: object) -> Scenario:
     """The scenario of the benchmark at level patients."""
-    return ms.load("luminal_a_surgery", {"run.patients": patients, "run.record": "patients"} | changes)
+    return ms.load(
+        "luminal_a_surgery", {"run.patients": patients, "run.record": "patients"} | changes
+    )
 
 
 class Crew:

@@ -265,17 +265,19 @@ def test_each_subtype_is_offered_its_own_treatments():
         assert whom.any()
         assert (offered[:, column] == whom).all()
     for name, columns in (("luminal_a", [1, 4]), ("her2_enriched", [2, 4])):
-        single = ms.load(name, {"treatment": [plan[1], plan[2], plan[4]]})
+        single = ms.load(f"{name}_surgery", {"treatment": [plan[1], plan[2], plan[4]]})
         found = offered_to(single, {}, 7, 3)
         assert found.tolist() == [[c in columns for c in (1, 2, 4)]]
-    unknown = ms.load("luminal_a_surgery", {f"seed.{name}": "none" for name in ("subtype", *RECEPTORS)}
-                      | {"treatment": plan[1:3]})  # fmt: skip
+    nothing = {f"seed.{name}": "none" for name in ("subtype", *RECEPTORS)}
+    unknown = ms.load("luminal_a_surgery", nothing | {"treatment": plan[1:3]})
     assert not offered_to(unknown, {}, 0, 1).any()
 
 
 def test_who_is_offered_a_treatment_gets_it_in_any_chunk():
     some = {"kind": "marker", "start": 10.0, "log_kill": 0.0, "given_fraction": 0.5}
-    asked = ms.load("luminal_a_surgery", {"run.patients": 40, "treatment": [some], "run.years": 1.0})
+    asked = ms.load(
+        "luminal_a_surgery", {"run.patients": 40, "treatment": [some], "run.years": 1.0}
+    )
     tables = [ms.run(asked, progress=False, chunk=n).events for n in (40, 7)]
     assert tables[0].equals(tables[1])
     treated = tables[0]["patient"][tables[0]["event"] == "treatment_start"]
@@ -300,7 +302,9 @@ def test_treatments_that_are_one_drug_count_once():
 
 
 def test_the_patients_table_says_the_care():
-    asked = ms.load("luminal_a_surgery", {"run.patients": 3, "run.years": 1.0, "care": "1980s", **AGED})
+    asked = ms.load(
+        "luminal_a_surgery", {"run.patients": 3, "run.years": 1.0, "care": "1980s", **AGED}
+    )
     table = ms.run(asked, progress=False).patients
     assert set(table["care"]) == {"1980s"}
     none = ms.run(asked.replace({"care": None}), progress=False).patients

@@ -130,7 +130,9 @@ def test_plot_draws_the_figures_asked_for(finished, tmp_path):
 
 
 def test_show_says_where_a_value_is_from():
-    shown = metasim("show", "luminal_a_surgery", "--set", "soil.bone.niche=0.3", "--key", "soil.bone")
+    shown = metasim(
+        "show", "luminal_a_surgery", "--set", "soil.bone.niche=0.3", "--key", "soil.bone"
+    )
     assert shown.exit_code == 0
     (niche,) = [line for line in shown.stdout.splitlines() if line.startswith("niche =")]
     assert niche.split()[:5] == ["niche", "=", "0.3", "user", "--set"]
@@ -149,7 +151,10 @@ def test_check_lists_the_mistakes_of_all_files(tmp_path):
     (tmp_path / "bad.toml").write_text(
         'extends = "luminal_a_surgery"\n[soil.bone]\nniche = 1.5\nnich = 0.2\n[run]\nyears = nan\n'
     )
-    assert metasim("check", "good.toml", "luminal_a_surgery").stdout == "good.toml: fine\nluminal_a: fine\n"
+    assert (
+        metasim("check", "good.toml", "luminal_a_surgery").stdout
+        == "good.toml: fine\nluminal_a_surgery: fine\n"
+    )
     result = metasim("check", "bad.toml", "good.toml", "nosuch.toml")
     assert (result.exit_code, result.stdout) == (2, "good.toml: fine\n")
     for said in ("bad.toml: 3 mistakes", "soil.bone.niche", "1.5", '"niche"', "run.years",
@@ -171,7 +176,7 @@ def test_list_and_schema():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "lumnal_a"], 'did you mean "luminal_a_surgery"'),
+        (["run", "lumnal_a"], 'did you mean "luminal_a"'),
         (["run", "nosuch.toml"], "nosuch.toml: there is no such file"),
         (["run", "."], "folder"),
         (["run", "luminal_a_surgery", "--set", "soil.bone.nich=1"], 'did you mean "niche"'),
@@ -181,17 +186,29 @@ def test_list_and_schema():
         (["run", "luminal_a_surgery", "--set", "soil.bone.niche=nan"], "not nan"),
         (["run", ""], '"": is no scenario'),
         (["run", "luminal_a_surgery", "--patients", 0], "not 0 (in --patients)"),
-        (["run", "luminal_a_surgery", "--engine", "colony"], '(in --engine; did you mean "colonies"?)'),
+        (
+            ["run", "luminal_a_surgery", "--engine", "colony"],
+            '(in --engine; did you mean "colonies"?)',
+        ),
         (["run", "luminal_a_surgery", "--years", "1e9"], "more than 1,000,000 steps"),
         (
             ["run", "luminal_a_surgery", "--until", "bone.share +- 1%", "--patients", 5],
             "exclude each other",
         ),
-        (["run", "luminal_a_surgery", "--until", "bone.share +- 100%"], "any number of patients would do"),
+        (
+            ["run", "luminal_a_surgery", "--until", "bone.share +- 100%"],
+            "any number of patients would do",
+        ),
         (["run", "luminal_a_surgery", "--until", "bone.metastases +- 500%"], "ask for less"),
         (["sweep", "luminal_a_surgery", "--patients", 0], "not 0 (in --patients)"),
-        (["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-12"], "1,000,000,000,001 points"),
-        (["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-320"], "more than 1,000,000"),
+        (
+            ["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-12"],
+            "1,000,000,000,001 points",
+        ),
+        (
+            ["sweep", "luminal_a_surgery", "--vary", "soil.bone.niche=0:1:1e-320"],
+            "more than 1,000,000",
+        ),
         (["sweep", "luminal_a_surgery", "--vary", "=0:1:0.5"], "expected KEY=LOW:HIGH:STEP"),
         (["compare", "luminal_a_surgery", "luminal_a_surgery"], "given twice"),
         (["compare", "luminal_a_surgery", "emt", "--years", -1], "(in --years)"),
@@ -311,7 +328,10 @@ def test_disk_that_fills_up_is_one_message_and_leaves_nothing(finished, tmp_path
 
 def test_pipe_that_closes_is_quiet(tmp_path):
     show = subprocess.Popen(
-        [*METASIM, "show", "luminal_a_surgery"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*METASIM, "show", "luminal_a_surgery"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     show.stdout.close()
     assert show.stderr.read() == ""

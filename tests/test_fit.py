@@ -143,8 +143,8 @@ def test_a_key_that_no_target_feels_is_refused_with_the_evidence(mine, tmp_path)
 @pytest.mark.verify
 def test_a_fit_moves_towards_its_targets_and_is_the_same_when_resumed(mine, tmp_path):
     out = tmp_path / "x"
-    arguments = ["luminal_a_surgery", "--targets", mine, "--free", "soil.bone.niche=0:1", "--patients",
-                 400, "--draws", 20, "--output", out]  # fmt: skip
+    arguments = ["luminal_a_surgery", "--targets", mine, "--free", "soil.bone.niche=0:1",
+                 "--patients", 400, "--draws", 20, "--output", out]  # fmt: skip
     done = fit(*arguments)
     assert done.exit_code == 0, done.output
     posterior = pd.read_parquet(out / "posterior.parquet")

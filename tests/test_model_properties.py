@@ -13,8 +13,8 @@ from metasim.terms import Stage, Tally
 from tests.significance import LEVEL
 
 SHIPPED = [
-    "luminal_a_surgery", "luminal_b_surgery", "her2_enriched_surgery", "triple_negative_surgery", "untreated", "flow_only",
-    "seed_and_soil", "soft_bone", "growth_only", "few_cells", "emt",
+    "luminal_a_surgery", "luminal_b_surgery", "her2_enriched_surgery", "triple_negative_surgery",
+    "untreated", "flow_only", "seed_and_soil", "soft_bone", "growth_only", "few_cells", "emt",
 ]  # fmt: skip
 
 
@@ -180,7 +180,9 @@ def test_same_rng_seed_same_tables():
 
 
 def test_patients_do_not_depend_on_the_size_of_the_cohort_or_what_is_recorded():
-    scenario = ms.load("luminal_a_surgery").replace({"run.patients": 140, "run.record": "metastases"})
+    scenario = ms.load("luminal_a_surgery").replace(
+        {"run.patients": 140, "run.record": "metastases"}
+    )
     many = run(scenario).metastases
     few = run(scenario.replace({"run.patients": 90, "run.record": "everything"})).metastases
     assert many[many["patient"] < 90].equals(few)

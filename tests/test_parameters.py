@@ -177,7 +177,9 @@ def test_every_key_that_may_be_changed_is_felt(rich):
     ],
 )
 def test_what_would_have_no_effect_is_refused(patients, treatment, says):
-    asked = ms.load("luminal_a_surgery").replace({"angiogenesis.per_day": "none", "patients": "none"})
+    asked = ms.load("luminal_a_surgery").replace(
+        {"angiogenesis.per_day": "none", "patients": "none"}
+    )
     values = {"choice": {"values": [1.5]}}
     change = {"kind": "drug", "start": 1.0, "change": {treatment: 0.5}}
     key = {"patients": {patients: values}} if patients else {"treatment": [change]}

@@ -28,7 +28,9 @@ def posterior(path, **columns):
 
 
 def asked(path, patients=200, **more):
-    return ms.load("luminal_a_surgery", {"run.patients": patients, "patients.draws": str(path), **more})
+    return ms.load(
+        "luminal_a_surgery", {"run.patients": patients, "patients.draws": str(path), **more}
+    )
 
 
 def test_each_patient_has_the_keys_of_one_draw_taken_by_its_weight(tmp_path):

@@ -351,7 +351,15 @@ def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somew
         with pytest.raises(OptionError, match="no Dask scheduler answers there"):
             executors.reach(address)
         assert time.monotonic() - start < 5  # what starting Python takes is left for the rest
-        command = [sys.executable, "-m", "metasim", "run", "luminal_a_surgery", "--scheduler", address]
+        command = [
+            sys.executable,
+            "-m",
+            "metasim",
+            "run",
+            "luminal_a_surgery",
+            "--scheduler",
+            address,
+        ]
         ended = subprocess.run(
             [*command, "--output", "a"],
             capture_output=True, text=True, timeout=20, cwd=tmp_path,

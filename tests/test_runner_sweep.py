@@ -93,7 +93,14 @@ def test_failures_name_their_point():
 
 
 def test_command_says_that_patients_failed_and_ends_with_3(tmp_path):
-    words = ["sweep", "luminal_a_surgery", "--patients", "20", "--vary", "run.max_colonies=12:60:48"]
+    words = [
+        "sweep",
+        "luminal_a_surgery",
+        "--patients",
+        "20",
+        "--vary",
+        "run.max_colonies=12:60:48",
+    ]
     words += ["--no-figures", "--quiet", "--output", str(tmp_path / "a")]
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == 3

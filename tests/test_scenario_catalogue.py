@@ -155,7 +155,8 @@ def test_flow_only_differs_from_its_rival_in_the_soil_alone():
 
 def test_soft_bone_differs_in_one_value():
     soft, hard = (
-        {row.key: row.value for row in describe(load(name))} for name in ("soft_bone", "luminal_a_surgery")
+        {row.key: row.value for row in describe(load(name))}
+        for name in ("soft_bone", "luminal_a_surgery")
     )
     different = {key for key in soft if soft[key] != hard[key]}
     assert different == {"title", "soil.bone.multiplier.colonization"}

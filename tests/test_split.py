@@ -106,7 +106,9 @@ def test_the_commands_take_by(folder, tmp_path):
     }  # fmt: skip
     compared = cli("compare", folder, "--by", "subtype")
     assert compared.exit_code == 0, compared.output
-    assert "C  triple_negative_surgery" in compared.output and "independent groups" in compared.output
+    assert (
+        "C  triple_negative_surgery" in compared.output and "independent groups" in compared.output
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,9 @@ def test_what_by_cannot_do(folder, words, said):
 
 
 def test_list_and_show_say_that_a_scenario_mixes(tmp_path):
-    text = 'title = "Mixed"\nextends = "luminal_a_surgery"\n[patients]\n"seed.subtype" = { choice = '
+    text = (
+        'title = "Mixed"\nextends = "luminal_a_surgery"\n[patients]\n"seed.subtype" = { choice = '
+    )
     text += f"{{ values = {json.dumps([*SHARES])}, weights = [0.5, 0.3, 0.2] }} }}\n"
     path = tmp_path / "mixed.toml"
     path.write_text(text)

@@ -62,7 +62,9 @@ def test_without_the_modules_and_calls_of_unix_started_by_spawn_and_no_utf8_anyw
     script = tmp_path / "script.py"
     script.write_text(WITHOUT_UNIX)
     own = tmp_path / "own.toml"
-    own.write_bytes('extends = "luminal_a_surgery"\r\n[soil.bone]\r\nlabel = "Os né ≥"\r\n'.encode())
+    own.write_bytes(
+        'extends = "luminal_a_surgery"\r\n[soil.bone]\r\nlabel = "Os né ≥"\r\n'.encode()
+    )
     console = {"PYTHONIOENCODING": "cp437", "PYTHONUTF8": "0", "LC_ALL": "C"}
     ended = subprocess.run(
         [sys.executable, str(script), str(tmp_path)], capture_output=True, cwd=tmp_path,

@@ -85,10 +85,7 @@ class Problem:
         """A cohort's scenario at a point; with `own_patients` other patients than at others."""
         values = self.values(u)
         mine = {
-            key: values[f.name]
-            for f in self.keys
-            if f.cohort in ("", cohort)
-            for key in f.moves
+            key: values[f.name] for f in self.keys if f.cohort in ("", cohort) for key in f.moves
         }
         changes = changes_of(scenario, mine)
         if own_patients:

@@ -107,9 +107,7 @@ def centre(fit: Fit) -> Floats:
 def best_toml(fit: Fit, source: str, scenario: "Scenario", folder: Path) -> str:
     """A scenario file that extends the fitted one, its values marked as calibrated."""
     values = fit.problem.values(centre(fit))
-    mine = {
-        key: values[f.name] for f in fit.problem.keys if not f.cohort for key in f.moves
-    }
+    mine = {key: values[f.name] for f in fit.problem.keys if not f.cohort for key in f.moves}
     document = tomlkit.document()
     targets = fit.problem.plan.targets
     cited = targets.title or targets.source
