@@ -99,7 +99,7 @@ def curve_data(judged: Validation, name: str) -> tuple[Any, Any]:
     along = QUANTITIES[mine[0].target.quantity].along
     if not along:
         columns = {"simulated": "value", "sim_low": "low", "sim_high": "high"}
-        return points, points.rename(columns=columns)[["x", "value", "low", "high"]]
+        return points, points[["x", *columns]].rename(columns=columns)
     rows = []
     for x in np.linspace(0, 1.05 * points["x"].max(), 43)[1:]:
         found = estimate(mine[0].target, judged.samples, **{along: float(x)})

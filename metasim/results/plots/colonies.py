@@ -18,7 +18,7 @@ from metasim.results.plots.course import (
     MARKS_POINTS,
     mark_course,
     patient_course,
-    typical_patient,
+    telling_patient,
     years,
 )
 from metasim.results.plots.groups import label_ends
@@ -60,7 +60,7 @@ _LANE_POINTS: Final = 9.0
 def data(results: Results, *, patient: int | None = None) -> pd.DataFrame:
     """The numbers of `colonies`, see `KIND.columns`."""
     run = results.description
-    who = typical_patient(results) if patient is None else patient
+    who = telling_patient(results) if patient is None else patient
     course = patient_course(results, who)
     mine = ds.field("patient") == who
     counts = results.arrow("counts").to_table(filter=mine).to_pandas()
@@ -274,8 +274,8 @@ def colonies(
     Args:
         results: a finished run, recorded at level everything.
         ax: axes to draw into; by default those of a new figure.
-        patient: which; by default the one with the median number of detected metastases among
-            those with any.
+        patient: which; by default the one with the most to see: metastases detected in the most
+            organs, among those whose metastases can be told apart.
         style: of Matplotlib, over the settings of metasim.
 
     Raises:

@@ -15,14 +15,18 @@ from metasim.terms import DAYS_PER_YEAR
 
 Floats = NDArray[np.float64]
 
+LEGIBLE: Final = 30
+"""Metastases of a patient that can still be told apart in a figure."""
+
 MARKS_POINTS: Final = 21
 """Room in points that `mark_course` takes above the axes."""
 
 
-def typical_patient(results: Results) -> int:
-    """The patient with the median number of detected metastases among those with any.
+def telling_patient(results: Results) -> int:
+    """The patient with the most to see: metastases detected in the most organs, then the most.
 
-    Without any detected, the one with the most metastases founded; without those, the first.
+    Those with more than `LEGIBLE` metastases are left out where others have any detected. Without
+    any detected, the one with the most metastases founded; without those, the first.
 
     Raises:
         OptionError: no patient was simulated to the end.
@@ -32,12 +36,15 @@ def typical_patient(results: Results) -> int:
     metastases = results.metastases
     if metastases.empty:
         return int(results.patients["patient"].min())
-    detected = metastases[metastases["detected_day"].notna()].groupby("patient").size()
-    if detected.empty:
-        found = metastases.groupby("patient").size()
-        return int(found.index.to_numpy()[found.to_numpy().argmax()])
-    ranked = detected.sort_values(kind="stable")
-    return int(ranked.index.to_numpy()[(len(ranked) - 1) // 2])
+    founded = metastases.groupby("patient").size()
+    detected = metastases[metastases["detected_day"].notna()].groupby("patient", observed=True)
+    seen = pd.DataFrame({"organs": detected["organ"].nunique(), "sites": detected.size()})
+    legible = seen[founded.reindex(seen.index) <= LEGIBLE]
+    seen = seen if legible.empty else legible
+    if seen.empty:
+        return int(founded.index.to_numpy()[founded.to_numpy().argmax()])
+    ranked = seen.sort_values(["organs", "sites"], ascending=False, kind="stable")
+    return int(ranked.index.to_numpy()[0])
 
 
 def patient_course(results: Results, patient: int) -> "pd.Series[Any]":

@@ -14,7 +14,7 @@ from metasim.results.plots.course import (
     MARKS_POINTS,
     mark_course,
     patient_course,
-    typical_patient,
+    telling_patient,
     years,
 )
 from metasim.results.plots.registry import FigureKind, register, run_of, tidy
@@ -43,7 +43,7 @@ _PRIMARY = 0
 def data(results: Results, *, patient: int | None = None) -> pd.DataFrame:
     """The numbers of `seeding_tree`, see `KIND.columns`; the primary is the first row."""
     run = results.description
-    who = typical_patient(results) if patient is None else patient
+    who = telling_patient(results) if patient is None else patient
     course = patient_course(results, who)
     mine = ds.field("patient") == who
     every = results.arrow("metastases").to_table(filter=mine).to_pandas().set_index("metastasis")
