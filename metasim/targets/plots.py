@@ -27,6 +27,7 @@ _COLOURS: Final = ("#009E73", "#E69F00", "#D55E00")  # |z| < 2, to 4, beyond
 _SHAPES: Final = ("o", "D", "s")
 _FURTHEST: Final = 6.0
 _ROW_INCHES: Final = 0.27
+_ENDS: Final = (0.38, 0.82)  # of the columns of numbers, of the room beside the axes
 
 
 def forest_data(judged: Validation) -> Any:
@@ -45,7 +46,7 @@ def forest(judged: Validation, ax: Axes | None = None) -> Axes:
     """
     told = in_groups(one for one in judged.scores if one.judged)
     rows = _rows(told)
-    ax = new_axes(ax, 13.0, 2.2 + _ROW_INCHES * len(rows))
+    ax = new_axes(ax, 14.0, 2.2 + _ROW_INCHES * len(rows))
     title = judged.targets.title or "Published figures and the simulation"
     if not told:
         return nothing(ax, title, "none of the targets is simulated")
@@ -68,7 +69,7 @@ def forest(judged: Validation, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("z = (simulated - published) / standard error of both and between cohorts")
-    for x, text in ((0.30, "published (95 %)"), (0.62, "simulated (95 %)")):
+    for x, text in ((_ENDS[0], "published (95 %)"), (_ENDS[1], "simulated (95 %)")):
         numbers.annotate(text, (x, -0.75), xycoords=numbers.get_yaxis_transform(), ha="right",
                          va="center", color=INK, fontweight="bold", fontsize=9.5,
                          annotation_clip=False)  # fmt: skip
@@ -173,9 +174,9 @@ def _write(ax: Axes, place: int, one: Score) -> None:
     assert one.simulated is not None
     ends = one.simulated.low, one.simulated.high
     texts = (
-        (0.30, ends_text(one.target.value, one.published, one.unit), "right"),
-        (0.62, ends_text(one.simulated.value, ends, one.unit), "right"),
-        (0.64, one.unit, "left"),
+        (_ENDS[0], ends_text(one.target.value, one.published, one.unit), "right"),
+        (_ENDS[1], ends_text(one.simulated.value, ends, one.unit), "right"),
+        (_ENDS[1] + 0.02, one.unit, "left"),
     )
     for x, text, side in texts:
         ax.annotate(text, (x, place), xycoords=ax.get_yaxis_transform(), va="center", ha=side,
