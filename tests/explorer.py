@@ -89,7 +89,7 @@ class Page:
 
 
 @contextmanager
-def serving(scenario="luminal_a", changes=None, patients=None):
+def serving(scenario="luminal_a_surgery", changes=None, patients=None):
     """An explorer on a free port."""
     growing.FUNNEL_PATIENTS = 30  # to be quick
     explorer = Explorer(Base(scenario, load(scenario)), changes, patients)

@@ -40,7 +40,7 @@ def served():
 
 
 def test_every_number_of_an_organ_is_a_knob_within_its_bounds():
-    scenario = ms.load("luminal_a")
+    scenario = ms.load("luminal_a_surgery")
     found = knobs_of(scenario)
     for organ in found["organs"]:
         knobs = {k["key"]: k for group in organ["groups"] for k in group["knobs"]}
@@ -77,7 +77,7 @@ def test_the_first_patients_are_those_of_a_run_of_so_many():
     """Whatever the pieces, and although more are computed than are looked at."""
     import numpy as np
 
-    scenario = ms.load("luminal_a", {"run.record": "metastases"})
+    scenario = ms.load("luminal_a_surgery", {"run.record": "metastases"})
     growing = Growing(scenario)
     for span in reversed(growing.missing(170)):
         growing.compute(span, np.zeros(1, np.int64))
@@ -91,7 +91,7 @@ def test_the_first_patients_are_those_of_a_run_of_so_many():
 def test_a_raised_flag_ends_a_piece_and_nothing_of_it_is_kept():
     import numpy as np
 
-    growing = Growing(ms.load("luminal_a"))
+    growing = Growing(ms.load("luminal_a_surgery"))
     with pytest.raises(KeyboardInterrupt):
         growing.compute(growing.missing(150)[0], np.ones(1, np.int64))
     assert growing.done == 0
@@ -100,7 +100,7 @@ def test_a_raised_flag_ends_a_piece_and_nothing_of_it_is_kept():
 def test_a_run_that_takes_too_long_is_stopped(monkeypatch):
     monkeypatch.setattr(jobs, "MOST_RUN_SECONDS", 0.2)
     pool = jobs.Pool(1)
-    job = jobs.Job(Growing(ms.load("luminal_a")), 20_000)
+    job = jobs.Job(Growing(ms.load("luminal_a_surgery")), 20_000)
     pool.submit(job)
     until = time.monotonic() + 30
     while not job.is_over and time.monotonic() < until:
@@ -112,7 +112,7 @@ def test_a_run_that_takes_too_long_is_stopped(monkeypatch):
 
 def test_a_fault_fails_its_job_and_no_other(monkeypatch):
     pool = jobs.Pool(1)
-    broken, fine = (jobs.Job(Growing(ms.load("luminal_a")), 150) for _ in range(2))
+    broken, fine = (jobs.Job(Growing(ms.load("luminal_a_surgery")), 150) for _ in range(2))
     monkeypatch.setattr(broken.cohort, "compute", lambda *_: 1 // 0)
     for job in (broken, fine):
         pool.submit(job)
@@ -133,7 +133,7 @@ def test_a_run_is_compared_with_the_scenario_as_it_is_pair_by_pair(served):
     assert found["state"] == "done" and found["ready"] == 300
     numbers = found["numbers"]
     assert numbers["compared"] and numbers["paired"] and numbers["baseline"] == "as it is"
-    base = ms.load("luminal_a", {"run.patients": 300})
+    base = ms.load("luminal_a_surgery", {"run.patients": 300})
     due = ms.compare([ms.run(base), ms.run(base.replace({"soil.bone.niche": 0.1}))], ["a", "b"])
     shares = due.differences[due.differences["measure"] == "share"].set_index("organ")
     for row in numbers["rows"]:
@@ -161,7 +161,7 @@ def test_mistakes_come_with_their_keys_in_the_words_of_the_command_line(served):
     changes = {"soil.bone.nich": 1, "run.years": -1}
     found = page.run(changes)
     with pytest.raises(ScenarioError) as due:
-        ms.load("luminal_a").replace(changes)
+        ms.load("luminal_a_surgery").replace(changes)
     assert [m["key"] for m in found["mistakes"]] == [m.key for m in due.value.mistakes]
     assert [m["message"] for m in found["mistakes"]] == [m.message for m in due.value.mistakes]
     too_much = page.run({"run.years": 250}, limits.MOST_PATIENTS + 1)
@@ -185,7 +185,7 @@ def test_cancel_keeps_what_has_come(served):
 def test_a_patient_is_the_one_of_the_run(served):
     page = served.page()
     page.run({}, 150)
-    whole = ms.run(ms.load("luminal_a", {"run.patients": 150}))
+    whole = ms.run(ms.load("luminal_a_surgery", {"run.patients": 150}))
     seeded = int(whole.metastases["patient"].iloc[0])
     status, found = page.get(f"patient/{seeded}")
     assert status == 200
@@ -233,11 +233,11 @@ def test_the_file_and_the_command_line_give_the_numbers_of_the_page(served, tmp_
     (tmp_path / "own.toml").write_bytes(data)
     (tmp_path / "whole.toml").write_bytes(page.file("take/whole.toml")[2])
     own = ms.load(tmp_path / "own.toml")
-    assert own.run.patients == 160 and own == ms.load("luminal_a").replace(
+    assert own.run.patients == 160 and own == ms.load("luminal_a_surgery").replace(
         {**changes, "run.patients": 160}
     )
     words = shlex.split(found["command"])
-    assert words[:3] == ["metasim", "run", "luminal_a"]
+    assert words[:3] == ["metasim", "run", "luminal_a_surgery"]
     command = [sys.executable, "-m", *words, "--output", "results", "--quiet", "--no-figures"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     summary = pd.read_csv(io.BytesIO(page.file("take/summary.csv")[2]))
@@ -267,7 +267,7 @@ def test_tables_archive_and_figures_can_be_opened(served, tmp_path):
 
 def test_an_uploaded_scenario_is_checked_as_on_the_command_line(served):
     page = served.page()
-    wrong = b'extends = "luminal_a"\n[soil.bone]\nniche = 2\nnich = 1\n'
+    wrong = b'extends = "luminal_a_surgery"\n[soil.bone]\nniche = 2\nnich = 1\n'
     status, found = page.served.ask("POST", f"s/{page.name}/upload?name=mine.toml", wrong)
     assert status == 422
     assert {m["key"] for m in found["mistakes"]} == {"soil.bone.niche", "soil.bone.nich"}
@@ -280,7 +280,7 @@ def test_an_uploaded_scenario_is_checked_as_on_the_command_line(served):
 
 def test_an_uploaded_results_folder_is_what_runs_are_compared_with(served, tmp_path):
     folder = tmp_path / "old"
-    ms.run(ms.load("luminal_a", {"run.patients": 150}), output=folder)
+    ms.run(ms.load("luminal_a_surgery", {"run.patients": 150}), output=folder)
     page = served.page()
 
     def take(name, data):
@@ -306,15 +306,15 @@ def test_an_uploaded_results_folder_is_what_runs_are_compared_with(served, tmp_p
     [
         'extends = "{path}"\n',
         'extends = "../secret"\n',
-        'extends = "luminal_a"\n[patients]\ntable = "{path}"\n',
-        'extends = "luminal_a"\n[patients]\ndraws = "{path}"\n',
-        'extends = "luminal_a"\npatients = {{ value = {{ table = "{path}" }} }}\n',
-        'extends = "luminal_a"\n"patients" = {{ "table" = {{ value = "{path}" }} }}\n',
+        'extends = "luminal_a_surgery"\n[patients]\ntable = "{path}"\n',
+        'extends = "luminal_a_surgery"\n[patients]\ndraws = "{path}"\n',
+        'extends = "luminal_a_surgery"\npatients = {{ value = {{ table = "{path}" }} }}\n',
+        'extends = "luminal_a_surgery"\n"patients" = {{ "table" = {{ value = "{path}" }} }}\n',
     ],
 )
 def test_no_way_of_naming_a_file_opens_it(text, tmp_path):
     secret = tmp_path / "secret.toml"
-    secret.write_text('extends = "luminal_a"\ntitle = "secret"\n', encoding="utf-8")
+    secret.write_text('extends = "luminal_a_surgery"\ntitle = "secret"\n', encoding="utf-8")
     with pytest.raises(ScenarioError) as refused:
         scenario_of(text.format(path=secret).encode(), "x.toml")
     assert "cannot be read from here" in str(refused.value)
@@ -330,7 +330,7 @@ def test_all_that_opens_files_can_be_closed():
 
 def test_no_change_of_a_page_opens_a_file(tmp_path):
     (tmp_path / "t.csv").write_text("clinic.age_years\n50\n", encoding="utf-8")
-    base = ms.load("luminal_a")
+    base = ms.load("luminal_a_surgery")
     for change in (
         {"patients.table": str(tmp_path / "t.csv")},
         {"patients": {"table": str(tmp_path / "t.csv")}},
@@ -428,7 +428,7 @@ def test_there_is_an_end_to_pages(monkeypatch):
     monkeypatch.setattr(sessions, "MOST_SESSIONS", 2)
     pool = jobs.Pool(1)
     all_of_them = sessions.Sessions(pool)
-    base = sessions.Base("luminal_a", ms.load("luminal_a"))
+    base = sessions.Base("luminal_a_surgery", ms.load("luminal_a_surgery"))
     first = all_of_them.open(base)
     all_of_them.open(base)
     with pytest.raises(OptionError, match="2 pages are open"):
@@ -466,7 +466,7 @@ def test_twenty_pages_at_once_none_sees_the_numbers_of_another(served):
     assert sorted(found) == niches
     for niche in (niches[0], niches[7], niches[19]):
         base = {"run.patients": 150, "run.record": "metastases", "soil.bone.niche": niche}
-        due = ms.run(ms.load("luminal_a", base)).summary
+        due = ms.run(ms.load("luminal_a_surgery", base)).summary
         shown = [r for r in found[niche]["numbers"]["rows"] if r["organ"] != "death"]
         assert [r["share_with"] for r in shown] == due["share_with"].tolist()
     for niche, state in found.items():
@@ -489,7 +489,7 @@ def test_care_and_mixed_subtypes_are_knobs(served):
         "soil.axillary_nodes.node_pass_prob": 0.5,
         "patients.seed.subtype": {"choice": {"values": ["luminal_a", "triple_negative"]}},
     }  # fmt: skip
-    scenario = ms.load("luminal_a").replace(care)
+    scenario = ms.load("luminal_a_surgery").replace(care)
     found = knobs_of(scenario)
     entries = {one["key"]: one for one in found["entries"]}
     assert entries["care"]["value"] == "2020s" and "none" in entries["care"]["names"]
@@ -509,6 +509,6 @@ def test_a_turned_rule_of_care_is_in_the_file_that_is_taken_away(served, tmp_pat
     page.run(changes, 150)
     (tmp_path / "own.toml").write_bytes(page.file("take/scenario.toml")[2])
     own = ms.load(tmp_path / "own.toml", {"run.patients": 40})
-    due = ms.load("luminal_a").replace({**changes, "run.patients": 40})
+    due = ms.load("luminal_a_surgery").replace({**changes, "run.patients": 40})
     assert own.treatment[0].delay_days == 9.0 and len(own.treatment) == len(due.treatment)
     pd.testing.assert_frame_equal(ms.run(own).metastases, ms.run(due).metastases)

@@ -162,7 +162,9 @@ def test_cancel_keeps_what_is_shown(opened):
 def test_a_broken_file_is_refused_beside_its_key_and_a_good_one_taken(opened, tmp_path):
     page = opened()
     bad = tmp_path / "<b>mine.toml"
-    bad.write_text('extends = "luminal_a"\n[soil.bone]\nniche = 2\nnich = 1\n', encoding="utf-8")
+    bad.write_text(
+        'extends = "luminal_a_surgery"\n[soil.bone]\nniche = 2\nnich = 1\n', encoding="utf-8"
+    )
     page.set_input_files("#file", bad)
     page.wait_for_selector("#wrong li")
     with pytest.raises(ms.ScenarioError) as due:
@@ -171,7 +173,7 @@ def test_a_broken_file_is_refused_beside_its_key_and_a_good_one_taken(opened, tm
     for mistake in due.value.mistakes:
         assert mistake.key in told and mistake.message in told
     assert "from 0 to 1" in page.inner_text(f"{NICHE} .wrong")
-    assert page.input_value("#scenario") == "luminal_a"
+    assert page.input_value("#scenario") == "luminal_a_surgery"
     markup = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
     good = tmp_path / "mine.toml"
     text = f"extends = \"luminal_a\"\ntitle = '{markup}'\n[soil.bone]\nlabel = '{markup}'\n"
@@ -227,7 +229,7 @@ def test_the_file_that_is_downloaded_gives_the_numbers_of_the_page(opened, tmp_p
     pd.testing.assert_frame_equal(shown, due.reset_index(drop=True))
     bone = due.set_index("organ").loc["bone"]
     assert share(page) == pytest.approx(100 * bone["share_with"], abs=0.051)
-    assert shlex.split(page.inner_text("#command"))[:3] == ["metasim", "run", "luminal_a"]
+    assert shlex.split(page.inner_text("#command"))[:3] == ["metasim", "run", "luminal_a_surgery"]
 
 
 def test_a_patient_and_her_cells(opened):
@@ -302,7 +304,7 @@ def test_a_report_opens_without_a_network_and_axe_finds_nothing_serious(browser,
 
     from metasim.reporting.write import write_report
 
-    ms.run(ms.load("luminal_a", {"run.patients": 30}), output=tmp_path / "a")
+    ms.run(ms.load("luminal_a_surgery", {"run.patients": 30}), output=tmp_path / "a")
     asked, faults = [], []
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.on("request", lambda request: asked.append(request.url[:60]))
