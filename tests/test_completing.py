@@ -79,7 +79,7 @@ echo "${COMPREPLY[@]}"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     env = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
     done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, env=env)
-    assert done.stdout.split() == ["triple_negative_surgery"], done.stderr
+    assert done.stdout.split() == ["triple_negative", "triple_negative_surgery"], done.stderr
 
 
 def test_home_that_takes_nothing_is_one_message(monkeypatch):
