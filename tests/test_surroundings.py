@@ -27,7 +27,7 @@ for name in ("fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog
     sys.modules[name] = None  # importing it fails, in the child too
 for module, names in {
     signal: "SIGKILL SIGALRM SIGHUP pthread_sigmask setitimer SIG_BLOCK SIG_SETMASK",
-    os: "sched_getaffinity getuid geteuid killpg O_CLOEXEC O_NONBLOCK set_blocking sysconf",
+    os: "sched_getaffinity getuid geteuid killpg O_CLOEXEC set_blocking",
 }.items():
     for name in names.split():
         vars(module).pop(name, None)
