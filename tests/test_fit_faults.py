@@ -47,7 +47,7 @@ def mine(tmp_path_factory):
 
 
 def arguments(mine, folder, draws=0, workers=1):
-    return ["fit", "luminal_b", "--targets", str(mine), "--free", f"{KEY}=0:1", "--patients",
+    return ["fit", "luminal_b_surgery", "--targets", str(mine), "--free", f"{KEY}=0:1", "--patients",
             "250", "--draws", str(draws), "--output", str(folder), "--workers", str(workers),
             "--quiet"]  # fmt: skip
 
@@ -145,12 +145,14 @@ def test_bad_input_is_one_clear_message_and_nothing_is_lost(cells, given, said, 
     row = ROW | cells
     path.write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
     free = [] if "--free" in given else ["--free", f"{KEY}=0:1"]
-    done = fit("fit", "luminal_b", "--targets", path, "--patients", "150", "--output", folder,
+    done = fit("fit", "luminal_b_surgery", "--targets", path, "--patients", "150", "--output", folder,
                "--workers", "1", "--quiet", *free, *given)  # fmt: skip
     assert done.exit_code == 2, done.output
     assert said in " ".join(done.output.split())
     assert "Traceback" not in done.output
-    again = fit("fit", "luminal_b", "--targets", path, "--output", folder, "--quiet", *free, *given)
+    again = fit(
+        "fit", "luminal_b_surgery", "--targets", path, "--output", folder, "--quiet", *free, *given
+    )
     assert again.exit_code == 2 and said in " ".join(again.output.split())
 
 
@@ -169,4 +171,6 @@ def test_a_damaged_journal_is_named(mine, tmp_path):
     done = fit(*arguments(mine, path.parent), "--resume")
     assert done.exit_code == 2 and "simulations.jsonl: damaged" in done.output
     with pytest.raises(ms.ResultsError, match="damaged"):
-        ms.fit("luminal_b", mine, {KEY: (0, 1)}, output=path.parent, patients=250, resume=True)
+        ms.fit(
+            "luminal_b_surgery", mine, {KEY: (0, 1)}, output=path.parent, patients=250, resume=True
+        )

@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     home = tmp_path_factory.mktemp("exchange")
     ms.run(
         ms.load("luminal_a_surgery").replace({"run.patients": 30, "run.years": 8.0}),
-        output=home / "results" / "luminal_a_surgery",
+        output=home / "results" / "luminal_a",
         progress=False,
     )
     return home

@@ -14,7 +14,7 @@ from metasim.results.tally import merge
 from metasim.scenario.catalogue import around
 from metasim.scenario.listing import entries
 
-SHARES = {"luminal_b_surgery": 0.5, "luminal_a_surgery": 0.3, "triple_negative_surgery": 0.2}
+SHARES = {"luminal_b": 0.5, "luminal_a": 0.3, "triple_negative": 0.2}
 MIX = {"patients.seed.subtype": {"choice": {"values": [*SHARES], "weights": [*SHARES.values()]}}}
 FEW = MIX | {"run.patients": 60, "run.record": "metastases"}
 
@@ -106,9 +106,7 @@ def test_the_commands_take_by(folder, tmp_path):
     }  # fmt: skip
     compared = cli("compare", folder, "--by", "subtype")
     assert compared.exit_code == 0, compared.output
-    assert (
-        "C  triple_negative_surgery" in compared.output and "independent groups" in compared.output
-    )
+    assert "C  triple_negative" in compared.output and "independent groups" in compared.output
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ def test_list_and_show_say_that_a_scenario_mixes(tmp_path):
     path.write_text(text)
     said = "Mixes subtypes: luminal_b 50 %, luminal_a 30 %, triple_negative 20 %."
     assert said in " ".join(cli("show", path).output.split())
-    assert "Mixes" not in cli("show", "luminal_a_surgery").output
+    assert "Mixes" not in cli("show", "luminal_a").output
     beside = tmp_path / "catalogue" / "scenarios"
     beside.mkdir(parents=True)
     path.rename(beside / "mixed.toml")
