@@ -47,8 +47,8 @@ def mine(tmp_path_factory):
 
 
 def arguments(mine, folder, draws=0, workers=1):
-    return ["fit", "luminal_b_surgery", "--targets", str(mine), "--free", f"{KEY}=0:1", "--patients",
-            "250", "--draws", str(draws), "--output", str(folder), "--workers", str(workers),
+    return ["fit", "luminal_b_surgery", "--targets", str(mine), "--free", f"{KEY}=0:1",
+            "--patients", "250", "--draws", str(draws), "--output", str(folder), "--workers", str(workers),
             "--quiet"]  # fmt: skip
 
 
@@ -145,8 +145,8 @@ def test_bad_input_is_one_clear_message_and_nothing_is_lost(cells, given, said, 
     row = ROW | cells
     path.write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
     free = [] if "--free" in given else ["--free", f"{KEY}=0:1"]
-    done = fit("fit", "luminal_b_surgery", "--targets", path, "--patients", "150", "--output", folder,
-               "--workers", "1", "--quiet", *free, *given)  # fmt: skip
+    done = fit("fit", "luminal_b_surgery", "--targets", path, "--patients", "150", "--output",
+               folder, "--workers", "1", "--quiet", *free, *given)  # fmt: skip
     assert done.exit_code == 2, done.output
     assert said in " ".join(done.output.split())
     assert "Traceback" not in done.output
