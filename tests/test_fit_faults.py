@@ -47,9 +47,11 @@ def mine(tmp_path_factory):
 
 
 def arguments(mine, folder, draws=0, workers=1):
-    return ["fit", "luminal_b_surgery", "--targets", str(mine), "--free", f"{KEY}=0:1",
-            "--patients", "250", "--draws", str(draws), "--output", str(folder), "--workers", str(workers),
-            "--quiet"]  # fmt: skip
+    return [
+        "fit", "luminal_b_surgery", "--targets", str(mine), "--free", f"{KEY}=0:1",
+        "--patients", "250", "--draws", str(draws), "--output", str(folder),
+        "--workers", str(workers), "--quiet",
+    ]  # fmt: skip
 
 
 def fit(*given):
