@@ -167,8 +167,14 @@ class Tests(Part):
     """Whether tests are also made on follow-up visits after the diagnosis."""
 
 
+Sds = Annotated[float, number("standard deviations", gt=0)]
+
+
 class Lognormal(Part):
-    """exp of a normal: `median` and `sigma` of the log, kept within [low, high]."""
+    """exp of a normal: `median` and `sigma` of the log, kept within [low, high].
+
+    An end is a value, or so many `sigma` from the median, so that it moves with both.
+    """
 
     median: Annotated[float, number("", gt=0)]
     """Median, in the unit of the key."""
@@ -178,10 +184,17 @@ class Lognormal(Part):
     """Smallest value."""
     high: Real | None = None
     """Largest value."""
+    low_sds: Sds | None = None
+    """Instead of `low`: the smallest value is the median times exp(-low_sds sigma)."""
+    high_sds: Sds | None = None
+    """Instead of `high`: the largest value is the median times exp(high_sds sigma)."""
 
 
 class Normal(Part):
-    """Normal, kept within [low, high] (a truncated normal)."""
+    """Normal, kept within [low, high] (a truncated normal).
+
+    An end is a value, or so many `sd` from the mean, so that it moves with both.
+    """
 
     mean: Real
     """Mean before truncation, in the unit of the key."""
@@ -191,6 +204,10 @@ class Normal(Part):
     """Smallest value."""
     high: Real | None = None
     """Largest value."""
+    low_sds: Sds | None = None
+    """Instead of `low`: the smallest value lies so many `sd` below the mean."""
+    high_sds: Sds | None = None
+    """Instead of `high`: the largest value lies so many `sd` above the mean."""
 
 
 class Uniform(Part):
@@ -261,6 +278,9 @@ class Distribution(Spread):
     """Draws of a posterior, of the key or of parameters of the distribution beside it."""
     by_subtype: dict[Name, bool | Real | Spread] | None = None
     """What patients of each subtype have: a value, or a distribution (one of the first four)."""
+    factor_by_subtype: dict[Name, Annotated[float, number("", gt=0)]] | None = None
+    """Factor by which the values that are drawn are multiplied in patients of each subtype; of a
+    subtype that is not named, 1."""
 
 
 _Graphs = dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]]
