@@ -177,6 +177,7 @@ class Course(NamedTuple):
     aspirate_fraction: float  # share of its cells that an aspirate holds
     tests_on_visits: bool  # tests are also made on visits after the diagnosis
     offered: Flags  # (P, T) treatments that a patient may get, by what is fixed from birth
+    responds: Flags  # (P, T) whether they act on a patient's tumour
     plan: Plan
 
     def patient(self, k: int) -> "Course":
@@ -197,6 +198,6 @@ class Course(NamedTuple):
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day", "sample_days",
-            "offered",
+            "offered", "responds",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-Outcome = Literal["death", "distant", "distant_or_death", "recurrence"]
+Outcome = Literal["death", "cancer_death", "distant", "distant_or_death", "recurrence"]
 
 OUTCOMES: Final = {
     "death": "death",
+    "cancer_death": "death from the cancer",
     "distant": "distant metastasis",
     "distant_or_death": "distant metastasis or death",
     "recurrence": "recurrence anywhere",
@@ -38,6 +39,7 @@ SAME_TIME_DAYS: Final = 90.0
 """Sites seen within this time of the first count as sites at first relapse."""
 
 _CENSORED, _HAPPENED, _DIED_BEFORE = 0, 1, 2
+_OTHER_CAUSE: Final = "other_cause"  # value of death_cause
 
 
 def time_to(
@@ -46,7 +48,7 @@ def time_to(
     """Each patient's time to an outcome, or to the end of follow-up.
 
     Patients with a distant metastasis already seen at their origin are left out of all outcomes
-    but death: they have no relapse to wait for.
+    but death (of any cause, or from the cancer): they have no relapse to wait for.
 
     Args:
         results: a finished run, recorded at level patients or more.
@@ -56,7 +58,7 @@ def time_to(
 
     Returns:
         A row per patient, indexed by patient: years (>= 0), cause (0 censored, 1 the outcome,
-        2 death before it).
+        2 death before it, or of another cause).
 
     Raises:
         OptionError: no such outcome or organ.
@@ -78,10 +80,13 @@ def time_to(
             free &= ~patients.index.isin(events.loc[since <= 0, "patient"])
         first = events[since > 0].groupby("patient")["day"].min().reindex(patients.index)
     else:
-        first = {"death": death, "distant": distant, "distant_or_death": distant.fillna(death)}[
-            outcome
-        ]
-    if outcome == "death":
+        first = {
+            "death": death,
+            "cancer_death": death.where(patients["death_cause"] != _OTHER_CAUSE),
+            "distant": distant,
+            "distant_or_death": distant.fillna(death),
+        }[outcome]
+    if outcome in ("death", "cancer_death"):
         free[:] = True
     end = first.fillna(death).fillna(patients["end_day"])
     cause = np.where(first.notna(), _HAPPENED, np.where(death.notna(), _DIED_BEFORE, _CENSORED))
@@ -90,12 +95,12 @@ def time_to(
 
 
 def followed_patients(results: Results) -> "pd.DataFrame":
-    """Patients who have an origin, indexed by patient; days: origin, distant, death, end."""
+    """Patients who have an origin: days of origin, distant metastasis, death, end; death_cause."""
     table = results.patients.assign(
         origin=origin_days(results.arrow("patients").to_table(), results.description)
     )
     table = table.rename(columns={"first_distant_day": "distant_day"}).set_index("patient")
-    kept = ["origin", "distant_day", "death_day", "end_day"]
+    kept = ["origin", "distant_day", "death_day", "death_cause", "end_day"]
     return table.loc[table["origin"].notna(), kept]
 
 
