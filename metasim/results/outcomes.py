@@ -79,10 +79,12 @@ def time_to(
         if organ is not None:
             free &= ~patients.index.isin(events.loc[since <= 0, "patient"])
         first = events[since > 0].groupby("patient")["day"].min().reindex(patients.index)
+    elif outcome == "cancer_death":
+        causes = results.patients.set_index("patient")["death_cause"].reindex(patients.index)
+        first = death.where(causes != _OTHER_CAUSE)
     else:
         first = {
             "death": death,
-            "cancer_death": death.where(patients["death_cause"] != _OTHER_CAUSE),
             "distant": distant,
             "distant_or_death": distant.fillna(death),
         }[outcome]
@@ -95,12 +97,12 @@ def time_to(
 
 
 def followed_patients(results: Results) -> "pd.DataFrame":
-    """Patients who have an origin: days of origin, distant metastasis, death, end; death_cause."""
+    """Patients who have an origin, indexed by patient; days: origin, distant, death, end."""
     table = results.patients.assign(
         origin=origin_days(results.arrow("patients").to_table(), results.description)
     )
     table = table.rename(columns={"first_distant_day": "distant_day"}).set_index("patient")
-    kept = ["origin", "distant_day", "death_day", "death_cause", "end_day"]
+    kept = ["origin", "distant_day", "death_day", "end_day"]
     return table.loc[table["origin"].notna(), kept]
 
 
