@@ -261,7 +261,7 @@ def test_z_is_as_defined():
 
 def test_shipped_files_can_be_read_and_hold_the_evidence():
     sizes = {name: len(read_targets(name).targets) for name in SHIPPED}
-    assert sizes == {"calibration": 34, "population": 73, "seed_or_flow": 6}
+    assert sizes == {"calibration": 22, "population": 73, "seed_or_flow": 6, "treatments": 12}
     for name in SHIPPED:
         assert all(t.source and t.read for t in read_targets(name).targets)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import metasim as ms
+from metasim.targets.load import Targets
 from metasim.targets.quantities import Estimate
 from metasim.targets.schema import Target
-from metasim.targets.simulate import estimate, plan, samples_of
+from metasim.targets.simulate import Plan, estimate, plan, samples_of
 
 PATIENTS = 10_000
 RNG_SEEDS = (31, 32, 33)
@@ -19,7 +20,7 @@ _ALLOWED = 0.03  # of a ratio that was published without an interval
 
 @dataclass(frozen=True)
 class Trial:
-    """A cohort of `calibration` that is compared with another.
+    """A cohort of `treatments` that is compared with another.
 
     Attributes:
         fitted: the target that the drug's effect was fitted to; the simulated interval lies within
@@ -56,15 +57,15 @@ TRIALS = {
 
 
 @cache
-def calibration():
+def shipped() -> tuple[Targets, Plan]:
     """The shipped targets, and what simulates their cohorts."""
-    targets = ms.read_targets("calibration")
+    targets = ms.read_targets("treatments")
     return targets, plan(targets)
 
 
 def target(name: str) -> Target:
-    """A target of `calibration`."""
-    return next(t for t in calibration()[0].targets if t.id == name)
+    """A target of `treatments`."""
+    return next(t for t in shipped()[0].targets if t.id == name)
 
 
 def ratios(
@@ -78,7 +79,7 @@ def ratios(
         rng_seed: of the runs.
         fault: other values of the drug, the last treatment.
     """
-    trial, (targets, made) = TRIALS[name], calibration()
+    trial, (targets, made) = TRIALS[name], shipped()
     (treated,) = made.scenarios[name]
     planted = {f"treatment.{len(treated.treatment) - 1}.{k}": v for k, v in (fault or {}).items()}
     shared = {"run.patients": patients, "run.rng_seed": rng_seed}
@@ -94,7 +95,7 @@ def ratios(
 @cache
 def untreated(cohort: str, patients: int, rng_seed: int) -> ms.Results:
     """The other arm, which several trials and their faults have in common."""
-    (scenario,) = calibration()[1].scenarios[cohort]
+    (scenario,) = shipped()[1].scenarios[cohort]
     shared = {"run.patients": patients, "run.rng_seed": rng_seed}
     return ms.run(scenario.replace(shared), progress=False)
 
