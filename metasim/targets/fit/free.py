@@ -21,10 +21,9 @@ from metasim.scenario.schema import (
 from metasim.targets.load import TargetsError, prior_mistakes
 from metasim.targets.schema import Free
 
-_FIELDS: Final[dict[str, Any]] = {
-    "lognormal": Lognormal.model_fields,
-    "normal": Normal.model_fields,
-    "uniform": Uniform.model_fields,
+_FIELDS: Final[dict[str, list[str]]] = {
+    form: [name for name in model.model_fields if not name.endswith("_sds")]
+    for form, model in (("lognormal", Lognormal), ("normal", Normal), ("uniform", Uniform))
 }
 _FORMS: Final = tuple(_FIELDS)
 
@@ -97,7 +96,8 @@ def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, obj
     """Key paths and values of free keys as `Scenario.replace` takes them.
 
     A key `patients.KEY.lognormal.median` moves a parameter of a patients' distribution, and
-    `patients.KEY.by_subtype.NAME.lognormal.median`, or `...by_subtype.NAME`, that of a subtype.
+    `patients.KEY.by_subtype.NAME.lognormal.median`, or `...by_subtype.NAME`, that of a subtype;
+    `patients.KEY.factor_by_subtype.NAME` the ratio of a subtype to those that have no factor.
 
     Args:
         scenario: whose distributions these are.
@@ -130,7 +130,9 @@ def _parted(key: str) -> tuple[str, tuple[str, ...]]:
     parts = key.removeprefix("patients.").split(".")
     if key.startswith("patients."):
         for i, part in enumerate(parts):
-            if part == "by_subtype" or (part in _FORMS and i == len(parts) - 2):
+            if part in ("by_subtype", "factor_by_subtype") or (
+                part in _FORMS and i == len(parts) - 2
+            ):
                 return ".".join(parts[:i]), tuple(parts[i:])
     return key, ()
 
