@@ -60,6 +60,8 @@ RULES = np.dtype(
         ("follow_steps", _WHOLE),
         ("from_diagnosis", _FLAG),
         ("undiagnosed_steps", _WHOLE),
+        ("small_cells", _REAL),
+        ("small_steps", _WHOLE),
         ("record_every_days", _REAL),
         ("max_colonies", _WHOLE),
         ("micro_cells", _REAL),

@@ -15,6 +15,7 @@ from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.packing import biology_of_patient, clinic_of_patient
 from metasim.engines.colonies.sampling import begin_inflow, clear_marrow, close_inflow
 from metasim.engines.colonies.seeing import die, see_events
+from metasim.engines.colonies.shedding import forget_bounds
 from metasim.engines.colonies.state import (
     CELLS,
     NO_ROOM_FOR_DAYS,
@@ -84,11 +85,12 @@ def later_aspirates(clinic):
 def begin(rng, now, law, clinic, room):
     """A patient on day 0: the primary, and nothing else."""
     clear(now, room)
+    forget_bounds(room.borders)
     rules, primary, size = clinic.rules, room.colonies[0], 0
     for k in range(len(room.kinds)):
         room.cells[0, k] = clinic.initial_cells[k]
         size += clinic.initial_cells[k]
-    begin_colony(primary, rules.primary_organ, size, 0.0)
+    begin_colony(primary, rules.primary_organ, size, 0.0, now.step)
     primary.node = 0
     primary.parent = 0
     primary.route = -1
@@ -105,6 +107,7 @@ def begin(rng, now, law, clinic, room):
     now.visit = rules.follow_up_days == 0.0
     now.gap_destined = rng.standard_exponential()
     now.gap_doomed = rng.standard_exponential()
+    now.gap_candidate = rng.standard_exponential()
     now.screening_day = np.inf
     if not math.isinf(rules.screening_interval_days):
         now.screening_day = rng.random() * rules.screening_interval_days

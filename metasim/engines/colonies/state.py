@@ -18,6 +18,7 @@ _WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
 OK, TOO_MANY_COLONIES, TOO_MANY_CELLS, STOPPED = range(4)
 NO_ROOM, NO_ROOM_FOR_EVENTS, NO_ROOM_FOR_DAYS = range(4, 7)  # to be drawn again with more of it
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
+OCTAVES = 64  # of sizes: from 2^i on, below 2^(i + 1)
 
 NONE = np.int64(-1)  # no organ, no treatment
 # where a unit is; also the first index of the pools of doomed units. numpy's integers: for each
@@ -50,6 +51,7 @@ NOW = np.dtype(
         ("regime", _WHOLE),  # bits of the changing treatments that are active
         ("gap_destined", _REAL),  # exponential variate left until the next unit leaves
         ("gap_doomed", _REAL),
+        ("gap_candidate", _REAL),  # as these, of colonies of which hardly anything leaves
         ("next_visit_day", _REAL),
         ("screening_day", _REAL),
         ("missed_day", _REAL),  # last screening visit that missed the primary
@@ -118,14 +120,15 @@ KIND = np.dtype(
     [
         ("birth", _REAL),
         ("arrived", _WHOLE),
+        ("ready", _WHOLE),
         ("forecast", _REAL),
         ("asleep", _REAL),
         ("inflow", _REAL),
     ]
 )
-"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step. And cells
-of the primary as it would grow on; dormant cells of the marrow, and those that cross into it per
-day, on average."""
+"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step, cells that
+stand ready to leave. And cells of the primary as it would grow on; dormant cells of the marrow, and
+those that cross into it per day, on average."""
 
 SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL), ("beyond", _REAL)])
 """What survives treatment on this day. Besides, `seen` counts in colonies that were seen, `beyond`
@@ -156,6 +159,7 @@ class Room(NamedTuple):
     sites: Rows  # (O,) SITE
     nodes: Array  # (O, most nodes) of each node, its burden or its largest deposit
     kinds: Rows  # (K,) KIND
+    borders: Array  # (OCTAVES,) bound of the hazard of leaving; negative: not worked out yet
     survival: Rows  # (O, K) SURVIVAL
     treated: Rows  # (T,) TREATED
     felt: Flags  # (S,) symptoms
@@ -193,6 +197,7 @@ def room_for(
         sites=np.zeros(organs, SITE),
         nodes=np.zeros((organs, nodes)),
         kinds=np.zeros(kinds, KIND),
+        borders=np.empty(OCTAVES),
         survival=np.zeros((organs, kinds), SURVIVAL),
         treated=np.zeros(treatments, TREATED),
         felt=np.zeros(symptoms, _FLAG),
