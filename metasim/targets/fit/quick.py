@@ -28,10 +28,12 @@ _FELT: Final = 2.0  # standard errors that a felt key moves some target between 
 _FELT_BY_A_STEP: Final = 1.0
 _NEAR: Final = 0.2  # distance beyond which points count little for the slopes
 _RIDGE: Final = 1e-7
+_TOLD: Final = 0.8  # share of the points, by weight, at which a target has to be told
 _DAMPINGS: Final = 4.0 ** np.arange(-2, 4)  # beside the one that was best before
 _FIRST_DAMPING: Final = 100.0
 _TURNS: Final = 4  # trials with the same slopes
 _WORTH: Final = 0.02  # share of the cost that a turn has to gain
+_MOST: Final = 8.0  # z beyond which a target says no more
 _UNTOLD: Final = 6.0  # z of a target that cannot be told at a point
 _LINEAR: Final = 3.0  # z from which on a target counts by its z, not by its square
 
@@ -91,7 +93,8 @@ class _Known:
         # one error for all points: else those would win at which nobody relapses and all is unsure
         known = [own[np.isfinite(own)] for own in self.errors.T]
         usual = np.array([np.median(own) if len(own) else 0.0 for own in known])
-        self._z = self.problem.z(self.values, usual)[:, self.problem.fitted]
+        z = self.problem.z(self.values, usual)[:, self.problem.fitted]
+        self._z = np.clip(z, -_MOST, _MOST)
         self.residuals = np.where(np.isfinite(self._z), self._z, _UNTOLD)
         self.costs = cost_of(self.residuals) + self._off(self.points)
         self.best = int(self.costs.argmin())
@@ -122,13 +125,14 @@ class _Known:
         for rows in np.unique(told, axis=1).T:  # targets that are told at the same points
             mine = (told == rows[:, None]).all(axis=0)
             x, w = steps[rows], weight[rows]
+            if w.sum() < _TOLD * weight.sum():
+                continue
             square = x.T @ (w[:, None] * x) + _RIDGE * np.eye(x.shape[1])
             here = moved[rows][:, mine]
             inverse = np.linalg.inv(square)
             out[mine] = (inverse @ (x.T @ (w[:, None] * here))).T
             left = (w[:, None] * (here - x @ out[mine].T) ** 2).sum()
-            spare = float(w.sum()) - np.trace(inverse @ (x.T @ (w[:, None] * x)))
-            noise += left / max(spare, 1.0) * inverse
+            noise += left / max(len(w) - 1 - x.shape[1], 1) * inverse
         return out, noise
 
     def prior(self, at: Floats) -> tuple[Floats, Floats]:
