@@ -23,12 +23,24 @@ def outlines_in_pdf():
     STYLE["pdf.fonttype"] = 3
 
 
-@pytest.fixture
-def one_figure(monkeypatch):
-    """Runs and reports draw the first of their figures; other tests draw each of them."""
+def draw_one(patch):
     from metasim.reporting import run
     from metasim.results.plots import save
 
     every = save.worth_drawing
     for module in (save, run):
-        monkeypatch.setattr(module, "worth_drawing", lambda results: every(results)[:1])
+        patch.setattr(module, "worth_drawing", lambda results: every(results)[:1])
+
+
+@pytest.fixture
+def one_figure(monkeypatch):
+    """Runs and reports draw the first of their figures; other tests draw each of them."""
+    draw_one(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def one_figure_in_module():
+    """As `one_figure`, for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_one(patch)
+        yield

