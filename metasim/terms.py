@@ -96,11 +96,16 @@ class Event(IntEnum):
     RESTAGING = 9  # imaging of all organs
     CTC = 10  # a blood sample, and the circulating tumour cells in it
     DTC = 11  # a marrow aspirate, and the disseminated tumour cells in it
+    CTDNA = 12  # a plasma sample, and the mutant copies of tumour DNA in it
 
     @property
     def label(self) -> str:
         """``diagnosis``, ``surgery`` (any removal), ``relapse``, ``death`` ..."""
         return self.name.lower()
+
+
+TESTS: Final = (Event.CTC, Event.DTC, Event.CTDNA)
+"""Events whose value is a count."""
 
 
 class Detection(IntEnum):

@@ -25,6 +25,9 @@ FAST = {"lognormal": {"median": 0.004, "sigma": 0.2}}
 BY = {"luminal_a": {"lognormal": {"median": 0.001, "sigma": 0.5}}, "triple_negative": FAST}
 
 
+LEVEL = {"uniform": {"low": 0.1, "high": 0.6}}
+
+
 def mixture(**more):
     return load("luminal_a_surgery", MIX | {path.replace("__", "."): v for path, v in more.items()})
 
@@ -61,6 +64,20 @@ def test_distributions_by_subtype_keep_the_patients_of_one_subtype():
         assert np.array_equal(
             draw_parameters(one, 0, 4000)[RHO][which == place], rho[which == place]
         )
+
+
+def test_a_factor_by_subtype_multiplies_what_is_drawn():
+    plain = mixture(**{f"patients.{RHO}": FAST})
+    factors = {"factor_by_subtype": {"luminal_a": 0.5, "triple_negative": 2.0}}
+    drawn = draw_parameters(mixture(**{f"patients.{RHO}": FAST | factors}), 0, 200)
+    by = np.array([0.5, 1.0, 2.0])[drawn["seed.subtype"].astype(int)]
+    assert np.array_equal(drawn[RHO], by * draw_parameters(plain, 0, 200)[RHO])
+    one = mixture(**{f"patients.{RHO}": FAST | factors}).replace({"seed.subtype": "luminal_a"})
+    mine = draw_parameters(one, 0, 200)[RHO]
+    assert np.array_equal(mine, 0.5 * draw_parameters(plain, 0, 200)[RHO])
+    freed = f"patients.{RHO}.factor_by_subtype.triple_negative"
+    moved = changes_of(one, {freed: 3.0})[f"patients.{RHO}"]
+    assert moved["factor_by_subtype"] == {"luminal_a": 0.5, "triple_negative": 3.0}
 
 
 def test_a_catalogue_entry_brings_distributions_of_its_own(tmp_path, monkeypatch):
@@ -181,6 +198,11 @@ NICHE = "patients.soil.bone.niche"
         ({NICHE: {"by_subtype": {"luminal_a": {}}}}, "luminal_a: exactly one of lognormal"),
         ({NICHE: {"by_subtype": {"luminal_a": {"normal": {"mean": 0, "sd": 1}}}}}, "add low and"),
         ({"patients.clinic.age_years": {"by_subtype": {"luminal_a": 60}}}, "says nothing of"),
+        ({NICHE: LEVEL | {"factor_by_subtype": {"luminal_x": 0.2}}}, 'no subtype "luminal_x"'),
+        ({NICHE: LEVEL | {"factor_by_subtype": {"luminal_a": 2.0}}}, "it can leave what the key"),
+        ({NICHE: LEVEL | {"factor_by_subtype": {"luminal_a": 0}}}, "above 0, not 0"),
+        ({NICHE: {"by_subtype": {"luminal_a": 0.2}, "factor_by_subtype": {"luminal_a": 0.2}}},
+         "by_subtype says every value"),
         ({PAIR: {"rates.washout_per_day": 0.3}}, "rates.washout_per_day is not drawn"),
         ({PAIR: {"rates.invasion_per_dya": 0.3}}, 'did you mean "rates.invasion_per_day"'),
         ({PAIR: {"seed.subtype": 0.3}}, "is a name, which has no rank"),
@@ -206,6 +228,8 @@ def test_mistakes_are_said_once_and_plainly(changes, said):
 def test_by_subtype_needs_a_subtype():
     with pytest.raises(ScenarioError, match="needs a subtype"):
         load("breast", {"seed.subtype": None, NICHE: {"by_subtype": {"luminal_a": 0.3}}})
+    with pytest.raises(ScenarioError, match="factor_by_subtype needs a subtype"):
+        load("breast", {"seed.subtype": None, NICHE: LEVEL | {"factor_by_subtype": {"x": 0.3}}})
 
 
 @pytest.mark.parametrize("engine", ["colonies", "cells"])

@@ -1,4 +1,4 @@
-"""Tests of blood and marrow against closed forms in both engines; their counts as statistics."""
+"""Tests of blood, plasma and marrow: closed forms in both engines; their counts as statistics."""
 
 import numpy as np
 import pytest
@@ -65,6 +65,7 @@ def test_the_cells_of_clusters_count(engine):
     assert ratio == pytest.approx(0.6 + 0.4 * 2.0 * (1.0 - CARRIED), rel=1e-6)
 
 
+SURGERY = {"kind": "surgery", "organ": "breast", "start": 9.0, "residual_fraction": 0.0}
 MARROW = {"aspirate_fraction": 0.01, "marrow_organ": "liver", "on_visits": True}
 ASLEEP = {"washout_per_day": 0.0, "invasion_per_day": 1e-7, **twin.DORMANCY}
 TO_LIVER = CARRIED * 0.9 * (1.0 - DEATH) * ARREST / (1.0 - CARRIED**2)  # every other bed: the lung
@@ -107,8 +108,8 @@ def test_the_marrow_fills_as_the_closed_form_says(engine, kill):
 
 @ENGINES
 def test_surgery_leaves_what_sleeps_in_the_marrow(engine):
-    surgery = {"kind": "surgery", "organ": "breast", "start": 8.0, "residual_fraction": 0.0}
-    (record,) = records(sampled({**MARROW, **BLOOD}, rates=ASLEEP, treatment=[surgery]), engine, 1)
+    surgery = [{**SURGERY, "start": 8.0}]
+    (record,) = records(sampled({**MARROW, **BLOOD}, rates=ASLEEP, treatment=surgery), engine, 1)
     found, blood = expected(record, Event.DTC), expected(record, Event.CTC)
     assert list(found) == list(blood) == [0.0, 8.0, 16.0, 24.0]
     assert blood[0.0] == pytest.approx(blood[8.0]) and blood[8.0] > 0.0 == blood[16.0]
@@ -130,6 +131,54 @@ def test_what_nothing_stops_is_many_and_finite():
     )  # fmt: skip
     beds = law_of(asked).circulating_beds
     assert np.isfinite(beds).all() and (beds > 1e8 * PASSES).all()
+
+
+PLASMA = {"plasma_ml": 5.0, "plasma_litres": 2.0, "ctdna_recovery_fraction": 0.25,
+          "ctdna_half_life_days": 0.2, "ctdna_copies_per_cell": 3.0,
+          "ctdna_released_fraction": 0.5}  # fmt: skip
+DYING = 0.08  # of the cells of the primary, per day
+
+
+def copies(cells, half_life_days=0.2):
+    """Mutant copies that a sample holds on average: production over clearance, by hand."""
+    in_plasma = cells * DYING * 3.0 * 0.5 / (np.log(2.0) / half_life_days)
+    return in_plasma * 5.0 / 2000.0 * 0.25
+
+
+@ENGINES
+def test_plasma_holds_what_dying_cells_release_and_blood_has_not_cleared(engine):
+    dying = {"growth": {"turnover_per_day": DYING, "rho_per_day": DYING}}
+    (record,) = records(sampled(PLASMA, **dying), engine, 1)
+    found = expected(record, Event.CTDNA)
+    assert found == pytest.approx({0.0: copies(CELLS)}, rel=1e-9)
+    assert found[0.0] != pytest.approx(copies(CELLS, np.log(2.0)), rel=0.1)  # a mean life of a day
+
+
+@ENGINES
+def test_tumour_dna_comes_from_the_cells_of_all_colonies(engine):
+    """At the turnover of their place and phenotype, those of the primary until it is removed."""
+    asked = sampled(
+        {**PLASMA, "on_visits": True},
+        run={"dt_days": 4.0, "record_every_days": 4.0},
+        growth={"turnover_per_day": DYING, "rho_per_day": 0.05},
+        rates={"invasion_per_day": 0.02},
+        seed={
+            "phenotypes": {
+                "one": {"initial_fraction": 0.6},
+                "other": {"initial_fraction": 0.4, "turnover_factor": 0.5},
+            }
+        },
+        treatment=[{**SURGERY, "start": 12.0}],
+    )
+    slower = np.outer([1.0, 1.0, 0.8, 1.0], [1.0, 0.5])  # of lung, and of the other phenotype
+    with_metastases = 0
+    for record in records(asked, engine, 3):
+        cells = dict(zip(record.recorded_days, record.organ_cells, strict=True))
+        wanted = {day: copies((cells[day] * slower).sum()) for day in (0.0, 8.0, 16.0, 24.0)}
+        assert expected(record, Event.CTDNA) == pytest.approx(wanted, rel=1e-9)
+        assert wanted[8.0] > 5.0 * wanted[16.0]
+        with_metastases += wanted[16.0] > 0.0
+    assert with_metastases > 1
 
 
 # counts
@@ -155,13 +204,30 @@ def test_counts_are_poisson_and_leave_the_course_alone():
     plain, mine = run_of({}), ["ctc_positive"]
     assert plain.patients.drop(columns=mine).equals(results.patients.drop(columns=mine))
     assert plain.patients["ctc_positive"].isna().all()
+    assert results.patients["ctdna_positive"].isna().all()
     assert results.patients["dtc_positive"].isna().all()
     assert plain.metastases.equals(results.metastases)
     rest = results.events.query("event != 'ctc'").drop(columns="value").reset_index(drop=True)
     assert rest.equals(plain.events.drop(columns="value"))
 
 
-SURGERY = {"kind": "surgery", "organ": "breast", "start": 9.0, "residual_fraction": 0.0}
+def test_copies_found_are_poisson_and_leave_the_cells_found_alone():
+    both = {**MANY, **PLASMA, "ctdna_copies_per_cell": 1500.0}
+    dying = {"growth": {"turnover_per_day": DYING}}
+    results, without = run_of(both, **dying), run_of(MANY, **dying)
+    found = {
+        test: results.events.query(f"event == '{test}'")["value"].to_numpy().astype(int)
+        for test in ("ctc", "ctdna")
+    }
+    mean = 500.0 * copies(CELLS)
+    assert 0.5 < mean < 9.0
+    seen = np.bincount(found["ctdna"], minlength=30)
+    assert holds(counts_p(seen, stats.poisson.pmf(np.arange(30), mean)))
+    assert caught(counts_p(seen, stats.poisson.pmf(np.arange(30), mean * np.log(2.0))))
+    assert (results.patients["ctdna_positive"] == (found["ctdna"] >= 1)).all()
+    assert (without.events.query("event == 'ctc'")["value"] == found["ctc"]).all()
+    assert abs(np.corrcoef(found["ctc"], found["ctdna"])[0, 1]) < 0.2
+    assert results.metastases.equals(without.metastases)
 
 
 @pytest.mark.parametrize("also", [{**MARROW, "aspirate_fraction": 1.0}, {"on_visits": True}])
@@ -191,6 +257,9 @@ def test_a_count_is_a_patients_own_whatever_is_recorded(also):
             'tests.marrow_organ: there is no organ "bones"',
         ),
         ({"blood_ml": 0.0}, SEEN, "tests.blood_ml"),
+        ({"plasma_ml": 0.0}, SEEN, "tests.plasma_ml"),
+        ({**PLASMA, "ctdna_half_life_days": 0.0}, SEEN, "tests.ctdna_half_life_days"),
+        (PLASMA, {}, "tests.plasma_ml: tests are made from diagnosis on, which never comes"),
         ({"blod_ml": 7.5}, SEEN, "blood_ml"),
     ],
 )
@@ -201,3 +270,15 @@ def test_tests_that_make_no_sense_are_refused(tests, clinic, said):
     with pytest.raises(ms.ScenarioError) as error:
         small.replace({**cleared, **{f"clinic.{k}": v for k, v in clinic.items()}, **changes})
     assert said in str(error.value)
+
+
+def test_plasma_of_a_tumour_in_which_no_cell_dies_is_refused():
+    changes = {"growth.turnover_per_day": 0.0, "tests.plasma_ml": 4.0}
+    with pytest.raises(ms.ScenarioError, match=r"tests.plasma_ml: finds nothing: no tumour cell"):
+        ms.load("luminal_a").replace(changes)
+
+
+def test_a_half_life_of_dna_that_nothing_reads_is_not_drawn():
+    drawn = {"tests.ctdna_half_life_days": {"uniform": {"low": 0.01, "high": 0.1}}}
+    with pytest.raises(ms.ScenarioError, match=r"has no effect while tests\.plasma_ml is unset"):
+        ms.load("luminal_a").replace({f"patients.{key}": how for key, how in drawn.items()})

@@ -55,6 +55,8 @@ def test_paths_are_independent():
         ({"lognormal": {"median": 0.002, "sigma": 0.7}}, stats.lognorm(0.7, scale=0.002)),
         ({"normal": {"mean": 0.5, "sd": 0.2, "low": 0.0, "high": 0.7}},
          stats.truncnorm(-2.5, 1.0, 0.5, 0.2)),
+        ({"normal": {"mean": 0.5, "sd": 0.2, "low_sds": 2.5, "high_sds": 1.0}},
+         stats.truncnorm(-2.5, 1.0, 0.5, 0.2)),
         ({"normal": {"mean": -1.0, "sd": 0.1, "low": 0.0}},
          stats.truncnorm(10, np.inf, -1.0, 0.1)),
         ({"uniform": {"low": 0.1, "high": 0.3}}, stats.uniform(0.1, 0.2)),
@@ -73,6 +75,16 @@ def test_truncated_lognormal():
     assert stats.kstest(np.log(values), law.cdf).pvalue > 0.001
     assert values.min() >= 0.2
     assert values.max() <= 0.9
+
+
+def test_ends_in_standard_deviations_move_with_the_median():
+    for median, sigma in ((0.001, 0.5), (0.003, 0.5), (0.001, 0.9)):
+        ends = {"low_sds": 1.0, "high_sds": 0.5}
+        drawn = scenario({"lognormal": {"median": median, "sigma": sigma, **ends}})
+        steps = np.log(draw_parameters(drawn, 0, 5000)[RHO] / median) / sigma
+        assert stats.kstest(steps, stats.truncnorm(-1.0, 0.5).cdf).pvalue > 0.01
+    none = scenario({"lognormal": {"median": 0.001, "sigma": 0.0, **ends}})
+    assert set(draw_parameters(none, 0, 9)[RHO]) == {0.001}
 
 
 def test_choice():

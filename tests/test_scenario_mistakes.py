@@ -135,6 +135,12 @@ SINGLE = [
      "patients.soil.bone.niche", ["1 values but 2 weights"]),
     ("[patients]\n'soil.bone.niche' = {choice = {values = [0.1], weights = [0]}}",
      "patients.soil.bone.niche", ["not all be 0"]),
+    ("[patients]\n'soil.bone.niche' = {normal = {mean = 0, sd = 0.1, high = 1, high_sds = 2}}",
+     "patients.soil.bone.niche", ["high and high_sds both say where it ends", "one of them"]),
+    ("[patients]\n'soil.bone.niche' = {normal = {mean = 0.5, sd = 0.1, low = 0.7, high_sds = 1}}",
+     "patients.soil.bone.niche", ["low (0.7) must be below high (0.6)"]),
+    ("[patients]\n'soil.bone.niche' = {normal = {mean = 0.5, sd = 0.1, low_sds = 2, high_sds = 9}}",
+     "patients.soil.bone.niche", ["it can leave", "add high"]),
     ("[patients]\n'soil.bone.niche' = {lognormal = {median = 0.1, sigma = 0.1, hihg = 1}}",
      "patients.soil.bone.niche.lognormal.hihg", ["no such key", '"high"']),
     # the clinic

@@ -24,7 +24,7 @@ from metasim.law.arrays import Course, Law
 from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
 from metasim.scenario.schema import Scenario
-from metasim.terms import Detection, Event, Stage, Tally
+from metasim.terms import TESTS, Detection, Event, Stage, Tally
 
 FAMILY_WISE = 0.01
 PERMUTATIONS, BLOCK = 5_000, 100
@@ -297,7 +297,8 @@ SCENARIOS: dict[str, Scenario] = {
         },
         tests={
             "blood_ml": 50.0, "bed_transit_days": 0.2, "aspirate_fraction": 0.05,
-            "marrow_organ": "liver", "on_visits": True,
+            "marrow_organ": "liver", "on_visits": True, "plasma_ml": 20.0,
+            "ctdna_half_life_days": 0.1, "ctdna_released_fraction": 0.5,
         },
         treatment=[
             {"kind": "surgery", "organ": "breast", "start": "diagnosis", "delay_days": 8.0,
@@ -461,7 +462,7 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         out[f"{event.label} events"] = len(when)
         out[f"{event.label}: day, sum"] = when.sum()
         out[f"{event.label}: first day"] = when.min(initial=NEVER)
-    for test in (Event.CTC, Event.DTC):
+    for test in TESTS:
         found = events["value"][events["event"] == test]
         out[f"{test.label}: expected"] = found[0] if len(found) else 0.0
         out[f"{test.label}: expected last"] = found[-1] if len(found) else 0.0

@@ -29,6 +29,10 @@ def _swap(hop: np.ndarray, a: int, b: int) -> np.ndarray:
     return hop[np.ix_(order, order)]
 
 
+MEAN_LIFE_DAYS = 0.1 / np.log(2.0)
+"""Of tumour DNA in the scenario `tests`."""
+
+
 class BiasedCell(cells.CancerCell):
     """Draws a little too low when it grows."""
 
@@ -295,6 +299,9 @@ CLINICAL = {
     ),
     "half the blood is taken": Planted(
         "tests", code=_otherwise(sample_days=lambda course: 0.5 * course.sample_days)
+    ),
+    "tumour DNA stays in the plasma for a day": Planted(
+        "tests", code=_otherwise(plasma_days=lambda course: course.plasma_days / MEAN_LIFE_DAYS)
     ),
     "chemotherapy spares what sleeps in the marrow": Planted(
         "tests", code=lambda plant: plant.setattr(clinic, "thin_marrow", lambda *args: None)

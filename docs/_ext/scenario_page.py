@@ -22,7 +22,8 @@ catalogue is applied) and, beside any value, the annotations `status`, `source` 
 """
 NAMES = {"soil": "ORGAN", "vessels": "ROUTE", "receptors": "RECEPTOR", "ligands": "LIGAND",
          "phenotypes": "PHENOTYPE", "clusters": "CLUSTER", "symptoms": "SYMPTOM", "pairs": "PAIR",
-         "patients": "KEY", "by_subtype": "SUBTYPE", "resistance": "DRUG", "becomes": "PHENOTYPE", "weights": "FACTOR",
+         "patients": "KEY", "by_subtype": "SUBTYPE", "factor_by_subtype": "SUBTYPE",
+         "resistance": "DRUG", "becomes": "PHENOTYPE", "weights": "FACTOR",
          "penetrance": "ORGAN", "change": "KEY", "treatment": "N"}  # fmt: skip
 
 

@@ -175,9 +175,16 @@ class Course(NamedTuple):
     sample_days: Array  # (P, 1) cells found in a sample per bed that cells meet in a day
     marrow_organ: int  # whose dormant cells aspirates are taken of; -1: none are
     aspirate_fraction: float  # share of its cells that an aspirate holds
+    plasma_tested: bool  # plasma is tested for tumour DNA
+    plasma_days: Array  # (P, 1) mutant copies found in a sample per cell that dies in a day
     tests_on_visits: bool  # tests are also made on visits after the diagnosis
     offered: Flags  # (P, T) treatments that a patient may get, by what is fixed from birth
     plan: Plan
+
+    @property
+    def tests(self) -> int:
+        """How many tests are made on a day on which tests are made."""
+        return int(self.blood_tested) + int(self.marrow_organ >= 0) + int(self.plasma_tested)
 
     def patient(self, k: int) -> "Course":
         """The k-th patient of the chunk, without the patient axis."""
@@ -197,6 +204,6 @@ class Course(NamedTuple):
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day", "sample_days",
-            "offered",
+            "plasma_days", "offered",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

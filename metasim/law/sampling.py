@@ -1,6 +1,6 @@
-"""What a blood sample and a marrow aspirate hold on average (section 14 of docs/model).
+"""What samples of blood, plasma and marrow hold on average (section 14 of docs/model).
 
-Tests look at cells on their way, so nothing of the patient's course depends on them: what they
+Tests look at what is on its way, so nothing of the patient's course depends on them: what they
 count is drawn around an expectation that follows from the colonies of the day.
 
 P patients (or 1), O organs, K phenotypes, C cluster classes.
@@ -159,6 +159,40 @@ def disseminated(
     return asleep + (inflow_per_day + wakes_per_day * asleep) * active_days
 
 
+def plasma_days(
+    half_life_days: Array,
+    released: Array,
+    plasma_ml: float,
+    plasma_litres: Array,
+    recovery: Array,
+) -> Array:
+    """Mutant copies found in a sample per cell that dies in a day (Equation 14.8, fragments).
+
+    The half-life is short against the time in which a tumour changes, so that the plasma is at
+    the steady state of the day. All arrays (P,); the result too, in copies per death and day.
+
+    Args:
+        half_life_days: of tumour DNA in the plasma.
+        released: mutant copies that reach the plasma per cell that dies.
+        plasma_ml: volume of the sample.
+        plasma_litres: volume of all plasma.
+        recovery: share of the copies of a sample that the assay finds.
+    """
+    mean_life_days = half_life_days / math.log(2.0)
+    return released * mean_life_days * (plasma_ml / (1000.0 * plasma_litres)) * recovery
+
+
+def tumour_dna(cells: float, death_per_day: float, days: float) -> float:
+    """Mean number of a colony's mutant copies found in a sample (Equation 14.9, tumour DNA).
+
+    Args:
+        cells: of a phenotype in the colony.
+        death_per_day: turnover: rate at which each dies.
+        days: from `plasma_days`.
+    """
+    return cells * death_per_day * days
+
+
 def counts(rng: np.random.Generator, expected: Sequence[float] | Array) -> Array:
-    """Cells that tests find, (n,): Poisson around their expectations (Equation 14.8, count)."""
+    """What tests find, (n,): Poisson around what is expected (Equation 14.10, count)."""
     return rng.poisson(np.minimum(expected, 1e15)).astype(np.float64)

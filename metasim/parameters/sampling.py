@@ -1,4 +1,4 @@
-"""Tests of blood and marrow: what they find on average, as arrays of the law and the course."""
+"""Tests of blood, plasma and marrow: what they find on average, as arrays of law and course."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ OFF = {
 
 
 def tested(get: Parameters) -> bool:
-    """Whether any test is asked for."""
+    """Whether a test is asked for that looks for cells on their way."""
     tests = get.scenario.tests
     return tests.blood_ml is not None or tests.aspirate_fraction is not None
 
@@ -65,11 +65,21 @@ def course_of_tests(get: Parameters) -> dict[str, Any]:
         get.number(lambda s: s.tests.blood_litres),
         get.number(lambda s: s.tests.ctc_recovery_fraction),
     )
+    dna = sampling.plasma_days(
+        get.number(lambda s: s.tests.ctdna_half_life_days),
+        get.number(lambda s: s.tests.ctdna_copies_per_cell)
+        * get.number(lambda s: s.tests.ctdna_released_fraction),
+        tests.plasma_ml or 0.0,
+        get.number(lambda s: s.tests.plasma_litres),
+        get.number(lambda s: s.tests.ctdna_recovery_fraction),
+    )
     aspirated = tests.aspirate_fraction is not None
     return {
         "blood_tested": tests.blood_ml is not None,
         "sample_days": share[:, None],
         "marrow_organ": get.organs.index(tests.marrow_organ) if aspirated else -1,
         "aspirate_fraction": tests.aspirate_fraction or 0.0,
+        "plasma_tested": tests.plasma_ml is not None,
+        "plasma_days": dna[:, None],
         "tests_on_visits": tests.on_visits,
     }

@@ -53,16 +53,18 @@ _MEANINGS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "lead_time_days": ("days", "How much earlier screening found it than symptoms would have."),
         "ctc_positive": ("", "Whether a blood sample at diagnosis held a tumour cell; null: no test."),
         "dtc_positive": ("", "Whether a marrow aspirate at diagnosis held one; null: no test."),
+        "ctdna_positive": ("", "Whether plasma at diagnosis held a copy of tumour DNA; null: no test."),
         "care": ("", "Standard care, by its name in the catalogue; null: none."),
     },
     "events": {
         "patient": _PATIENT,
         "day": _DAY,
         "event": ("", "Diagnosis, treatment, relapse, symptom (by its own name), death; with"
-                  " clinic.restaging also visit and restaging; with tests, ctc and dtc."),
+                  " clinic.restaging also visit and restaging; with tests, ctc, dtc and ctdna."),
         "organ": ("", "Organ that it concerns; null: the whole body."),
         "treatment": ("", "Treatment that it concerns; null: none."),
-        "value": ("", "What was measured: tumour cells that a test found; null: nothing."),
+        "value": ("", "What was measured: tumour cells, or mutant copies of DNA (ctdna), that a test"
+                  " found; null: nothing."),
     },
     "metastases": {
         "patient": _PATIENT,

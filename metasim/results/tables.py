@@ -74,6 +74,7 @@ PATIENTS_TOLD = pa.schema(
         ("lead_time_days", pa.float64()),
         ("ctc_positive", pa.bool_()),
         ("dtc_positive", pa.bool_()),
+        ("ctdna_positive", pa.bool_()),
         ("care", _name),
     ]
 )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metasim.engines.record import DEATH_NONE, DEATH_OTHER, DEATH_TOTAL, ChunkRecord
 from metasim.results import tables
-from metasim.terms import STAGES_M, STAGES_N, STAGES_T, Detection, Event, Route, Stage, Tally
+from metasim.terms import STAGES_M, STAGES_N, STAGES_T, TESTS, Detection, Event, Route, Stage, Tally
 
 Array = NDArray[Any]
 
@@ -110,7 +110,7 @@ def _patients(
         "diameter_mm": _day(of_patients["diameter_mm"]),
         "detection": _stage(of_patients["detection"], [way.label for way in Detection]),
         "lead_time_days": _day(of_patients["lead_time_days"]),
-        **{f"{test.label}_positive": _positive(record, test) for test in (Event.CTC, Event.DTC)},
+        **{f"{test.label}_positive": _positive(record, test) for test in TESTS},
         **{name: _whole(of_patients[name], none=-1) for name in NODES},
         **told,
     }
@@ -118,7 +118,7 @@ def _patients(
 
 
 def _positive(record: ChunkRecord, test: Event) -> pa.Array:
-    """Whether a test at diagnosis found a cell; null: none was made."""
+    """Whether a test at diagnosis found something; null: none was made."""
     owner = np.repeat(np.arange(len(record.patients)), record.patients["n_events"])
     events = record.events
     at_diagnosis = events["day"] == record.patients["diagnosis_day"][owner]

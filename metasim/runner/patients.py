@@ -88,7 +88,7 @@ class Cohort:
         course = course_of(self.scenario, drawn, first, count)
         simulate = self._colonies if self.scenario.run.engine == "colonies" else self._cells
         record, good, failures = simulate(law, course, first, count, stop)
-        if course.blood_tested or course.marrow_organ >= 0:
+        if course.tests:
             record = with_counts(record, first + good, self.scenario.run.rng_seed)
         mine = {path: values[good] for path, values in drawn.items()}
         told = told_of(self.scenario, mine, record.patients["diagnosis_day"])

@@ -1,4 +1,4 @@
-"""Cells that tests find: drawn around what the engines expect, from a stream of their own."""
+"""What tests find: drawn around what the engines expect, from streams of their own."""
 
 import numpy as np
 
@@ -7,14 +7,15 @@ from metasim.law.sampling import counts
 from metasim.runner import streams
 from metasim.terms import Event
 
-TESTS = (Event.CTC, Event.DTC)
-"""Events whose value is a count of cells."""
+STREAMS = {streams.TESTS: (Event.CTC, Event.DTC), streams.PLASMA: (Event.CTDNA,)}
+"""Purpose of a stream -> the tests that it draws; DNA has its own, so that cells found are the
+same with and without it."""
 
 
 def with_counts(record: ChunkRecord, patients: Ints, rng_seed: int) -> ChunkRecord:
-    """A record in which tests hold the cells that were counted, not those expected.
+    """A record in which tests hold what was counted, not what is expected.
 
-    The stream is the tests' alone, so a patient's course is the same whether tests are made or not.
+    The streams are the tests' alone: a patient's course is the same whether tests are made or not.
 
     Args:
         record: of P patients.
@@ -23,10 +24,11 @@ def with_counts(record: ChunkRecord, patients: Ints, rng_seed: int) -> ChunkReco
     """
     events = record.events.copy()
     owner = np.repeat(patients, record.patients["n_events"])
-    rows = np.flatnonzero(np.isin(events["event"], TESTS))
-    for patient, mine in _by_patient(owner, rows):
-        rng = streams.generator(rng_seed, patient, streams.TESTS)
-        events["value"][mine] = counts(rng, events["value"][mine])
+    for purpose, tests in STREAMS.items():
+        rows = np.flatnonzero(np.isin(events["event"], tests))
+        for patient, mine in _by_patient(owner, rows):
+            rng = streams.generator(rng_seed, patient, purpose)
+            events["value"][mine] = counts(rng, events["value"][mine])
     return record._replace(events=events)
 
 

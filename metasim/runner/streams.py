@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-COURSE, DOOMED, TESTS = 1, 2, 3
+COURSE, DOOMED, TESTS, PLASMA = 1, 2, 3, 4
 """Purposes of a patient's streams; drawn parameters have their own (`scenario.draws`)."""
 
 Words = NDArray[np.uint64]

@@ -13,13 +13,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.scenario.schema import Distribution, Spread
+from metasim.scenario.schema import Distribution, Lognormal, Normal, Spread
 
 Array = NDArray[np.float64]
 
 SPREADS: Final = tuple(Spread.model_fields)
 """The forms that a distribution within one subtype can have."""
-FORMS: Final = tuple(name for name in Distribution.model_fields if name != "draws")
+FORMS: Final = tuple(
+    name for name in Distribution.model_fields if name not in ("draws", "factor_by_subtype")
+)
 """The forms that a distribution can have."""
 
 LARGEST_U: Final = 1.0 - 2.0**-53
@@ -29,8 +31,26 @@ _FAR = 5.0  # from there on, in standard deviations, differences of probabilitie
 _NARROW = 0.01  # a range narrower than this, in standard deviations, loses digits by differences
 
 
+def ends(shape: Lognormal | Normal) -> tuple[float | None, float | None]:
+    """Smallest and largest value that are given, as values or in standard deviations."""
+    return _end(shape, shape.low, shape.low_sds, -1), _end(shape, shape.high, shape.high_sds, 1)
+
+
+def _end(
+    shape: Lognormal | Normal, given: float | None, sds: float | None, sign: int
+) -> float | None:
+    if sds is None:
+        return given
+    if isinstance(shape, Normal):
+        return shape.mean + sign * sds * shape.sd
+    return shape.median * math.exp(min(sign * sds * shape.sigma, 709.0))
+
+
 def support(distribution: Spread) -> tuple[float, float]:
-    """Smallest and largest value that a distribution allows, both finite; not `by_subtype`."""
+    """Smallest and largest value that a distribution allows, both finite; not `by_subtype`.
+
+    Those of `factor_by_subtype` 1.
+    """
     if isinstance(distribution, Distribution) and distribution.draws:
         return _over_draws(distribution, support)
     if listed := distribution.choice or getattr(distribution, "each", None):
@@ -42,22 +62,34 @@ def support(distribution: Spread) -> tuple[float, float]:
     assert shape is not None
     largest = sys.float_info.max
     least = math.ulp(0.0) if distribution.lognormal else -largest  # a log-normal is never 0
-    low = least if shape.low is None else max(shape.low, least)
-    return low, largest if shape.high is None else shape.high
+    low, high = ends(shape)
+    low = least if low is None else max(low, least)
+    return low, largest if high is None else min(high, largest)
 
 
 def reached(distribution: Spread) -> tuple[float, float]:
     """Bounds of the values that patients can draw; where no end is given, 9 standard deviations.
 
     A number drawn has 53 bits, so the quantiles that it picks lie within 8.7 standard deviations of
-    the mean, or of the end of the range next to it. Of `by_subtype`, those of all subtypes.
+    the mean, or of the end of the range next to it. Of `by_subtype` and `factor_by_subtype`, those
+    of all subtypes.
     """
+    low, high = _reached(distribution)
+    factors = distribution.factor_by_subtype if isinstance(distribution, Distribution) else None
+    if not factors:
+        return low, high
+    by = (1.0, min(factors.values()), max(factors.values()))  # 1: of those that are not named
+    return min(low * factor for factor in by), max(high * factor for factor in by)
+
+
+def _reached(distribution: Spread) -> tuple[float, float]:
+    """Bounds of what is drawn, before `factor_by_subtype`."""
     if isinstance(distribution, Distribution) and distribution.draws:
-        return _over_draws(distribution, reached)
+        return _over_draws(distribution, _reached)
     if isinstance(distribution, Distribution) and distribution.by_subtype is not None:
         parts = distribution.by_subtype.values()
-        ends = [reached(p) if isinstance(p, Spread) else (float(p), float(p)) for p in parts]
-        return min(low for low, _ in ends), max(high for _, high in ends)
+        each = [reached(p) if isinstance(p, Spread) else (float(p), float(p)) for p in parts]
+        return min(low for low, _ in each), max(high for _, high in each)
     low, high = support(distribution)
     if shape := distribution.normal:
         below = min(shape.mean, high) - _MOST_SDS * shape.sd
@@ -89,13 +121,13 @@ def of_draw(distribution: Distribution, number: int) -> Spread:
 
 
 def _over_draws(
-    distribution: Distribution, ends: Callable[[Spread], tuple[float, float]]
+    distribution: Distribution, bounds: Callable[[Spread], tuple[float, float]]
 ) -> tuple[float, float]:
     """The widest of what is said of each draw."""
     assert distribution.draws is not None
     if distribution.draws.value is not None:
         return min(distribution.draws.value), max(distribution.draws.value)
-    each = [ends(of_draw(distribution, k)) for k in range(len(distribution.draws.weights))]
+    each = [bounds(of_draw(distribution, k)) for k in range(len(distribution.draws.weights))]
     return min(low for low, _ in each), max(high for _, high in each)
 
 
@@ -113,9 +145,9 @@ def quantile(distribution: Spread, u: Array) -> Array:
         weights = np.array(distribution.choice.weights or np.ones(len(values)), dtype=float)
         if not 1e-290 < weights.max() < 1e290:  # their sum would overflow, or lose digits
             weights /= weights.max()
-        ends = np.cumsum(weights / weights.sum())
+        upper = np.cumsum(weights / weights.sum())
         last = int(np.flatnonzero(weights)[-1])
-        return np.asarray(values[np.minimum(np.searchsorted(ends, u, side="right"), last)])
+        return np.asarray(values[np.minimum(np.searchsorted(upper, u, side="right"), last)])
     if distribution.uniform:
         if math.isinf(high - low):
             return np.clip(low * (1.0 - u) + high * u, low, high)

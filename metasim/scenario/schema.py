@@ -130,7 +130,7 @@ class Clinic(Part):
 
 
 class Tests(Part):
-    """Tests of blood and marrow at diagnosis, before surgery acts; they change nothing."""
+    """Tests of blood, plasma and marrow at diagnosis, before surgery acts; they change nothing."""
 
     varies: ClassVar[Varies] = DRAWN
 
@@ -149,12 +149,32 @@ class Tests(Part):
     taken."""
     marrow_organ: Annotated[Name, FIXED] = "bone"
     """Organ that holds the marrow."""
+    plasma_ml: Annotated[float | None, number("mL", gt=0, le=10_000), FIXED] = None
+    """Plasma sample in which mutant copies of tumour DNA are counted; unset: none is taken."""
+    plasma_litres: Annotated[float, number("L", ge=0.001, le=1000)] = 2.4
+    """Volume of all plasma; assumed: 60 % of 4 litres of blood."""
+    ctdna_recovery_fraction: Fraction = 0.5
+    """Share of the mutant copies of a plasma sample that the assay finds; assumed."""
+    ctdna_half_life_days: Annotated[float, number("days", gt=0, le=1000)] = 0.5 / 24
+    """Half-life of tumour DNA in the plasma; assumed: half an hour."""
+    ctdna_copies_per_cell: Annotated[float, number("copies", ge=0, le=1e6)] = 1.0
+    """Mutant copies in the genome of a tumour cell that the assay looks for; assumed: one, of one
+    variant on one of two chromosomes. A test of many variants finds more."""
+    ctdna_released_fraction: Fraction = 1.4e-4
+    """Share of the DNA of a cell that dies which reaches the plasma; assumed: as inferred for lung
+    cancer with the same half-life (section 14 of docs/model)."""
     on_visits: Annotated[bool, FIXED] = False
     """Whether tests are also made on follow-up visits after the diagnosis."""
 
 
+Sds = Annotated[float, number("standard deviations", gt=0)]
+
+
 class Lognormal(Part):
-    """exp of a normal: `median` and `sigma` of the log, kept within [low, high]."""
+    """exp of a normal: `median` and `sigma` of the log, kept within [low, high].
+
+    An end is a value, or so many `sigma` from the median, so that it moves with both.
+    """
 
     median: Annotated[float, number("", gt=0)]
     """Median, in the unit of the key."""
@@ -164,10 +184,17 @@ class Lognormal(Part):
     """Smallest value."""
     high: Real | None = None
     """Largest value."""
+    low_sds: Sds | None = None
+    """Instead of `low`: the smallest value is the median times exp(-low_sds sigma)."""
+    high_sds: Sds | None = None
+    """Instead of `high`: the largest value is the median times exp(high_sds sigma)."""
 
 
 class Normal(Part):
-    """Normal, kept within [low, high] (a truncated normal)."""
+    """Normal, kept within [low, high] (a truncated normal).
+
+    An end is a value, or so many `sd` from the mean, so that it moves with both.
+    """
 
     mean: Real
     """Mean before truncation, in the unit of the key."""
@@ -177,6 +204,10 @@ class Normal(Part):
     """Smallest value."""
     high: Real | None = None
     """Largest value."""
+    low_sds: Sds | None = None
+    """Instead of `low`: the smallest value lies so many `sd` below the mean."""
+    high_sds: Sds | None = None
+    """Instead of `high`: the largest value lies so many `sd` above the mean."""
 
 
 class Uniform(Part):
@@ -247,6 +278,9 @@ class Distribution(Spread):
     """Draws of a posterior, of the key or of parameters of the distribution beside it."""
     by_subtype: dict[Name, bool | Real | Spread] | None = None
     """What patients of each subtype have: a value, or a distribution (one of the first four)."""
+    factor_by_subtype: dict[Name, Annotated[float, number("", gt=0)]] | None = None
+    """Factor by which the values that are drawn are multiplied in patients of each subtype; of a
+    subtype that is not named, 1."""
 
 
 _Graphs = dict[Literal["blood", "lymph"], dict[Name, dict[Name, Fraction]]]
@@ -289,7 +323,7 @@ class Scenario(Part):
     clinic: Clinic = Clinic()
     """The clinical course."""
     tests: Tests = Tests()
-    """Tests of blood and marrow."""
+    """Tests of blood, plasma and marrow."""
     soil: dict[Name, Soil]
     """The organs, in the order of tables and figures."""
     vessels: Annotated[

@@ -56,6 +56,17 @@ def parts_of(scenario: Scenario, path: str) -> list[Part | None]:
     return [float(part) if isinstance(part, int | float) else part for part in parts]
 
 
+def factors_of(scenario: Scenario, path: str) -> list[float]:
+    """Factor of each of `subtypes_of` (one at least) by which values of a drawn key are multiplied.
+
+    Args:
+        scenario: the scenario.
+        path: a key of `patients`.
+    """
+    given = scenario.patients[path].factor_by_subtype or {}
+    return [given.get(name, 1.0) for name in subtypes_of(scenario) or [""]]
+
+
 def is_drawn(scenario: Scenario, path: str) -> bool:
     """Whether a key of `patients` is drawn, or comes from a table, for patients of some subtype.
 

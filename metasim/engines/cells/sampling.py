@@ -1,4 +1,4 @@
-"""Tests of blood and marrow in the cell engine: what they are expected to find.
+"""Tests of blood, plasma and marrow in the cell engine: what they are expected to find.
 
 What tests look for is on its way for minutes, or lies where nobody counts it one by one; so the
 expectation of the law stands for it here, too.
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metasim.law.growth import border_rate
-from metasim.law.sampling import circulating, disseminated, sleepers
+from metasim.law.sampling import circulating, disseminated, sleepers, tumour_dna
 from metasim.terms import Event
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def make_tests(model: "Cascade", diagnosis_day: float) -> None:
         model.ledger.note(Event.CTC, value=_in_blood(model))
     if course.marrow_organ >= 0:
         model.ledger.note(Event.DTC, course.marrow_organ, value=_in_marrow(model))
+    if course.plasma_tested:
+        model.ledger.note(Event.CTDNA, value=_in_plasma(model))
 
 
 def _in_blood(model: "Cascade") -> float:
@@ -58,6 +60,17 @@ def _in_blood(model: "Cascade") -> float:
             circulating(cells, _leaving_per_day(model, colony.size), met, days)
             for colony in model.alive
             for cells, met in zip(_cells_of(colony), beds[colony.organ], strict=True)
+        )
+    )
+
+
+def _in_plasma(model: "Cascade") -> float:
+    days = float(model.course.plasma_days[0])
+    return float(
+        sum(
+            tumour_dna(cells, death, days)
+            for colony in model.alive
+            for cells, death in zip(_cells_of(colony), model.law.death[colony.organ], strict=True)
         )
     )
 

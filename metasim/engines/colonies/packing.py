@@ -82,6 +82,8 @@ RULES = np.dtype(
         ("sample_days", _REAL),
         ("marrow_organ", _WHOLE),  # -1: no aspirates
         ("aspirate_fraction", _REAL),
+        ("plasma_tested", _FLAG),
+        ("plasma_days", _REAL),
         ("tests_on_visits", _FLAG),
         ("age_years", _REAL),
         ("other_death_per_day", _REAL),
@@ -267,10 +269,9 @@ def clinic_of(course: Course) -> Clinic:
 def _most_seen(course: Course) -> Array:
     """(1 or P,) visits, restagings and tests of a patient at most."""
     follow_up_days = course.follow_up_days[:, 0]
-    tests = int(course.blood_tested) + int(course.marrow_organ >= 0)
     days = course.follow_steps * course.dt_days
     visits = np.asarray(days // np.maximum(follow_up_days, course.dt_days))
-    seen = tests * (1.0 + course.tests_on_visits * (visits + 1.0))
+    seen = course.tests * (1.0 + course.tests_on_visits * (visits + 1.0))
     if course.restaging:
         organs_and_symptoms = course.detection_cells.shape[-1] + len(course.symptom_organ)
         seen = seen + visits + (2 + organs_and_symptoms)

@@ -1,4 +1,4 @@
-"""Tests of blood and marrow in the colony engine: what they are expected to find."""
+"""Tests of blood, plasma and marrow in the colony engine: what they are expected to find."""
 
 import numpy as np
 
@@ -7,11 +7,14 @@ from metasim.law import growth
 from metasim.law import sampling as rule
 from metasim.terms import Event
 
-_CTC, _DTC = np.array([Event.CTC, Event.DTC])  # numpy's integers, as in `state`
+_CTC, _DTC, _CTDNA = np.array(
+    [Event.CTC, Event.DTC, Event.CTDNA]
+)  # numpy's integers, as in `state`
 _NONE = np.int64(-1)
 
 border_rate = inlined(growth.border_rate)
 circulating = inlined(rule.circulating)
+tumour_dna = inlined(rule.tumour_dna)
 sleepers = inlined(rule.sleepers)
 disseminated = inlined(rule.disseminated)
 
@@ -72,6 +75,19 @@ def in_blood(now, law, rules, room):
 
 
 @kernel
+def in_plasma(now, law, rules, room):
+    """Mutant copies that a plasma sample of today holds on average."""
+    found = 0.0
+    for a in range(now.n_alive):
+        i = room.alive[a]
+        organ = room.colonies[i].organ
+        for k in range(len(room.kinds)):
+            death = law.growth[organ, k].death
+            found += tumour_dna(float(room.cells[i, k]), death, rules.plasma_days)
+    return found
+
+
+@kernel
 def in_marrow(law, rules, room):
     """Tumour cells that an aspirate of today holds on average."""
     rates, found = law.rates, 0.0
@@ -106,6 +122,8 @@ def make_tests(now, law, rules, room):
         if rules.marrow_organ >= 0:
             organ = np.int64(rules.marrow_organ)
             book_test(now, room.events, _DTC, organ, in_marrow(law, rules, room))
+        if rules.plasma_tested:
+            book_test(now, room.events, _CTDNA, _NONE, in_plasma(now, law, rules, room))
 
 
 @kernel

@@ -35,7 +35,7 @@ from metasim.results.plots.treatments import (
 )
 from metasim.results.store import Results
 from metasim.results.timeline import timeline, treatment_spans, typical_patients
-from metasim.terms import DAYS_PER_YEAR
+from metasim.terms import DAYS_PER_YEAR, TESTS
 
 _BAR: Final = "#EBEBEB"
 # A patient's row: events of the disease above, treatments below, lanes for those that overlap.
@@ -145,7 +145,7 @@ def _marks(events: pd.DataFrame) -> pd.DataFrame:
     )
     kind = events["event"].map(known).fillna("symptom")
     others = ("death", "cycle", "treatment_start", "treatment_end", "visit", "restaging")
-    drawn = ~events["event"].isin({*others, "ctc", "dtc"})
+    drawn = ~events["event"].isin({*others, *(test.label for test in TESTS)})
     return events.assign(kind=kind)[drawn]
 
 

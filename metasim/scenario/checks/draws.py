@@ -1,7 +1,7 @@
 """Checks of the draws of a posterior: of the key, or of parameters of the distribution beside."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from metasim.scenario.schema import Distribution
 
@@ -34,7 +34,18 @@ def draws_mistakes(distribution: Distribution, given: list[str]) -> Iterator[tup
         found = " and ".join(given) or "no distribution"
         yield f"draws of {named} need a distribution with that beside them; found {found}", ""
         return
+    if twice := ends_given_twice(shape.model_dump(exclude_none=True) | columns):
+        yield twice
+        return
     yield from _range_mistakes(columns, shape.model_dump())
+
+
+def ends_given_twice(shape: Mapping[str, object]) -> tuple[str, str] | None:
+    """Message and hint if a distribution has a value and standard deviations for the same end."""
+    for end in ("low", "high"):
+        if end in shape and f"{end}_sds" in shape:
+            return f"{end} and {end}_sds both say where it ends", "give one of them"
+    return None
 
 
 def _range_mistakes(

@@ -18,6 +18,11 @@ _NEEDS = {
     "tests.ctc_recovery_fraction": "tests.blood_ml",
     "tests.blood_litres": "tests.blood_ml",
     "tests.bed_transit_days": "tests.blood_ml",
+    "tests.plasma_litres": "tests.plasma_ml",
+    "tests.ctdna_recovery_fraction": "tests.plasma_ml",
+    "tests.ctdna_half_life_days": "tests.plasma_ml",
+    "tests.ctdna_copies_per_cell": "tests.plasma_ml",
+    "tests.ctdna_released_fraction": "tests.plasma_ml",
     "angiogenesis.avascular_cells": "angiogenesis.per_day",
     "angiogenesis.onset_cells": "angiogenesis.per_day",
 }

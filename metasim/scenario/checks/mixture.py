@@ -56,9 +56,12 @@ def mixture_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
 
 def by_subtype_mistakes(scenario: Scenario, path: str) -> Iterator[tuple[str, str]]:
     """What is wrong with the names of a distribution by subtype: message and hint."""
+    own = scenario.patients[path]
+    given = [name for name in ("by_subtype", "factor_by_subtype") if getattr(own, name)]
     mixed = subtypes_of(scenario)
-    if not mixed:
-        yield f"by_subtype needs a subtype: {SUBTYPE} is neither given nor drawn", ""
+    if given and not mixed:
+        yield f"{given[0]} needs a subtype: {SUBTYPE} is neither given nor drawn", ""
+    if not mixed or own.by_subtype is None:
         return
     parts = zip(mixed, parts_of(scenario, path), strict=True)
     if left := [name for name, part in parts if part is None]:

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from metasim.errors import Mistake
-from metasim.scenario.checks.draws import draws_mistakes
+from metasim.scenario.checks.draws import draws_mistakes, ends_given_twice
 from metasim.scenario.checks.effect import idle
 from metasim.scenario.checks.mixture import by_subtype_mistakes, choice_mistakes, mixture_mistakes
-from metasim.scenario.distributions import FORMS, SPREADS, reached
+from metasim.scenario.distributions import FORMS, SPREADS, ends, reached
 from metasim.scenario.existing import becomes_itself, names_below
-from metasim.scenario.fields import FIXED
+from metasim.scenario.fields import FIXED, Part
 from metasim.scenario.keys import Key, Path, find, join, nearest, split
 from metasim.scenario.mixture import SUBTYPE
-from metasim.scenario.schema import Distribution, Each, Scenario, Spread
+from metasim.scenario.schema import Distribution, Each, Lognormal, Normal, Scenario, Spread
 
 
 def check_patients(scenario: Scenario) -> Iterator[Mistake]:
@@ -28,7 +28,7 @@ def check_patients(scenario: Scenario) -> Iterator[Mistake]:
         told = key is not None and key.type is bool and distribution.by_subtype is not None
         wrong = [] if told else [*_key_mistakes(scenario, tree, split(path), key)]
         wrong += _own_mistakes(distribution)
-        if not wrong and distribution.by_subtype is not None:
+        if not wrong:
             wrong += by_subtype_mistakes(scenario, path)
         if key is not None and not wrong:
             wrong += [
@@ -91,6 +91,10 @@ def _key_mistakes(
 
 
 def _own_mistakes(distribution: Distribution) -> Iterator[tuple[str, str]]:
+    if distribution.factor_by_subtype and (distribution.each or distribution.by_subtype):
+        other = "each" if distribution.each else "by_subtype"
+        yield f"{other} says every value, so factor_by_subtype cannot stand beside it", ""
+        return
     if distribution.draws and distribution.by_subtype is not None:
         yield "draws of a posterior and by_subtype cannot stand together", ""
         return
@@ -115,15 +119,27 @@ def _form_mistakes(distribution: Spread, forms: tuple[str, ...]) -> Iterator[tup
         found = " and ".join(given) or "none of them"
         yield f"exactly one of {', '.join(forms)} must be given; found {found}", ""
         return
-    low, high = (getattr(getattr(distribution, given[0]), end, None) for end in ("low", "high"))
-    if low is not None and high is not None and low >= high:
-        yield f"low ({low:g}) must be below high ({high:g})", ""
-    if distribution.lognormal and high is not None and high <= 0:
-        yield f"high ({high:g}) must be above 0, as every value of a log-normal is", ""
+    if isinstance(shape := getattr(distribution, given[0]), Part):
+        yield from _end_mistakes(shape)
     if isinstance(distribution, Distribution) and distribution.each == Each(values=[]):
         yield "each needs a value for each patient", ""
     if distribution.choice:
         yield from choice_mistakes(distribution.choice)
+
+
+def _end_mistakes(shape: Part) -> Iterator[tuple[str, str]]:
+    """What is wrong with the ends of a distribution."""
+    if twice := ends_given_twice(shape.model_dump(exclude_none=True)):
+        yield twice
+        return
+    low, high = (getattr(shape, end, None) for end in ("low", "high"))
+    if isinstance(shape, Lognormal | Normal):
+        low, high = ends(shape)
+    narrow = getattr(shape, "sigma", getattr(shape, "sd", None)) == 0 and low == high
+    if low is not None and high is not None and low >= high and not narrow:
+        yield f"low ({low:g}) must be below high ({high:g})", ""
+    if isinstance(shape, Lognormal) and high is not None and high <= 0:
+        yield f"high ({high:g}) must be above 0, as every value of a log-normal is", ""
 
 
 def _support_mistakes(distribution: Spread | float, key: Key) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,8 @@ def check_names(scenario: Scenario, catalogue: Catalogue) -> Iterator[Mistake]:
     wanted += [
         (f"patients.{path}", name)
         for path, distribution in scenario.patients.items()
-        for name in (distribution.by_subtype or {} if mixed else {})
+        for table in (distribution.by_subtype, distribution.factor_by_subtype)
+        for name in (table or {} if mixed else {})
     ]
     wanted = [(key, name) for key, name in wanted if name not in mixed]
     subtypes = [*mixed, *catalogue.names("subtypes")] if wanted else []
