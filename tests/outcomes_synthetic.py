@@ -34,17 +34,32 @@ def with_relapses(tables: dict[str, pa.Table], richly: bool) -> dict[str, pa.Tab
             parts.append(mine.assign(day=ended, event="treatment_end"))
         bone = relapses[relapses["organ"] == "bone"]
         end = bone["patient"].map(frame["patients"].set_index("patient")["end_day"])
+        parts += tests_at_diagnosis(frame["patients"])
         for k, symptom in enumerate(("bone_pain", "pathological_fracture")):
             later = bone.assign(day=bone["day"] + 200 * (k + 1), event=symptom)
             parts.append(later[later["day"] < end])
     parts = [part for part in parts if len(part)]
     events = pd.concat(parts, ignore_index=True).sort_values(["patient", "day"])
-    columns = {name: events[name].tolist() for name in ("patient", "day")}
+    columns = {
+        name: events[name].tolist() for name in ("patient", "day", "value") if name in events
+    }
     for name in ("event", "organ", "treatment"):
         if name in events:
             text = events[name].astype(object).where(events[name].notna(), None)
             columns[name] = pa.array(text.tolist(), pa.string()).dictionary_encode()
     return {**tables, "events": pa.table(columns)}
+
+
+def tests_at_diagnosis(patients: pd.DataFrame) -> list[pd.DataFrame]:
+    """Tests of patients at diagnosis, which find more in those with a distant metastasis later."""
+    diagnosed = patients.dropna(subset="diagnosis_day")
+    later = diagnosed["first_distant_day"].notna().to_numpy()
+    rng = np.random.default_rng(7)
+    rows = diagnosed[["patient"]].assign(day=diagnosed["diagnosis_day"])
+    return [
+        rows.assign(event=test, value=rng.poisson(mean * np.where(later, 3.0, 1.0)).astype(float))
+        for test, mean in (("ctc", 0.7), ("dtc", 0.3), ("ctdna", 4.0))
+    ]
 
 
 def with_phenotypes(tables: dict[str, pa.Table], by_day: bool) -> dict[str, pa.Table]:

@@ -210,7 +210,7 @@ def test_comparison_shows_bars_differences_and_hazard_ratios():
 
 
 def test_only_figures_with_something_to_show_are_worth_drawing():
-    new = {"survival", "hazard", "swimmer", "phenotypes"}
+    new = {"survival", "hazard", "relapse_by_level", "swimmer", "phenotypes"}
     assert new < set(FIGURES)
     assert new & set(worth_drawing(plain())) == new - {"phenotypes"}
     assert new < set(worth_drawing(mixed()))

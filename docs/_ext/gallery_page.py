@@ -29,6 +29,9 @@ study = ms.sensitivity(
     varied, {"soil.bone.niche": (0, 1), "soil.lung.niche": (0, 1)}, size=2, progress=False
 )
 emt = ms.run(ms.load("emt").replace({"run.patients": 40}))
+given = {"blood_ml": 7.5, "plasma_ml": 4.0, "ctdna_copies_per_cell": 16.0}
+women = ms.load("registry_2002_20").replace({f"tests.{key}": value for key, value in given.items()})
+tested = ms.run(women.replace({"run.patients": 500}))
 """
 DRAWN_FROM = {
     "run": "run",
@@ -37,6 +40,7 @@ DRAWN_FROM = {
     "sensitivity": "study",
     "heat_map": "map_",
     "phenotypes": "emt",
+    "relapse_by_level": "tested",
 }
 """Figure, or else what it is of -> what it is drawn from here."""
 

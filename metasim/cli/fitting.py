@@ -28,13 +28,13 @@ from metasim.terminal import tell as tell_user
 @app.command()
 def fit(
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="SCENARIO ...",
-            help="The scenario to fit; several are rivals.",
+            metavar="[SCENARIO ...]",
+            help="The scenario to fit; several are rivals; default: as the targets file says.",
             autocompletion=completing.scenarios,
         ),
-    ],
+    ] = None,
     *,
     targets: Annotated[
         str, typer.Option(metavar="FILE", help="Targets file, or the name of a shipped one.")
@@ -54,6 +54,13 @@ def fit(
             help="Draws of the posterior, 0: only the best point; default: the file's, or 500."
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCENARIO", help="Begin with its values, such as another fit's best.toml."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds of the search for the best point.")] = 6,
     rng_seed: RngSeed = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder; default: in results/, by the scenario.")
@@ -72,12 +79,13 @@ def fit(
     """
     from metasim.targets.fit.command import run_fits
 
-    folder = output or Path("results") / f"{'-'.join(Path(s).stem for s in sources)}-fit"
+    stems = [Path(source).stem for source in sources or [targets]]
+    folder = output or Path("results") / f"{'-'.join(stems)}-fit"
     tell = (lambda _: None) if quiet else tell_user
     run_fits(
-        sources, targets, free or [], folder, changes=changes(set_, rng_seed=rng_seed),
-        patients=patients, draws=draws, rng_seed=1 if rng_seed is None else rng_seed,
-        overwrite=overwrite, resume=resume, workers=workers, executor=executor,
+        sources or [], targets, free or [], folder, changes=changes(set_, rng_seed=rng_seed),
+        patients=patients, draws=draws, rng_seed=1 if rng_seed is None else rng_seed, start=start,
+        rounds=rounds, overwrite=overwrite, resume=resume, workers=workers, executor=executor,
         scheduler=scheduler, prepare=partial(_compile, quiet=quiet), say=tell,
     )  # fmt: skip
     say("fit", f"{folder}{os.sep}")

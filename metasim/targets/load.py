@@ -165,8 +165,11 @@ def _mistakes(file: TargetsFile) -> Iterator[Mistake]:
         yield from _parameter_mistakes(target, quantity, at)
         yield from _versus_mistakes(target, quantity, file, at)
         yield from _number_mistakes(target, quantity, at)
+    for name in file.fit.sizes.keys() - file.cohorts.keys():
+        yield Mistake(f"fit.sizes.{name}", "there is no such cohort", nearest(name, file.cohorts))
     for key, free in file.fit.free.items():
         yield from prior_mistakes(free, f"fit.free.{key}")
+        yield from _ratio_mistakes(file.fit.free, key)
 
 
 def _parameter_mistakes(target: Target, quantity: Quantity, at: str) -> Iterator[Mistake]:
@@ -218,6 +221,21 @@ def _number_mistakes(target: Target, quantity: Quantity, at: str) -> Iterator[Mi
             yield Mistake(f"{at}.events", message)
     elif quantity.positive and value < 0:
         yield Mistake(f"{at}.value", f"{target.quantity} is never below 0, not {value:g}")
+
+
+def _ratio_mistakes(free: Mapping[str, Free], key: str) -> Iterator[Mistake]:
+    """A ratio to what is not free, or in a circle to itself."""
+    at, place = key, f"fit.free.{key}.ratio_to"
+    for _ in range(len(free)):
+        to = free[at].ratio_to
+        if to is None:
+            return
+        if to not in free:
+            if at == key:
+                yield Mistake(place, f"{to} is not free", nearest(to, free))
+            return
+        at = to
+    yield Mistake(place, "leads back to itself", "give one of these keys a prior of its own")
 
 
 def prior_mistakes(free: Free, at: str) -> Iterator[Mistake]:

@@ -103,6 +103,10 @@ class Free(Part):
     """Standard deviation on that scale (of the natural logarithm if the scale is log)."""
     also: list[Text] = Field(default_factory=list)
     """Further key paths that always have the same value, such as the spread of another organ."""
+    ratio_to: Text | None = None
+    """Another free key: low, high, centre and sd are then of the ratio of this key to that one."""
+    note: str = ""
+    """What the prior is known from."""
 
 
 class Fit(Part):
@@ -110,8 +114,15 @@ class Fit(Part):
 
     free: dict[str, Free] = Field(default_factory=dict)
     """Key path -> prior. "COHORT:KEY" frees a key in the scenarios of one cohort only."""
+    scenario: Text | None = None
+    """Scenario whose values are fitted, unless the command names one: best.toml extends it."""
+    further: dict[Text, list[Text]] = Field(default_factory=dict)
+    """Another targets file, or the name of a shipped one -> ids of targets there that a fit sees
+    too; `*` stands for any text."""
     patients: Annotated[int, Field(ge=1)] | None = None
     """Patients of each scenario and point, unless the command says otherwise; unset: 2,000."""
+    sizes: dict[Text, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Cohort -> its patients beside `patients`; unset: 1."""
     draws: Annotated[int, Field(ge=0)] | None = None
     """Draws of the posterior, unless the command says otherwise; unset: 500."""
 

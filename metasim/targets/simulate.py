@@ -16,7 +16,7 @@ from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.files import locate
 from metasim.scenario.keys import nearest
 from metasim.scenario.load import load
-from metasim.scenario.schema import Scenario
+from metasim.scenario.schema import Scenario, Tests
 from metasim.targets.load import Targets, TargetsError
 from metasim.targets.quantities import QUANTITIES, Estimate
 from metasim.targets.sample import Nobody, NotSimulated, Sample
@@ -145,6 +145,46 @@ def simulate(scenario: Scenario, patients: int) -> Results:
         for name in (*TABLES_AT[RECORD], "failures")
     }
     return _Simulated(scenario, tables)
+
+
+def simulate_cohorts(
+    scenarios: Mapping[str, Sequence[Scenario]], patients: Mapping[str, int]
+) -> dict[str, list[Results]]:
+    """The patients of several cohorts; scenarios that differ in title and tests share theirs.
+
+    Tests of blood and marrow change no course, so that the patients who have them stand for those
+    who do not.
+
+    Args:
+        scenarios: cohort -> its scenarios, each of recording level `RECORD`.
+        patients: cohort -> how many of each of its scenarios; those that share have the most.
+    """
+    keys = {name: [_course_key(one) for one in several] for name, several in scenarios.items()}
+    tested: dict[str, dict[str, Scenario]] = {}
+    sizes: dict[str, int] = {}
+    for name, several in scenarios.items():
+        for one, key in zip(several, keys[name], strict=True):
+            tested.setdefault(key, {}).setdefault(one.tests.model_dump_json(), one)
+            sizes[key] = max(sizes.get(key, 0), patients[name])
+    untested = Tests().model_dump_json()
+    found: dict[tuple[str, str], Results] = {}
+    for key, ways in tested.items():
+        names = [way for way in ways if way != untested] or [untested]
+        for way in names:
+            found[key, way] = simulate(ways[way], sizes[key])
+        found.setdefault((key, untested), found[key, names[0]])
+    return {
+        name: [
+            found[key, one.tests.model_dump_json()]
+            for one, key in zip(several, keys[name], strict=True)
+        ]
+        for name, several in scenarios.items()
+    }
+
+
+def _course_key(scenario: Scenario) -> str:
+    """What tells patients apart: the scenario without title, tests and how many there are."""
+    return scenario.model_dump_json(exclude={"title": True, "tests": True, "run": {"patients"}})
 
 
 class _Simulated(Results):

@@ -11,6 +11,7 @@ from metasim.results.plots.funnel import funnel
 from metasim.results.plots.hazard import hazard
 from metasim.results.plots.heat_map import heat_map
 from metasim.results.plots.incidence import incidence
+from metasim.results.plots.levels import relapse_by_level
 from metasim.results.plots.phenotypes import phenotypes
 from metasim.results.plots.ranking import ranking
 from metasim.results.plots.ratios import hazard_ratios
@@ -37,6 +38,7 @@ __all__ = [
     "phenotypes",
     "ranking",
     "register",
+    "relapse_by_level",
     "response",
     "save_figures",
     "seeding_tree",
@@ -47,7 +49,7 @@ __all__ = [
 
 arrange(
     *("organ_counts", "incidence", "funnel", "body", "colonies", "seeding_tree", "survival"),
-    *("hazard", "swimmer", "phenotypes", "comparison", "hazard_ratios"),
+    *("hazard", "relapse_by_level", "swimmer", "phenotypes", "comparison", "hazard_ratios"),
     *("response", "heat_map", "ranking"),
 )
 

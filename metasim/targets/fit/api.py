@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metasim.checked import checked
 from metasim.errors import OptionError
 from metasim.targets.fit.command import run_fits
+from metasim.targets.fit.quick import ROUNDS
 from metasim.targets.fit.rivals import Rival, compare_rivals
 from metasim.targets.fit.run import Fit
 from metasim.terminal import tell
@@ -20,7 +21,7 @@ Priors = Mapping[str, Sequence[float | str]]
 
 @checked()
 def fit(
-    scenario: str,
+    scenario: str | None,
     targets: str | Path,
     free: Priors | None = None,
     *,
@@ -29,6 +30,8 @@ def fit(
     patients: int | None = None,
     draws: int | None = None,
     rng_seed: int = 1,
+    start: str | None = None,
+    rounds: int = ROUNDS,
     overwrite: bool = False,
     resume: bool = False,
     progress: bool = True,
@@ -39,7 +42,8 @@ def fit(
     """Let published figures, or those of your own patients, decide keys of a scenario.
 
     Args:
-        scenario: a file, or the name of a shipped one; that of the cohorts that name none.
+        scenario: a file, or the name of a shipped one; that of the cohorts that name none. None: as
+            the targets file says.
         targets: targets file (TOML or CSV), or the name of a shipped one.
         free: key -> (low, high) or (low, high, "log"), the ends of an even prior; None: as the
             [fit] table of the targets file says.
@@ -48,6 +52,9 @@ def fit(
         patients: of each scenario at each point; None: as the file says, else 2,000.
         draws: draws of the posterior, 0 for the best point alone; None: as the file says, or 500.
         rng_seed: of the search.
+        start: a scenario in whose values the search begins, such as another fit's best.toml; None:
+            the fitted one.
+        rounds: of the search for the best point, at most.
         overwrite: replace an existing folder.
         resume: go on with a fit that was stopped.
         progress: say on standard error how far it is.
@@ -68,9 +75,10 @@ def fit(
         >>> found.table  # doctest: +SKIP
     """
     fits = run_fits(
-        [scenario], str(targets), _priors(free), Path(output), changes=changes, patients=patients,
-        draws=draws, rng_seed=rng_seed, overwrite=overwrite, resume=resume, workers=workers,
-        executor=executor, scheduler=scheduler, say=_said(progress),
+        [] if scenario is None else [scenario], str(targets), _priors(free), Path(output),
+        changes=changes, patients=patients, draws=draws, rng_seed=rng_seed, start=start,
+        rounds=rounds, overwrite=overwrite, resume=resume, workers=workers, executor=executor,
+        scheduler=scheduler, say=_said(progress),
     )  # fmt: skip
     return next(iter(fits.values()))
 

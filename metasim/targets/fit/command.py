@@ -5,20 +5,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metasim.errors import MetasimError, OptionError, ResultsError, RunInterrupted
 from metasim.runner.executors import Processes, choose, cores
 from metasim.scenario.load import load
 from metasim.scenario.schema import Scenario
-from metasim.targets.fit.free import FreeKey, check_priors, parse_free
+from metasim.targets.fit.free import FreeKey, check_priors, parse_free, point_of
 from metasim.targets.fit.journal import Journal
 from metasim.targets.fit.problem import Problem
+from metasim.targets.fit.quick import ROUNDS
 from metasim.targets.fit.report import save_fit
 from metasim.targets.fit.rivals import compare_rivals, rivals_text
 from metasim.targets.fit.run import Fit, run_fit
+from metasim.targets.further import with_further
 from metasim.targets.load import Targets, read_targets
 from metasim.targets.sample import Nobody
-from metasim.targets.simulate import RECORD, Plan, estimate, plan, samples_of, simulate
+from metasim.targets.simulate import RECORD, Plan, estimate, plan, samples_of, simulate_cohorts
 
+Floats = NDArray[np.float64]
 _JOURNAL: Final = "simulations.jsonl"
 _PATIENTS: Final = 2000
 _DRAWS: Final = 500
@@ -34,6 +40,8 @@ def run_fits(
     patients: int | None = None,
     draws: int | None = None,
     rng_seed: int = 1,
+    start: str | None = None,
+    rounds: int = ROUNDS,
     overwrite: bool = False,
     resume: bool = False,
     workers: int | None = None,
@@ -45,7 +53,8 @@ def run_fits(
     """Fit one scenario, or rivals, to a targets file.
 
     Args:
-        sources: scenarios; each is that of the cohorts that name none.
+        sources: scenarios; each is that of the cohorts that name none. None: the one that the
+            targets file names for its fit.
         targets: targets file.
         free: as of the command line; none: the [fit] table of the targets file.
         folder: takes report.md, best.toml, posterior.parquet and the journal of simulations; of
@@ -54,6 +63,9 @@ def run_fits(
         patients: of each scenario at each point; None: as the targets file says, else 2,000.
         draws: draws of the posterior, 0 for the quick layer alone; None: as the file says, or 500.
         rng_seed: of the search.
+        start: a scenario in whose values the search begins if they are better than the middle of
+            the priors, such as another fit's best.toml; None: the fitted scenario.
+        rounds: of the quick layer, at most.
         overwrite: replace an existing folder.
         resume: go on with a fit that was stopped.
         workers: local processes; None: all cores.
@@ -63,15 +75,17 @@ def run_fits(
         say: takes what a user should know.
 
     Returns:
-        Scenario -> fit.
+        Name of a scenario -> fit.
 
     Raises:
         MetasimError: whatever is wrong, before the first patient where that can be told.
         RunInterrupted: Ctrl-C; what was simulated is kept.
     """
-    read = read_targets(targets)
+    read = with_further(read_targets(targets))
     patients, draws = _sizes(read, patients, draws)
-    names = _names(sources)
+    if rounds < 1:
+        raise OptionError(f"--rounds {rounds}: at least 1 is needed")
+    names = _names(sources) or {Path(read.source).stem: read.fit.scenario}
     keys = _keys(read, free)
     problems = {n: _problem(read, s, keys, changes, patients) for n, s in names.items()}
     _claim(folder, overwrite, resume)
@@ -86,9 +100,12 @@ def run_fits(
         for name, problem in problems.items():
             own = folder if len(names) == 1 else folder / name
             journal = Journal(own / _JOURNAL, problem.fingerprint)
-            fit = run_fit(problem, journal, pool, rng_seed=rng_seed, draws=draws, say=say)
             base = _base(problem.plan, names[name], changes)
-            save_fit(fit, names[name], base, own)
+            fit = run_fit(
+                problem, journal, pool, rng_seed=rng_seed, draws=draws,
+                start=_start(problem, start, base), rounds=rounds, say=say,
+            )  # fmt: skip
+            save_fit(fit, names[name] or name, base, own)
             fits[name] = fit
         idle = True
     except KeyboardInterrupt:
@@ -116,9 +133,9 @@ def _sizes(targets: Targets, patients: int | None, draws: int | None) -> tuple[i
     return size, number
 
 
-def _names(sources: Sequence[str]) -> dict[str, str]:
+def _names(sources: Sequence[str]) -> dict[str, str | None]:
     """A short name for each scenario."""
-    names = {Path(source).stem: source for source in sources}
+    names: dict[str, str | None] = {Path(source).stem: source for source in sources}
     if len(names) < len(sources):
         raise OptionError(f"rivals need a name each, not {', '.join(sources)}")
     return names
@@ -139,7 +156,7 @@ def _keys(targets: Targets, free: Sequence[str]) -> tuple[FreeKey, ...]:
 
 def _problem(
     targets: Targets,
-    source: str,
+    source: str | None,
     keys: tuple[FreeKey, ...],
     changes: Mapping[str, object] | None,
     patients: int,
@@ -159,11 +176,8 @@ def _problem(
 
 def _refuse_nobody(problem: Problem) -> None:
     """Refuse conditions that leave nobody, in a few patients of every cohort."""
-    size = min(problem.patients, 1000)
-    runs = {
-        name: [simulate(one, size) for one in several]
-        for name, several in problem.plan.scenarios.items()
-    }
+    sizes = {name: min(size, 1000) for name, size in problem.sizes.items()}
+    runs = simulate_cohorts(problem.plan.scenarios, sizes)
     samples = samples_of(problem.plan.targets, runs)
     for target in problem.targets:
         try:
@@ -192,8 +206,30 @@ def _claim(folder: Path, overwrite: bool, resume: bool) -> None:
         raise ResultsError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-def _base(made: Plan, source: str, changes: Mapping[str, object] | None) -> Scenario | None:
-    """The scenario that was fitted, if a cohort is simulated by it."""
-    if any(made.targets.cohorts[name].scenario is None for name in made.scenarios):
+def _base(made: Plan, source: str | None, changes: Mapping[str, object] | None) -> Scenario | None:
+    """The scenario that was fitted, if a cohort is simulated by it, or the targets file says so."""
+    cohorts = (made.targets.cohorts[name] for name in made.scenarios)
+    if source is None:
+        return None
+    if source == made.targets.fit.scenario or any(one.scenario is None for one in cohorts):
         return load(source, {"run.record": RECORD, **dict(changes or {})})
     return None
+
+
+def _start(problem: Problem, start: str | None, base: Scenario | None) -> Floats | None:
+    """Where the search begins: a scenario's values, or those of the fitted ones.
+
+    Raises:
+        OptionError: the scenario lacks a free key.
+    """
+    given = None if start is None else load(start)
+    first = base or next(iter(problem.plan.scenarios.values()))[0]
+
+    def scenario_of(key: FreeKey) -> Scenario | None:
+        several = problem.plan.scenarios.get(key.cohort)
+        return given or (several[0] if several else first)
+
+    point = point_of(problem.keys, scenario_of)
+    if point is None and start is not None:
+        raise OptionError(f"--start {start}: it has no number for one of the free keys")
+    return point

@@ -1,7 +1,7 @@
 """Free keys: their priors, and what values of them make of a scenario."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from metasim.errors import Mistake, OptionError, ScenarioError
+from metasim.scenario.distributions import parted
+from metasim.scenario.keys import split
 from metasim.scenario.schema import (
     Distribution,
     Lognormal,
@@ -26,6 +28,7 @@ _FIELDS: Final[dict[str, list[str]]] = {
     for form, model in (("lognormal", Lognormal), ("normal", Normal), ("uniform", Uniform))
 }
 _FORMS: Final = tuple(_FIELDS)
+_LEAST: Final = 0.01  # of the prior's probability, beyond which a fit does not go
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class FreeKey:
         return self.name.rpartition(":")[2]
 
     @property
+    def label(self) -> str:
+        """What its prior is of: the key, or its ratio to another."""
+        return f"{self.name} / {self.prior.ratio_to}" if self.prior.ratio_to else self.name
+
+    @property
     def moves(self) -> tuple[str, ...]:
         """All key paths that have its value."""
         return self.key, *self.prior.also
@@ -67,6 +75,75 @@ class FreeKey:
             at = centre + prior.sd * ndtri(a + np.asarray(u, float) * (b - a))
         out = np.clip(np.exp(at) if log else at, prior.low, prior.high)
         return out if np.ndim(u) else float(out)
+
+    def place(self, value: float) -> float:
+        """The probability of the prior up to a value, away from the ends: what `value` undoes."""
+        u = np.linspace(0.0, 1.0, 100_001)
+        return float(np.clip(np.interp(value, self.value(u), u), _LEAST, 1.0 - _LEAST))
+
+    def off(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How many standard deviations from the prior's centre, shape (n,); of an even one 0."""
+        prior, values = self.prior, self.value(u)
+        if prior.centre is None or prior.sd is None:
+            return np.zeros(len(u))
+        off = np.log(values / prior.centre) if prior.scale == "log" else values - prior.centre
+        return np.asarray(off / prior.sd)
+
+
+def values_of(keys: Sequence[FreeKey], points: NDArray[np.float64]) -> dict[str, Any]:
+    """Values of free keys at points of the unit cube: those of ratios times what they are to.
+
+    Args:
+        keys: the free keys.
+        points: shape (..., d).
+    """
+    own = {f.name: f.value(points[..., i]) for i, f in enumerate(keys)}
+    to = {f.name: f.prior.ratio_to for f in keys}
+
+    def value(name: str) -> Any:
+        other = to[name]
+        return own[name] if other is None else own[name] * value(other)
+
+    return {name: value(name) for name in own}
+
+
+def point_of(
+    keys: Sequence[FreeKey], scenario_of: Callable[[FreeKey], Scenario | None]
+) -> NDArray[np.float64] | None:
+    """Where the values that scenarios have lie in the unit cube, shape (d,).
+
+    Args:
+        keys: the free keys.
+        scenario_of: the scenario in which a key's value is looked up; None: there is none.
+
+    Returns:
+        None: one of the values is unset, or is no number.
+    """
+    scenarios = {f.name: scenario_of(f) for f in keys}
+    found = {
+        f.name: None if (one := scenarios[f.name]) is None else value_in(one, f.key) for f in keys
+    }
+    out = []
+    for f in keys:
+        value, to = found[f.name], f.prior.ratio_to
+        below = 1.0 if to is None else found.get(to)
+        if value is None or not below:
+            return None
+        out.append(f.place(value / below))
+    return np.array(out)
+
+
+def value_in(scenario: Scenario, key: str) -> float | None:
+    """The value that a scenario has of a free key; None: it has none that is a number."""
+    path, parameter = _parted(key)
+    place = ["patients", path, *parameter] if parameter else key.split(".")
+    if key.startswith("patients.correlation."):
+        pair = sorted(map(str, split(key)[1:]))
+        place = ["correlation", *pair]
+    at: Any = scenario.model_dump()
+    for part in place:
+        at = at.get(part) if isinstance(at, dict) else None
+    return float(at) if isinstance(at, int | float) and not isinstance(at, bool) else None
 
 
 def parse_free(text: str) -> FreeKey:
@@ -90,6 +167,11 @@ def parse_free(text: str) -> FreeKey:
     for mistake in prior_mistakes(free, f"--free {key}"):
         raise OptionError(str(mistake))
     return FreeKey(key, free)
+
+
+def _parted(key: str) -> tuple[str, tuple[str, ...]]:
+    """The key that is drawn, and the way to the parameter of its distribution; (): it is none."""
+    return parted(key.removeprefix("patients.")) if key.startswith("patients.") else (key, ())
 
 
 def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, object]:
@@ -123,18 +205,6 @@ def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, obj
             before = scenario.patients[path].model_dump(exclude_none=True)
         out[place] = _moved(key, before or {}, parameter, value)
     return out
-
-
-def _parted(key: str) -> tuple[str, tuple[str, ...]]:
-    """The key that is drawn, and the way to the parameter of its distribution; (): it is none."""
-    parts = key.removeprefix("patients.").split(".")
-    if key.startswith("patients."):
-        for i, part in enumerate(parts):
-            if part in ("by_subtype", "factor_by_subtype") or (
-                part in _FORMS and i == len(parts) - 2
-            ):
-                return ".".join(parts[:i]), tuple(parts[i:])
-    return key, ()
 
 
 def _moved(
@@ -177,9 +247,11 @@ def check_priors(scenario: Scenario, keys: list[FreeKey], source: str) -> None:
         TargetsError: all mistakes at once.
     """
     mistakes = []
+    middle = values_of(keys, np.full(len(keys), 0.5))
     for free in keys:
+        to = free.prior.ratio_to
         for end in ("low", "high"):
-            value = getattr(free.prior, end)
+            value = getattr(free.prior, end) * (1.0 if to is None else middle[to])
             try:
                 scenario.replace(changes_of(scenario, dict.fromkeys(free.moves, value)))
             except ScenarioError as error:

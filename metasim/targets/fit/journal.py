@@ -5,6 +5,7 @@ A fit is deterministic but for its simulations, so resuming is doing it again wi
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from hashlib import sha256
@@ -19,6 +20,7 @@ from metasim.runner.executors import Executor
 
 Floats = NDArray[np.float64]
 _MOST_LOSSES: Final = 3
+_SECONDS_BETWEEN_LINES: Final = 20.0
 
 
 class Journal:
@@ -92,6 +94,7 @@ def simulate_all(
     journal: Journal,
     executor: Executor,
     mark: str = "",
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Floats, Floats]:
     """Values and errors at all points, in their order, whoever computes them.
 
@@ -101,12 +104,13 @@ def simulate_all(
         journal: what is known already, and takes what is new.
         executor: where the rest is computed.
         mark: what the journal is to tell such points from others by.
+        say: takes how far it is, now and then.
 
     Raises:
         MetasimError: a worker was lost again and again.
     """
     todo = [i for i, u in enumerate(points) if journal.get(u, mark) is None]
-    losses = 0
+    losses, asked, last = 0, len(todo), time.monotonic()
     while todo:
         running: dict[Future[Any], int] = {}
         queue = list(todo)
@@ -121,6 +125,9 @@ def simulate_all(
                     if journal.get(points[i], mark) is None:
                         journal.add(points[i], values, errors, mark)
                     todo.remove(i)
+                    if todo and time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+                        last = time.monotonic()
+                        say(f"  {asked - len(todo)} of {asked} points simulated")
         except executor.broken as error:
             losses += 1
             if losses >= _MOST_LOSSES or not executor.renew():

@@ -29,7 +29,6 @@ def posteriors(fit: Fit) -> list[Axes]:
     columns = min(len(keys), _COLUMNS)
     figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
-    best = fit.problem.values(fit.best)
     for place, ax in enumerate(axes.flat):
         if place >= len(keys):
             ax.set_axis_off()
@@ -40,11 +39,12 @@ def posteriors(fit: Fit) -> list[Axes]:
         edges = np.geomspace(*ends, _BINS + 1) if log else np.linspace(*ends, _BINS + 1)
         prior = np.histogram(free.value((np.arange(4000) + 0.5) / 4000), edges)[0] / 4000
         ax.stairs(prior, edges, color=_PRIOR, linewidth=1.5, label="prior")
-        after = np.histogram(fit.parameters(fit.draws)[free.name], edges, weights=fit.weights)[0]
+        after = np.histogram(free.value(fit.draws[:, place]), edges, weights=fit.weights)[0]
         ax.stairs(after, edges, color=_POSTERIOR, fill=True, alpha=0.5, label="posterior")
-        ax.axvline(best[free.name], color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="best")
+        best = free.value(float(fit.best[place]))
+        ax.axvline(best, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="best")
         ax.set_xscale("log" if log else "linear")
-        ax.set_xlabel(free.name, fontsize=9)
+        ax.set_xlabel(free.label, fontsize=9)
         ax.set_ylim(bottom=0)
         ax.set_ylabel("probability" if place % columns == 0 else "")
     axes.flat[0].legend(fontsize=9)

@@ -7,15 +7,15 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.results.store import Results
+from metasim.errors import ScenarioError
 from metasim.scenario.explicit import explicit_toml
 from metasim.scenario.schema import Scenario
-from metasim.targets.fit.free import FreeKey, changes_of
+from metasim.targets.fit.free import FreeKey, changes_of, values_of
 from metasim.targets.published import standard_error
 from metasim.targets.sample import Nobody, NotSimulated
 from metasim.targets.schema import Target
 from metasim.targets.score import BETWEEN_COHORTS
-from metasim.targets.simulate import Plan, estimate, samples_of, simulate
+from metasim.targets.simulate import Plan, estimate, samples_of, simulate_cohorts
 from metasim.terms import VERSION
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Problem:
     Attributes:
         plan: targets and scenarios; without targets that nothing simulates.
         keys: the free keys.
-        patients: virtual patients of each scenario.
+        patients: virtual patients of each scenario, but for the `sizes` of the targets file.
     """
 
     plan: Plan
@@ -72,12 +72,21 @@ class Problem:
     def fingerprint(self) -> str:
         """Tells fits apart: a resumed fit must have the same."""
         texts = [text for several in self.texts.values() for text in several]
-        about = [VERSION, repr(self.keys), repr(self.targets), str(self.patients), *texts]
+        about = [VERSION, repr(self.keys), repr(self.targets), repr(self.sizes), *texts]
         return sha256("\n".join(about).encode()).hexdigest()
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Cohort -> virtual patients of each of its scenarios."""
+        shares = self.plan.targets.fit.sizes
+        return {
+            name: max(1, round(self.patients * shares.get(name, 1.0)))
+            for name in self.plan.scenarios
+        }
 
     def values(self, u: Floats) -> dict[str, float]:
         """Values of the free keys at a point u of the unit cube, shape (d,)."""
-        return {free.name: free.value(float(at)) for free, at in zip(self.keys, u, strict=True)}
+        return {name: float(value) for name, value in values_of(self.keys, u).items()}
 
     def scenario_at(
         self, cohort: str, scenario: Scenario, u: Floats, own_patients: bool = False
@@ -101,22 +110,18 @@ class Problem:
             own_patients: with random numbers of its own, the same in all cohorts.
 
         Returns:
-            Two arrays of shape (T,); nan where a value cannot be told at this point.
+            Two arrays of shape (T,); nan where a value cannot be told at this point, and all nan
+            where the values of the keys make no scenario together.
         """
-        found: dict[tuple[str, tuple[str, ...]], Results] = {}
-        runs: dict[str, list[Results]] = {}
-        for cohort, several in self.plan.scenarios.items():
-            runs[cohort] = []
-            mine = tuple(f.name for f in self.keys if f.cohort in ("", cohort))
-            for one, text in zip(several, self.texts[cohort], strict=True):
-                same = (text, mine)  # cohorts may differ in whom they select only
-                if same not in found:
-                    found[same] = simulate(
-                        self.scenario_at(cohort, one, u, own_patients), self.patients
-                    )
-                runs[cohort].append(found[same])
-        samples = samples_of(self.plan.targets, runs)
         values, errors = np.full((2, len(self.targets)), np.nan)
+        try:
+            there = {
+                cohort: [self.scenario_at(cohort, one, u, own_patients) for one in several]
+                for cohort, several in self.plan.scenarios.items()
+            }
+        except ScenarioError:
+            return values, errors
+        samples = samples_of(self.plan.targets, simulate_cohorts(there, self.sizes))
         for place, target in enumerate(self.targets):
             try:
                 one_value = estimate(target, samples)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metasim.targets.fit.free import changes_of
 from metasim.targets.fit.run import Fit
+from metasim.targets.schema import Free
 from metasim.targets.scorecard import number
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ def table_of(fit: Fit) -> "pd.DataFrame":
     """What is known of the free keys, see `metasim.targets.fit.run.Fit.table`."""
     import pandas as pd
 
-    best, left, rows = fit.problem.values(fit.best), narrowed(fit), []
+    left, rows = narrowed(fit), []
     for place, free in enumerate(fit.problem.keys):
-        middle, low, high = interval(fit, free.name) if len(fit.draws) else (np.nan,) * 3
+        middle, low, high = interval(fit, place) if len(fit.draws) else (np.nan,) * 3
         rows.append({
-            "key": free.name, "prior_low": free.prior.low, "prior_high": free.prior.high,
-            "best": best[free.name], "median": middle, "low": low, "high": high,
+            "key": free.label, "prior_low": free.prior.low, "prior_high": free.prior.high,
+            "best": free.value(float(fit.best[place])), "median": middle, "low": low, "high": high,
             "spread_left": left[place],
         })  # fmt: skip
     return pd.DataFrame(rows).set_index("key")
@@ -137,9 +138,10 @@ def report(fit: Fit, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def interval(fit: Fit, name: str) -> tuple[float, float, float]:
-    """Posterior median of a free key with its central 90 % interval."""
-    low, middle, high = quantiles(fit.parameters(fit.draws)[name], fit.weights, (0.05, 0.5, 0.95))
+def interval(fit: Fit, place: int) -> tuple[float, float, float]:
+    """Posterior median of what a prior is of, with its central 90 % interval."""
+    values = fit.problem.keys[place].value(fit.draws[:, place])
+    low, middle, high = quantiles(values, fit.weights, (0.05, 0.5, 0.95))
     return middle, low, high
 
 
@@ -162,20 +164,33 @@ def _parameters(fit: Fit) -> list[str]:
     out = ["## Priors and posteriors", ""]
     out += ["| key | prior | best | posterior median (90 % interval) | spread left |"]
     out += ["|---|---|---|---|---|"]
-    values, left = fit.problem.values(fit.best), narrowed(fit)
+    left = narrowed(fit)
     for place, free in enumerate(fit.problem.keys):
-        prior = f"{free.prior.low:g} to {free.prior.high:g}, {free.prior.scale}"
+        prior = _prior_said(free.prior)
         said = "-"
         if len(fit.draws):
-            middle, low, high = interval(fit, free.name)
+            middle, low, high = interval(fit, place)
             said = f"{middle:.4g} ({low:.4g} to {high:.4g})"
-        best = f"{values[free.name]:.4g}"
-        out.append(f"| `{free.name}` | {prior} | {best} | {said} | {left[place]:.0%} |")
-    return [*out, "", "Spread left: of the posterior, beside the prior's.", ""]
+        best = f"{free.value(float(fit.best[place])):.4g}"
+        out.append(f"| `{free.label}` | {prior} | {best} | {said} | {left[place]:.0%} |")
+    out += ["", "Spread left: of the posterior, beside the prior's."]
+    if not len(fit.draws):
+        out[-1] += " Without draws it is worked out from the slopes at the best point."
+    notes = [f"- `{f.label}`: {f.prior.note}" for f in fit.problem.keys if f.prior.note]
+    return [*out, "", *(["What the priors are known from:", "", *notes, ""] if notes else [])]
+
+
+def _prior_said(prior: Free) -> str:
+    """A prior in words: its range, and the middle with a standard deviation to either side."""
+    said = f"{prior.low:g} to {prior.high:g}"
+    if prior.centre is not None and prior.sd is not None:
+        spread = f"times/÷ {np.exp(prior.sd):.3g}" if prior.scale == "log" else f"± {prior.sd:g}"
+        said = f"{prior.centre:g} {spread}, {said}"
+    return f"{said}, {prior.scale}"
 
 
 def _undecided(fit: Fit) -> list[str]:
-    wide = [f.name for f, x in zip(fit.problem.keys, narrowed(fit), strict=True) if x > _UNDECIDED]
+    wide = [f.label for f, x in zip(fit.problem.keys, narrowed(fit), strict=True) if x > _UNDECIDED]
     out = ["## What the targets do not decide", ""]
     if not wide:
         return [*out, "Every free key is narrower than its prior.", ""]
@@ -191,7 +206,7 @@ def _traded(fit: Fit) -> list[str]:
         spread = fit.covariance
     scale = np.sqrt(np.diag(spread))
     correlation = spread / np.outer(scale, scale)
-    names = [free.name for free in fit.problem.keys]
+    names = [free.label for free in fit.problem.keys]
     pairs = [
         f"- `{names[i]}` and `{names[j]}`: correlation {correlation[i, j]:+.2f}"
         for i in range(len(names))
@@ -221,7 +236,8 @@ def _targets(fit: Fit) -> list[str]:
 
 
 def _effort(fit: Fit) -> list[str]:
-    size = fit.problem.patients * sum(map(len, fit.problem.plan.scenarios.values()))
+    several = fit.problem.plan.scenarios
+    size = sum(fit.problem.sizes[name] * len(some) for name, some in several.items())
     out = ["## Effort", "", f"- Simulations: {fit.known:,}, {fit.simulated:,} of them now"]
     out += [f"- Patients of each: at most {size:,}", f"- Time: {fit.seconds:.0f} s"]
     if len(fit.draws):

@@ -1,30 +1,27 @@
-"""A fit from start to end: screening, quick layer, posterior by an emulator, draws."""
+"""A fit from start to end: quick layer, posterior by an emulator, draws."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasim.errors import OptionError
 from metasim.runner.executors import Executor
 from metasim.targets.fit.emulator import Predictor
+from metasim.targets.fit.free import values_of
 from metasim.targets.fit.journal import Journal, simulate_all
-from metasim.targets.fit.posterior import Compute, posterior
+from metasim.targets.fit.posterior import posterior
 from metasim.targets.fit.problem import Problem
+from metasim.targets.fit.quick import ROUNDS, search
 from metasim.targets.fit.smc import effective_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-_ENDS: Final = (0.03, 0.97)  # of a key's prior, at which it is screened
-_FELT: Final = 2.0  # standard errors that a felt key moves some target
-_ROUNDS: Final = 6
-_STEP: Final = 0.06
 
 
 @dataclass
@@ -74,11 +71,8 @@ class Fit:
 
     def parameters(self, points: Floats) -> dict[str, Floats]:
         """Values of the free keys at points, each of shape (n,)."""
-        return {
-            name: f.value(points[:, i])
-            for i, f in enumerate(self.problem.keys)
-            for name in (f.name, *f.prior.also)
-        }
+        values = values_of(self.problem.keys, points)
+        return {name: values[f.name] for f in self.problem.keys for name in (f.name, *f.prior.also)}
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -121,6 +115,8 @@ def run_fit(
     *,
     rng_seed: int = 1,
     draws: int = 500,
+    start: Floats | None = None,
+    rounds: int = ROUNDS,
     say: Callable[[str], None] = lambda _: None,
 ) -> Fit:
     """Fit a problem.
@@ -131,122 +127,32 @@ def run_fit(
         executor: where points are simulated.
         rng_seed: of the search.
         draws: draws of the posterior; 0: the quick layer alone.
+        start: a point of the unit cube, shape (d,), from which the search begins if it is better
+            than the middle of the priors.
+        rounds: of the quick layer, at most.
         say: takes what a user should know.
 
     Raises:
         OptionError: a free key that no target feels.
     """
     started = time.monotonic()
-    compute = partial(simulate_all, compute=problem.simulated, journal=journal, executor=executor)
-    points, values, errors = _screened(problem, compute, say)
-    best = _quick(problem, compute, points, values, errors, say)
-    fit = Fit(problem, best.point, best.at[0], best.at[1], best.covariance)
+    compute = partial(
+        simulate_all, compute=problem.simulated, journal=journal, executor=executor, say=say
+    )
+    middle = np.full(len(problem.keys), 0.5)
+    starts = np.array([middle] if start is None else [middle, start])
+    best = search(problem, compute, starts, say, rounds)
+    fit = Fit(problem, best.point, best.values, best.errors, best.covariance)
     if draws:
         rng = np.random.default_rng([rng_seed, 11])
         anew = partial(problem.simulated, own_patients=True)
         own = partial(
-            simulate_all, compute=anew, journal=journal, executor=executor, mark="own patients"
-        )
+            simulate_all, compute=anew, journal=journal, executor=executor, mark="own patients",
+            say=say,
+        )  # fmt: skip
         found = posterior(problem, own, rng, draws, say)
         for name, value in found._asdict().items():
             setattr(fit, name, value)
     fit.simulated, fit.known = journal.simulated, len(journal)
     fit.seconds = time.monotonic() - started
     return fit
-
-
-def _screened(
-    problem: Problem, compute: Compute, say: Callable[[str], None]
-) -> tuple[Floats, Floats, Floats]:
-    """The centre of the priors and each key by itself; refuses a key that no target feels."""
-    d = len(problem.keys)
-    points = np.full((2 * d + 1, d), 0.5)
-    for i in range(d):
-        points[1 + 2 * i, i], points[2 + 2 * i, i] = _ENDS
-    say(f"screening {d} free keys: {len(points)} points")
-    values, errors = compute(points)
-    for i, free in enumerate(problem.keys):
-        rows = [0, 1 + 2 * i, 2 + 2 * i]
-        moved, place = 0.0, 0
-        for a, b in ((0, 1), (0, 2), (1, 2)):
-            one, other = rows[a], rows[b]
-            apart = np.abs(values[one] - values[other]) / np.hypot(errors[one], errors[other])
-            apart = np.where(problem.fitted, np.nan_to_num(apart), 0.0)
-            if apart.max() > moved:
-                moved, place = float(apart.max()), int(apart.argmax())
-        if moved < _FELT:
-            ends = " and ".join(f"{free.value(u):.4g}" for u in _ENDS)
-            most = f"{moved:.1f} standard errors ({problem.targets[place].id})" if moved else "0"
-            raise OptionError(
-                f"--free {free.name}: no target feels it. Between {ends}, with "
-                f"{problem.patients:,} patients, it moves the targets by at most {most}, less than "
-                f"{_FELT:g}; leave it out, give a wider prior, "
-                "more patients, or a target that depends on it"
-            )
-    return points, values, errors
-
-
-@dataclass(frozen=True)
-class _Best:
-    """Where the quick layer ended, and all points so far."""
-
-    point: Floats
-    at: tuple[Floats, Floats]
-    covariance: Floats
-    points: Floats
-    values: Floats
-    errors: Floats
-
-
-def _quick(
-    problem: Problem,
-    compute: Compute,
-    points: Floats,
-    values: Floats,
-    errors: Floats,
-    say: Callable[[str], None],
-) -> _Best:
-    """Gauss-Newton on the z-scores, with common random numbers, bounds and damping."""
-    d = points.shape[1]
-    # one error for all points: else those would win at which nobody relapses and all is unsure
-    usual = np.array([np.median(own[np.isfinite(own)] if np.isfinite(own).any() else 0.0)
-                      for own in errors.T])  # fmt: skip
-
-    def residuals(v: Floats) -> Floats:
-        z = problem.z(v, usual)[..., problem.fitted]
-        return np.where(np.isfinite(z), z, 6.0)  # what cannot be told at this point is far off
-
-    costs = (residuals(values) ** 2).sum(axis=1)
-    at = points[costs.argmin()]
-    own, cost = (values[costs.argmin()], errors[costs.argmin()]), float(costs.min())
-    slopes = np.zeros((int(problem.fitted.sum()), d))
-    for _ in range(_ROUNDS):
-        steps = np.where(at < 0.5, _STEP, -_STEP)
-        around = at + np.diag(steps)
-        v, e = compute(around)
-        points, values, errors = (
-            np.vstack(x) for x in ((points, around), (values, v), (errors, e))
-        )
-        base = residuals(own[0])
-        slopes = ((residuals(v) - base) / steps[:, None]).T
-        trials = []
-        for damping in (0.1, 1.0, 10.0, 100.0):
-            push = np.linalg.solve(slopes.T @ slopes + damping * np.eye(d), -slopes.T @ base)
-            trials.append(np.clip(at + np.clip(push, -0.3, 0.3), 0.01, 0.99))
-        tried = np.array(trials)
-        v, e = compute(tried)
-        points, values, errors = (np.vstack(x) for x in ((points, tried), (values, v), (errors, e)))
-        new = (residuals(v) ** 2).sum(axis=1)
-        gain = cost - float(new.min())
-        if gain > 0:
-            at, own, cost = (
-                tried[new.argmin()],
-                (v[new.argmin()], e[new.argmin()]),
-                float(new.min()),
-            )
-        say(f"quick: sum of z squared {cost:.2f} over {int(problem.fitted.sum())} targets")
-        if gain < 0.05 * max(cost, 1.0):
-            break
-    covariance = np.asarray(np.linalg.inv(slopes.T @ slopes + 12 * np.eye(d)), dtype=np.float64)
-    # 1/12: variance of the prior
-    return _Best(at, own, covariance, points, values, errors)
