@@ -68,6 +68,7 @@ SINGLE = [
     ("[run]\nyears = -1.0", "run.years", ["above 0 and of at most 1e+09 (years), not -1.0"]),
     ("[run]\nyears = 1e9", "run.dt_days", ["more than 1,000,000 steps of 7 days"]),
     ("[run]\ndt_days = 1e-6", "run.dt_days", ["more than 1,000,000 steps of 1e-06 days"]),
+    ("[run]\nsmall_steps = 4", "run.small_steps", ["no effect", "give run.small_cells"]),
     ("[run]\nyears = 0.01", "run.dt_days", ["7 days", "longer than the run (3.6525 days)"]),
     # the organ graph
     ("[vessels.blood.arteries]\nbone = 0.5", "vessels.blood.arteries", ["sum to 1.45"]),
@@ -468,7 +469,7 @@ JUNK = st.recursive(
 KNOWN = sorted({keys.join(path) for path, _ in keys.leaves(load("emt").model_dump())})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=12), JUNK, max_size=4))
 def test_junk_never_raises_anything_else(changes):
     try:
@@ -478,7 +479,7 @@ def test_junk_never_raises_anything_else(changes):
         assert str(error)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_junk_files_never_raise_anything_else(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "junk.toml"

@@ -138,6 +138,8 @@ class Course(NamedTuple):
     follow_steps: int  # steps from the start, or from diagnosis
     from_diagnosis: bool
     undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
+    small_cells: float  # a colony of fewer cells lives in long steps
+    small_steps: int  # of so many steps
     record_every_days: float
     max_colonies: int
     micro_cells: float  # from this size on a colony is a micrometastasis

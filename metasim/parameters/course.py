@@ -57,6 +57,8 @@ def course_from(get: Parameters) -> Course:
         follow_steps=steps_in(run.years * DAYS_PER_YEAR, run.dt_days),
         from_diagnosis=run.follow_from == "diagnosis",
         undiagnosed_steps=steps_in(run.undiagnosed_years * DAYS_PER_YEAR, run.dt_days),
+        small_cells=run.small_cells or 0.0,
+        small_steps=run.small_steps,
         record_every_days=run.record_every_days,
         max_colonies=run.max_colonies,
         micro_cells=scenario.clinic.micro_cells,

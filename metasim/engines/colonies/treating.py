@@ -229,7 +229,10 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
     now.watched = now.watched and (everything or marrow or now.n_alive > 0 or now.n_units > 0)
     if not (now.day >= now.ask_again_day or now.watched or now.news):
         return
+    before = now.regime
     prescribe(now, clinic, room)
+    if now.regime != before:
+        now.other_law = True
     if now.kills:
         thin_colonies(rng, now, clinic.rules.macro_cells, room)
         thin_destined(rng, now, law, room.survival, room.units, room.tally)
