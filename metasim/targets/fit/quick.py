@@ -32,7 +32,7 @@ _TOLD: Final = 0.8  # share of the points, by weight, at which a target has to b
 _DAMPINGS: Final = 4.0 ** np.arange(-2, 4)  # beside the one that was best before
 _FIRST_DAMPING: Final = 100.0
 _TURNS: Final = 4  # trials with the same slopes
-_WORTH: Final = 0.02  # share of the cost that a turn has to gain
+_WORTH: Final = 0.02  # share of the cost, or of the number of targets, that a turn has to gain
 _MOST: Final = 8.0  # z beyond which a target says no more
 _UNTOLD: Final = 6.0  # z of a target that cannot be told at a point
 _LINEAR: Final = 3.0  # z from which on a target counts by its z, not by its square
@@ -104,6 +104,11 @@ class _Known:
     def cost(self) -> float:
         """Of the best point."""
         return float(self.costs[self.best])
+
+    @property
+    def worth(self) -> float:
+        """What a turn has to gain to be followed by another."""
+        return _WORTH * max(self.cost, float(self.residuals.shape[1]))
 
     def told(self) -> str:
         """The best point in words."""
@@ -192,7 +197,7 @@ def search(
             _refuse_unfelt(known, centre, around, say)
         damping = _turns(known, damping, say)
         sign = -sign
-        if before - known.cost < _WORTH * max(known.cost, 1.0):
+        if before - known.cost < known.worth:
             break
     point = known.points[known.best]
     slopes, noise = known.slopes()
@@ -226,7 +231,7 @@ def _turns(known: _Known, damping: float, say: Callable[[str], None]) -> float:
         if known.best in found:
             damping = float(np.clip(dampings[found.index(known.best)], 1.0, 1e5))
         say(f"quick: {known.told()}")
-        if before - known.cost < _WORTH * max(known.cost, 1.0):
+        if before - known.cost < known.worth:
             break
     return damping
 
