@@ -239,7 +239,8 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
     if now.kills:
         thin_colonies(rng, now, clinic.rules.macro_cells, room)
         thin_destined(rng, now, law, room.survival, room.units, room.tally)
-        thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
+        if everything:
+            thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
         if marrow:
             thin_marrow(clinic.rules, room)
         add_up(now, room)
