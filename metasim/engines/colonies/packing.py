@@ -160,6 +160,7 @@ class Clinic(NamedTuple):
     only_organs: Flags  # (T, O)
     only_if: Conditions
     offered: Flags  # (T,)
+    responds: Flags  # (T,)
 
 
 def biology_of(law: Law) -> Biology:
@@ -268,6 +269,7 @@ def clinic_of(course: Course) -> Clinic:
         np.array(plan.only_organs, order="C"),
         plan.only_if,
         np.array(course.offered, order="C"),
+        np.array(course.responds, order="C"),
     )
 
 
@@ -339,4 +341,5 @@ def clinic_of_patient(chunk, k):
         chunk.only_organs,
         chunk.only_if,
         row(chunk.offered, k),
+        row(chunk.responds, k),
     )

@@ -78,6 +78,8 @@ def survive(survival):
 @kernel
 def act(now, clinic, survival, t, hazard_days):
     """Multiply the day's survival by that of a treatment: of its hazard, if for 0 days or more."""
+    if not clinic.responds[t]:
+        return
     if not now.kills:
         now.kills = True
         survive(survival)
@@ -149,7 +151,8 @@ def end(now, clinic, room, t, seen):
             again = it.start_day + treatment.duration_days - ROUNDING_DAYS
             now.ask_again_day = min(now.ask_again_day, again)
         now.watched = now.watched or treatment.to_progression or treatment.by_hazard
-        now.regime |= treatment.regime
+        if clinic.responds[t]:
+            now.regime |= treatment.regime
     elif not treatment.removes and (treatment.cycles > 1 or treatment.duration_days > 0.0):
         note(now, room.events, _END, treatment.organ, t)
 
