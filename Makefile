@@ -20,10 +20,10 @@ run: $(READY)
 	$(BIN)/metasim run $(SCENARIO) --overwrite
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 verify: $(READY)
-	$(BIN)/python -m pytest -n auto -m verify
+	$(BIN)/python -m pytest -n auto --dist worksteal -m verify
 	UV=$(BIN)/uv .ci/versions
 
 bench: $(READY)

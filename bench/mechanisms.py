@@ -10,8 +10,6 @@ from rich.table import Table
 
 from bench.report import Report
 from metasim.runner.executors import Processes, cores
-from metasim.scenario.schema import Scenario
-from metasim.targets.fit.free import changes_of
 from metasim.targets.further import with_further
 from metasim.targets.load import read_targets
 from metasim.targets.score import AGREES, DIFFERS, FAILS, Score, scores
@@ -22,7 +20,6 @@ PATIENTS: Final = 3000
 MOST: Final = 16.0
 """What a target counts at most: as one that lies 4 off."""
 _DATA: Final = Path(__file__).with_suffix(".toml")
-_FACTORS: Final = ".factor_by_subtype"
 
 
 def mechanisms() -> dict[str, dict[str, Any]]:
@@ -31,29 +28,11 @@ def mechanisms() -> dict[str, dict[str, Any]]:
     return {"all of them": {}, **{one["name"]: one["without"] for one in listed}}
 
 
-def without(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
-    """A scenario without a mechanism.
-
-    Args:
-        scenario: with it.
-        values: key path, or parameter of a distribution, -> value.
-    """
-    changes: dict[str, Any] = {}
-    for key, value in values.items():
-        path = key.removeprefix("patients.").removesuffix(_FACTORS)
-        if key.endswith(_FACTORS) and value == "none":
-            shape = scenario.patients[path].model_dump(exclude_none=True)
-            changes[f"patients.{path}"] = {k: v for k, v in shape.items() if k != _FACTORS[1:]}
-        else:
-            changes |= changes_of(scenario, {key: value})
-    return scenario.replace(changes)
-
-
 def judged(values: Mapping[str, Any], patients: int = PATIENTS) -> list[Score]:
     """The targets of the population and those that it is fitted with, without a mechanism."""
     targets = with_further(read_targets(TARGETS))
     made = plan(targets)
-    scenarios = {c: [without(one, values) for one in some] for c, some in made.scenarios.items()}
+    scenarios = {c: [one.replace(values) for one in some] for c, some in made.scenarios.items()}
     runs = simulate_cohorts(scenarios, dict.fromkeys(scenarios, patients))
     return scores(targets, samples_of(targets, runs), made.missing)
 

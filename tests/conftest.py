@@ -1,4 +1,4 @@
-"""For all tests: those that need what only Unix has are skipped elsewhere."""
+"""For all tests: those that need what only Unix has are skipped elsewhere; PDFs are drawn fast."""
 
 import os
 
@@ -10,3 +10,37 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("unix"):
                 item.add_marker(pytest.mark.skip(reason="needs signals, devices or pipes of Unix"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def outlines_in_pdf():
+    """Letters of PDFs as outlines: putting fonts into them takes half of all drawing.
+
+    `test_saved_figures_are_the_same_bytes_each_time` saves them as users do.
+    """
+    from metasim.results.plots.style import STYLE
+
+    STYLE["pdf.fonttype"] = 3
+
+
+def draw_one(patch):
+    from metasim.reporting import run
+    from metasim.results.plots import save
+
+    every = save.worth_drawing
+    for module in (save, run):
+        patch.setattr(module, "worth_drawing", lambda results: every(results)[:1])
+
+
+@pytest.fixture
+def one_figure(monkeypatch):
+    """Runs and reports draw the first of their figures; other tests draw each of them."""
+    draw_one(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def one_figure_in_module():
+    """As `one_figure`, for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_one(patch)
+        yield

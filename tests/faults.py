@@ -1,4 +1,7 @@
-"""Runs in processes of their own, to be stopped in every way; and a small Dask cluster."""
+"""Runs in processes of their own, to be stopped in every way; and a small Dask cluster.
+
+Workers import this file, so that it imports little.
+"""
 
 import os
 import signal
@@ -139,3 +142,46 @@ def kill_group(process: subprocess.Popen[str]) -> None:
     """Kill -9 a process, its workers are left to notice."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+
+
+class Deadly:
+    """Computes nothing, and kills the worker that is to compute one of the numbers.
+
+    Args:
+        numbers: these.
+        times: how often; a file is written each time.
+        marks: where to.
+    """
+
+    def __init__(self, numbers: set[int], times: int, marks: Path) -> None:
+        self.numbers, self.times, self.marks = numbers, times, marks
+
+    def __call__(self, first: int, count: int) -> list[int]:
+        asked = range(first, first + count)
+        before = len(list(self.marks.iterdir()))
+        if self.numbers & {*asked} and before < self.times:
+            (self.marks / str(before)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return list(asked)
+
+
+class Slow:
+    """Computes nothing, slowly; notes which process begins and ends a chunk.
+
+    Args:
+        notes: where to.
+    """
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def __call__(self, first: int, count: int) -> list[int]:
+        (self.notes / f"begun {first} {os.getpid()}").touch()
+        time.sleep(0.3)
+        (self.notes / f"ended {first} {os.getpid()}").touch()
+        return list(range(first, first + count))
+
+    def by(self, process: int, what: str) -> set[int]:
+        """First numbers of the chunks that a process has begun, or ended."""
+        noted = (path.name.split() for path in self.notes.iterdir())
+        return {int(first) for kind, first, who in noted if (kind, who) == (what, str(process))}

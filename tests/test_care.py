@@ -199,10 +199,9 @@ def test_stage_at_diagnosis_decides_who_is_treated(engine, patients):
     asked = ms.load("luminal_a_surgery").model_validate({**base, "treatment": markers})
     values = twin.drawn("resection", np.random.default_rng(1), patients)
     law, course = law_of(asked, values), course_of(asked, values)
+    streams = [[np.random.default_rng((k, i)) for i in range(2)] for k in range(patients)]
     met = set()
-    for k in range(patients):
-        streams = [np.random.default_rng((k, i)) for i in range(2)]
-        record = engine.simulate(law.patient(k), course.patient(k), *streams, False)
+    for record in twin.records_of(engine, law, course, streams, False):
         started = record.events[record.events["event"] == Event.TREATMENT_START]["which"]
         t, n, m = record.staging
         for i in range(len(STAGED)):

@@ -25,13 +25,8 @@ DT, VISITS = 4.0, 8.0
 
 
 def records(asked, engine, patients):
-    law, course = law_of(asked).patient(0), course_of(asked).patient(0)
-    draw = engine.simulate
-    if engine is colonies:
-        prepared = colonies.prepare(law.chunk(), course.chunk())
-        draw = lambda law, course, *rest: prepared(0, *rest)  # noqa: E731
     streams = [[np.random.default_rng((seed, i)) for i in range(2)] for seed in range(patients)]
-    return [draw(law, course, *both, True) for both in streams]
+    return list(twin.records_of(engine, law_of(asked), course_of(asked), streams))
 
 
 def steady(size, days, **changes):

@@ -22,12 +22,10 @@ def sizes(engine, death, patients):
         primary={"initial_cells": INITIAL},
     )
     law = law_of(asked)
-    law, course = (
-        law._replace(rho=law.rho + (BIRTH - death)).patient(0),
-        course_of(asked).patient(0),
-    )
+    law = law._replace(rho=law.rho + (BIRTH - death))
     streams = [[np.random.default_rng((seed, i)) for i in range(2)] for seed in range(patients)]
-    return np.array([engine.simulate(law, course, *s, False).cells[0, 0] for s in streams])
+    found = twin.records_of(engine, law, course_of(asked), streams, False)
+    return np.array([record.cells[0, 0] for record in found])
 
 
 @pytest.mark.parametrize(("engine", "patients"), [(colonies, 3000), (cells, 250)])

@@ -3,7 +3,7 @@
 A fenced block of Python runs in one session a page, a `console` block line by line (`$ ` before
 each command), and a `toml` block that begins with `# NAME.toml` is written as that file; all pages
 share a folder. A comment before a block says otherwise: `<!-- verify -->` (too slow for the fast
-suite), or `<!-- not run: why -->`.
+suite), or `<!-- not run: why -->`. Runs draw one figure each in the fast suite.
 """
 
 import inspect
@@ -84,7 +84,7 @@ SLOW = [p for p in PAGES if any(note == "verify" for note, _, _ in blocks(p))]
 
 
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
-def test_blocks_run(path, folder):
+def test_blocks_run(path, folder, one_figure):
     run_page(path, slow=False)
 
 
@@ -92,6 +92,12 @@ def test_blocks_run(path, folder):
 @pytest.mark.parametrize("path", SLOW, ids=lambda path: path.stem)
 def test_slow_blocks_run(path, folder):
     run_page(path, slow=True)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
+def test_blocks_run_with_all_figures(path, folder):
+    run_page(path, slow=False)
 
 
 def test_blocks_that_cannot_run_are_counted_and_say_why():
@@ -118,7 +124,7 @@ def test_every_public_name_has_a_page_and_an_example_and_says_its_arguments():
             assert not [p for p in given if not re.search(rf"\b{p}\b", text)], name
 
 
-def test_examples_of_public_names_run(folder):
+def test_examples_of_public_names_run(folder, one_figure):
     import python_page
 
     space = {"ms": metasim}

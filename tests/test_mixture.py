@@ -80,6 +80,24 @@ def test_a_factor_by_subtype_multiplies_what_is_drawn():
     assert moved["factor_by_subtype"] == {"luminal_a": 0.5, "triple_negative": 3.0}
 
 
+def test_a_part_of_a_distribution_can_be_given():
+    own = FAST | {"factor_by_subtype": {"luminal_a": 0.5}}
+    base = mixture(**{f"patients.{RHO}": own, f"patients.correlation.{RHO}": {SHED: 0.4}})
+    sigma, factor = f"patients.{RHO}.lognormal.sigma", f"patients.{RHO}.factor_by_subtype"
+    moved = base.replace({sigma: 0.3, f"{factor}.triple_negative": 2.0}).patients[RHO]
+    assert (moved.lognormal.median, moved.lognormal.sigma) == (0.004, 0.3)
+    assert moved.factor_by_subtype == {"luminal_a": 0.5, "triple_negative": 2.0}
+    plain = base.replace({factor: "none"})
+    assert plain.patients[RHO].factor_by_subtype is None
+    assert plain.correlation == base.correlation  # it is still drawn
+    for key, said in (("patients.growth.rho_per_dya.lognormal.sigma", f'did you mean "{RHO}"'),
+                      (f"patients.{RHO}.lognormal.sgima", 'did you mean "sigma"'),
+                      (f"patients.{RHO}.normal.sd", "mean")):  # fmt: skip
+        with pytest.raises(ScenarioError) as caught:
+            base.replace({key: 0.5})
+        assert said in str(caught.value) and len(caught.value.mistakes) == 1
+
+
 def test_a_catalogue_entry_brings_distributions_of_its_own(tmp_path, monkeypatch):
     for name, text in {
         "slow": "[seed]\nproteolysis = 0.1\n[patients]\n'growth.rho_per_day' = "

@@ -1,21 +1,26 @@
-"""Every notebook runs as it stands, in a folder of its own, and is shipped with its results."""
+"""Every notebook runs as it stands, in a folder of its own, and is shipped with its results.
 
+The fast suite runs the first, with fewer patients, and looks up what the others import and use.
+"""
+
+import ast
+import importlib
 import json
+import re
 import sys
+from functools import reduce
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import metasim
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 KERNEL = "this_python"
-FEWER = {
-    "02_your_own_cell": ('"run.engine": "cells"', '"run.engine": "cells", "run.patients": 6'),
-    "03_treatment": ("PATIENTS = 2000", "PATIENTS = 400"),
-    "04_fit_to_your_data": ('"patients": 600, "draws": 100', '"patients": 300, "draws": 20'),
-}
-"""Notebook -> what of it asks for fewer patients in the fast suite; `make verify` runs all."""
+MANY, FEW = '"run.patients": 500', '"run.patients": 60'
+"""How many patients the first notebook simulates as it stands, and in the fast suite."""
 
 
 @pytest.fixture
@@ -52,39 +57,71 @@ def test_there_are_notebooks():
     assert "01_quickstart.ipynb" in [path.name for path in NOTEBOOKS]
 
 
+def code_of(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_is_shipped_with_its_results(path, kernel, tmp_path):
-    check(path, kernel, tmp_path, *FEWER.get(path.stem, ("", "")), slow=False)
+def test_a_notebook_is_shipped_with_its_results(path):
+    shipped = nbformat.read(path, as_version=4)
+    code = code_of(shipped)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not complaints(shipped)
+    assert pictures(shipped) > 0
+    assert path.stat().st_size < 1_500_000
+
+
+def look_up(text):
+    """What Python code imports of metasim, uses of `ms`, and loads: all of it is there.
+
+    Returns:
+        How many names it uses.
+
+    Raises:
+        AttributeError, ImportError: a name is not there.
+        MetasimError: a scenario is not.
+    """
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("metasim"):
+            home = importlib.import_module(node.module)
+            found += [getattr(home, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Attribute) and re.fullmatch(r"ms(\.\w+)+", ast.unparse(node)):
+            found.append(reduce(getattr, ast.unparse(node).split(".")[1:], metasim))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("ms.load", "run"):
+            found += [
+                metasim.load(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant)
+            ]
+    return len(found)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_uses_is_there(path):
+    source = "\n".join(cell.source for cell in code_of(nbformat.read(path, as_version=4)))
+    assert look_up(source) > 2
+    for wrong in ("from metasim.terms import Gates", "ms.plots.pie()", "ms.load('luminal_q')"):
+        with pytest.raises((AttributeError, metasim.MetasimError)):
+            look_up(wrong)
+
+
+def test_the_first_notebook_runs(kernel, tmp_path):
+    check(NOTEBOOKS[0], kernel, tmp_path, MANY, FEW)
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem in FEWER], ids=lambda p: p.stem)
-def test_notebook_runs_as_it_stands(path, kernel, tmp_path):
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_as_it_stands(path, kernel, tmp_path):
     check(path, kernel, tmp_path)
 
 
-def is_slow(cell):
-    """Whether a cell runs in the tests of `make verify` only; it draws nothing."""
-    return "verify" in cell.metadata.get("tags", [])
-
-
-def check(path, kernel, tmp_path, many="", few="", slow=True):
-    shipped = nbformat.read(path, as_version=4)
-    code = [cell for cell in shipped.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert not complaints(shipped)
-    assert path.stat().st_size < 1_500_000
-
-    fresh = nbformat.read(path, as_version=4)
-    fresh.cells = [cell for cell in fresh.cells if slow or not is_slow(cell)]
+def check(path, kernel, tmp_path, many="", few=""):
+    shipped, fresh = (nbformat.read(path, as_version=4) for _ in range(2))
     assert many in "".join(cell.source for cell in fresh.cells)
     for cell in fresh.cells:
         if cell.cell_type == "code":
             cell.outputs = []
             cell.source = cell.source.replace(many, few) if many else cell.source
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(
-        fresh, timeout=900 if slow else 300, kernel_name=kernel, resources=resources
-    ).execute()
+    NotebookClient(fresh, timeout=900, kernel_name=kernel, resources=resources).execute()
     assert not complaints(fresh)
     assert pictures(fresh) == pictures(shipped) > 0

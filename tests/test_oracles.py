@@ -17,11 +17,19 @@ from metasim.parameters.rates import law_of
 from tests.significance import caught, counts_p, holds, mean_p, share_p, variance_p
 
 ORACLES = Path(__file__).parent / "oracles"
+FEWER = pytest.mark.parametrize("fewer", [4, pytest.param(1, marks=pytest.mark.verify)])
+"""A quarter of the patients; all of them in `make verify`."""
 
 
 def load(name, **changes):
     scenario = ms.load(ORACLES / f"{name}.toml")
     return scenario.replace({k.replace("__", "."): v for k, v in changes.items()})
+
+
+def load_fewer(name, fewer, **changes):
+    """As `load`, with one in so many of its patients."""
+    scenario = load(name, **changes)
+    return scenario.replace({"run.patients": scenario.run.patients // fewer})
 
 
 def run(scenario):
@@ -93,8 +101,11 @@ def test_3_reaching_a_size_before_extinction():
     assert caught(p_value(scenario.replace({"growth.turnover_per_day": 0.12})))
 
 
-def test_4_metastases_alive_are_poisson():
-    scenario = load("arrivals", growth__turnover_per_day=0.02, soil__breast__turnover_factor=0.0)
+@FEWER
+def test_4_metastases_alive_are_poisson(fewer):
+    scenario = load_fewer(
+        "arrivals", fewer, growth__turnover_per_day=0.02, soil__breast__turnover_factor=0.0
+    )
     birth, death = 0.04, 0.02
     lag = 3 * scenario.run.dt_days
     expected = closed_forms.metastases_alive(
@@ -134,8 +145,9 @@ def test_5_never_relapse_after_resection():
     assert caught(p_value(scenario.replace({"soil.lung.turnover_factor": 0.7})))
 
 
-def test_6_metastases_seed_metastases():
-    scenario = load("secondary")
+@FEWER
+def test_6_metastases_seed_metastases(fewer):
+    scenario = load_fewer("secondary", fewer)
     days = days_of(scenario)
     growth, emission = 0.05, 0.02
     # units are on their way for three steps; while away they do not grow
@@ -175,8 +187,9 @@ def expected_organs(law):
     return out
 
 
-def test_8_the_walk_on_the_organ_graph():
-    scenario = load("walk")
+@FEWER
+def test_8_the_walk_on_the_organ_graph(fewer):
+    scenario = load_fewer("walk", fewer)
     expected = expected_organs(law_of(scenario))
 
     def p_values(scenario):
@@ -192,8 +205,9 @@ def test_8_the_walk_on_the_organ_graph():
     assert all(caught(p) for p in p_values(swapped))
 
 
-def test_8_fates_are_in_proportion_to_rates_and_odds():
-    scenario = load("walk", seed__clusters__cluster__share_fraction=0.0)
+@FEWER
+def test_8_fates_are_in_proportion_to_rates_and_odds(fewer):
+    scenario = load_fewer("walk", fewer, seed__clusters__cluster__share_fraction=0.0)
     law = law_of(scenario).patient(0)
     organ = list(scenario.soil).index("liver")
 

@@ -87,18 +87,19 @@ def test_it_says_what_differs_and_how_to_run_it_again(report):
     assert "Only" in report.text and "the intervals are wide" in report.text
 
 
-def test_the_command_writes_it_where_it_is_told(folder, tmp_path):
+def test_the_command_writes_it_where_it_is_told(folder, tmp_path, one_figure):
     done = metasim("report", folder, "--output", tmp_path / "new" / "a.html")
     assert done.exit_code == 0 and (tmp_path / "new" / "a.html").is_file()
     assert metasim("report", tmp_path).exit_code == 2
     assert metasim("report", tmp_path / "nowhere").exit_code == 2
 
 
-def test_the_report_is_replaced_with_the_results(folder):
-    write_report(folder)
-    few = ms.load("luminal_a", {"run.patients": 60, "soil.bone.niche": 0.7, "title": MARKUP})
-    ms.run(few, output=folder, overwrite=True)
-    assert not (folder / "report.html").exists()
+def test_the_report_is_replaced_with_the_results(tmp_path, one_figure):
+    few = ms.load("luminal_a", {"run.patients": 4})
+    ms.run(few, output=tmp_path / "a")
+    assert write_report(tmp_path / "a") == tmp_path / "a" / "report.html"
+    ms.run(few, output=tmp_path / "a", overwrite=True)
+    assert not (tmp_path / "a" / "report.html").exists()
 
 
 def test_values_of_a_saved_scenario_are_those_that_were_saved():

@@ -20,7 +20,7 @@ from metasim.results.plots.course import LEGIBLE, telling_patient
 from metasim.results.plots.funnel import cells_per_stage
 from metasim.results.plots.outline import body_outline
 from metasim.results.plots.save import worth_drawing
-from metasim.results.plots.style import power_of_ten, spread
+from metasim.results.plots.style import STYLE, power_of_ten, spread
 from metasim.results.plots.tree import select_metastases, tree_rows
 from metasim.terms import Tally
 from tests.synthetic import FINE, ORGANS, make_results
@@ -238,7 +238,8 @@ def test_numbers_read_well(value, label):
     assert power_of_ten(value) == label
 
 
-def test_saved_figures_are_the_same_bytes_each_time(results, tmp_path):
+def test_saved_figures_are_the_same_bytes_each_time(results, tmp_path, monkeypatch):
+    monkeypatch.setitem(STYLE, "pdf.fonttype", 42)
     once = plots.save_figures(results, tmp_path / "a" / "figures")
     again = plots.save_figures(results, tmp_path / "b", ["colonies", "body"])
     assert [path.name for path in once] == [
@@ -248,6 +249,8 @@ def test_saved_figures_are_the_same_bytes_each_time(results, tmp_path):
         assert path.read_bytes() == (once[0].parent / path.name).read_bytes()
     width, _ = plt.imread(once[0]).shape[1::-1]
     assert width == 1500  # 7.5 inches at 200 dpi
+    for path in once[1::2]:  # text can be edited and searched: fonts, no outlines of letters
+        assert b"/CIDFontType2" in path.read_bytes() and b"/Type3" not in path.read_bytes()
 
 
 def test_saving_says_what_cannot_be_drawn(tmp_path):

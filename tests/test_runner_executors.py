@@ -236,7 +236,7 @@ def test_worker_of_other_versions_is_refused():
 @pytest.fixture(scope="module")
 def cluster():
     pytest.importorskip("distributed")
-    with faults.cluster(2) as running:
+    with faults.cluster(3) as running:  # of which two are killed
         yield running
 
 
@@ -246,7 +246,7 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
     assert run(MANY, tmp_path / "b", scheduler=address, chunk=100) == serial
     again = ms.open_results(tmp_path / "b").provenance
     assert again["executor"] == "dask"
-    assert again["workers"] == 2
+    assert again["workers"] >= 2
     chunks = 0
 
     def kill_one(report, *_):
@@ -263,48 +263,25 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
     assert chunks >= 3
 
 
-class _Slow:
-    """Computes nothing, slowly; notes which process begins and ends a chunk.
-
-    Args:
-        notes: where to.
-    """
-
-    def __init__(self, notes: Path) -> None:
-        self.notes = notes
-
-    def __call__(self, first: int, count: int) -> list[int]:
-        (self.notes / f"begun {first} {os.getpid()}").touch()
-        time.sleep(0.3)
-        (self.notes / f"ended {first} {os.getpid()}").touch()
-        return list(range(first, first + count))
-
-    def by(self, process: int, what: str) -> set[int]:
-        """First numbers of the chunks that a process has begun, or ended."""
-        noted = (path.name.split() for path in self.notes.iterdir())
-        return {int(first) for kind, first, who in noted if (kind, who) == (what, str(process))}
-
-
-def test_what_a_killed_dask_worker_had_in_hand_is_computed_by_another(tmp_path):
-    pytest.importorskip("distributed")
-    slow, numbers = _Slow(tmp_path), []
+def test_what_a_killed_dask_worker_had_in_hand_is_computed_by_another(tmp_path, cluster):
+    slow, numbers = faults.Slow(tmp_path), []
+    address, (_, doomed, *others, _) = cluster
 
     def held() -> set[int]:
         return slow.by(doomed.pid, "begun") - slow.by(doomed.pid, "ended")
 
-    with faults.cluster(2) as (address, (doomed, other, _)):
-        scheduler = executors.Dask(address)
-        scheduler._client.wait_for_workers(2, timeout=30)
-        with dispatch.Dispatcher(slow, scheduler) as dispatcher:
-            for done in dispatcher.complete(Todo(Span(0, 40), most=2, size=2)):
-                numbers += done.result
-                if len(numbers) == 10:
-                    faults.wait_until(held)
-                    doomed.kill()
-                    doomed.wait()
-                    lost = held()
-        assert lost  # it was killed in the midst of a chunk
-        assert lost <= slow.by(other.pid, "ended")
+    scheduler = executors.Dask(address)
+    scheduler._client.wait_for_workers(2, timeout=30)
+    with dispatch.Dispatcher(slow, scheduler) as dispatcher:
+        for done in dispatcher.complete(Todo(Span(0, 40), most=2, size=2)):
+            numbers += done.result
+            if len(numbers) == 10:
+                faults.wait_until(held)
+                doomed.kill()
+                doomed.wait()
+                lost = held()
+    assert lost  # it was killed in the midst of a chunk
+    assert lost & slow.by(others[0].pid, "ended")
     assert sorted(numbers) == list(range(40))  # and nothing twice
 
 
@@ -342,7 +319,7 @@ def called(address: str) -> Iterator[str]:
     ],
     ids=["closed", "http", "nonsense", "silent", "garbage"],
 )
-def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somewhere):
+def test_unreachable_scheduler_is_refused_within_five_seconds(somewhere):
     pytest.importorskip("distributed")
     import distributed.comm.core  # noqa: F401 - takes its time
 
@@ -351,17 +328,15 @@ def test_unreachable_scheduler_is_one_message_within_ten_seconds(tmp_path, somew
         with pytest.raises(OptionError, match="no Dask scheduler answers there"):
             executors.reach(address)
         assert time.monotonic() - start < 5  # what starting Python takes is left for the rest
-        command = [
-            sys.executable,
-            "-m",
-            "metasim",
-            "run",
-            "luminal_a_surgery",
-            "--scheduler",
-            address,
-        ]
+
+
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.0 400 Bad Request\r\n" * 40])
+def test_unreachable_scheduler_is_one_message(tmp_path, words):
+    pytest.importorskip("distributed")
+    command = [sys.executable, "-m", "metasim", "run", "luminal_a_surgery", "--output", "a"]
+    with listening(words) as address:
         ended = subprocess.run(
-            [*command, "--output", "a"],
+            [*command, "--scheduler", address],
             capture_output=True, text=True, timeout=20, cwd=tmp_path,
             env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "never_compiled"),
                               "PYTHONPATH": str(faults.ROOT)},

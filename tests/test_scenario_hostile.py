@@ -36,11 +36,11 @@ def run_all(seeds):
 
 
 def test_mangled_files_are_read_or_refused(tmp_path):
-    assert 10 < refuse_or_read(tmp_path / "x.toml", range(200)) < 150
+    assert 5 < refuse_or_read(tmp_path / "x.toml", range(80)) < 70
 
 
 def test_random_scenarios_are_refused_or_end():
-    assert 10 < run_all(range(100)) < 90
+    assert 5 < run_all(range(30)) < 27
 
 
 @pytest.mark.parametrize("planted", [-1, float("inf")])

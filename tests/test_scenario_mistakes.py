@@ -469,7 +469,7 @@ JUNK = st.recursive(
 KNOWN = sorted({keys.join(path) for path, _ in keys.leaves(load("emt").model_dump())})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=12), JUNK, max_size=4))
 def test_junk_never_raises_anything_else(changes):
     try:
@@ -479,7 +479,7 @@ def test_junk_never_raises_anything_else(changes):
         assert str(error)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_junk_files_never_raise_anything_else(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "junk.toml"

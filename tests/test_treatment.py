@@ -12,6 +12,7 @@ from metasim.engines import cells, colonies
 from metasim.law import closed_forms
 from metasim.parameters.course import course_of
 from metasim.parameters.rates import law_of
+from tests import twin
 from tests.significance import caught, counts_p, holds, mean_p, share_p
 
 ORACLES = Path(__file__).parent / "oracles"
@@ -23,13 +24,12 @@ def load(name, **changes):
 
 
 def records(scenario, engine, patients):
-    law, course = law_of(scenario).patient(0), course_of(scenario).patient(0)
-    for seed in range(patients):
-        streams = (np.random.default_rng((scenario.run.rng_seed, seed, i)) for i in range(2))
-        yield engine.simulate(law, course, *streams, False)
+    rng_seeds = [(scenario.run.rng_seed, seed) for seed in range(patients)]
+    streams = [[np.random.default_rng((*s, i)) for i in range(2)] for s in rng_seeds]
+    return twin.records_of(engine, law_of(scenario), course_of(scenario), streams, False)
 
 
-ENGINES = pytest.mark.parametrize(("engine", "patients"), [(colonies, 1500), (cells, 60)])
+ENGINES = pytest.mark.parametrize(("engine", "patients"), [(colonies, 1500), (cells, 40)])
 
 
 def survivors_p(engine, patients, treatment, probability, n=1000, **changes):
@@ -102,8 +102,10 @@ SMALL = {  # a primary of 600 cells, each of which can be an agent, and small me
 
 @pytest.mark.parametrize(
     ("changes", "other_growth"),
-    [({"run.years": 1.0}, 1.3), (SMALL, 0.5)],
-    ids=["colonies", "cells"],
+    [
+        pytest.param({"run.years": 1.0}, 1.3, id="colonies"),
+        pytest.param(SMALL, 0.5, id="cells", marks=pytest.mark.verify),
+    ],
 )
 def test_5_relapse_after_resection(changes, other_growth):
     birth, death, growth = 0.05, 0.03, 0.02
@@ -128,7 +130,10 @@ def test_5_relapse_after_resection(changes, other_growth):
     assert caught(p_value(scenario.replace({"soil.lung.growth_factor": other_growth})))
 
 
-@pytest.mark.parametrize(("engine", "patients"), [(colonies, 3000), (cells, 150)])
+@pytest.mark.parametrize(
+    ("engine", "patients"),
+    [(colonies, 3000), pytest.param(cells, 150, marks=pytest.mark.verify)],
+)
 def test_7_a_resistant_cell_at_a_size(engine, patients):
     scenario = load("resistance")
     birth, death, u = 0.3, 0.1, 1e-3

@@ -8,8 +8,9 @@ their quantiles, so that shapes are compared, too. One number per scenario comes
 is right whatever the observables are and however they depend on each other.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ PERMUTATIONS, BLOCK = 5_000, 100
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 ORGANS = ("breast", "nodes", "lung", "liver")
 Simulate = Callable[..., PatientRecord]
+Pairs = Sequence[Sequence[np.random.Generator]]
+"""The generators of each patient: of what metastases depend on, and of what founds nothing."""
 
 
 def scenario(**changes: Any) -> Scenario:
@@ -382,7 +385,7 @@ def sample(
         for child in root.spawn(patients)
     ]
     if simulate is colonies.simulate:
-        records = _of_colonies(law, course, pairs)
+        records = of_colonies(law, course, pairs)
     else:
         records = (
             simulate(change(law.patient(k)), course.patient(k), *pair, True)
@@ -396,13 +399,27 @@ def sample(
     return np.array(rows), names
 
 
-def _of_colonies(law: Law, course: Course, pairs: list[tuple[Any, ...]]) -> Iterator[PatientRecord]:
+def records_of(
+    engine: ModuleType, law: Law, course: Course, pairs: Pairs, everything: bool = True
+) -> Iterator[PatientRecord]:
+    """The patients of a chunk as an engine draws them, one from each pair of generators."""
+    if engine is colonies:
+        return of_colonies(law, course, pairs, everything)
+    return (
+        engine.simulate(law.patient(k), course.patient(k), *pair, everything)
+        for k, pair in enumerate(pairs)
+    )
+
+
+def of_colonies(
+    law: Law, course: Course, pairs: Pairs, everything: bool = True
+) -> Iterator[PatientRecord]:
     """As `colonies.simulate` of each patient, in a few calls of compiled code."""
     made = Chunk(law, course)
     for first in range(0, len(pairs), 1000):
         both = zip(*pairs[first : first + 1000], strict=True)
         words = (np.array([state_of(rng) for rng in rngs]) for rngs in both)
-        outcome = made.draw_from(streams_of(*words), True, never(), first)
+        outcome = made.draw_from(streams_of(*words), everything, never(), first)
         assert not outcome.failures, outcome.failures
         for k in range(outcome.finished):
             yield record_of(outcome.record, k)

@@ -24,11 +24,32 @@ FORMS: Final = tuple(
 )
 """The forms that a distribution can have."""
 
+PARAMETRIC: Final = ("lognormal", "normal", "uniform")
+"""Forms of which single parameters can be given by a key path."""
+_TABLES: Final = ("by_subtype", "factor_by_subtype")
+
 LARGEST_U: Final = 1.0 - 2.0**-53
 """The largest number below 1, and the largest that is drawn."""
 _MOST_SDS = 9.0  # no draw lies farther out: its probability would be below 2**-54
 _FAR = 5.0  # from there on, in standard deviations, differences of probabilities lose digits
 _NARROW = 0.01  # a range narrower than this, in standard deviations, loses digits by differences
+
+
+def parted(path: str) -> tuple[str, tuple[str, ...]]:
+    """What is drawn, and the way to a parameter of its distribution.
+
+    Args:
+        path: a key path below `patients`, such as `growth.rho_per_day.lognormal.median`.
+
+    Returns:
+        `growth.rho_per_day` and `("lognormal", "median")`; the path and () if it ends at no
+        parameter.
+    """
+    parts = path.split(".")
+    for i, part in enumerate(parts):
+        if i and (part in _TABLES or (part in PARAMETRIC and i == len(parts) - 2)):
+            return ".".join(parts[:i]), tuple(parts[i:])
+    return path, ()
 
 
 def ends(shape: Lognormal | Normal) -> tuple[float | None, float | None]:
@@ -75,10 +96,12 @@ def reached(distribution: Spread) -> tuple[float, float]:
     of all subtypes.
     """
     low, high = _reached(distribution)
-    factors = distribution.factor_by_subtype if isinstance(distribution, Distribution) else None
-    if not factors:
+    if not isinstance(distribution, Distribution):
         return low, high
-    by = (1.0, min(factors.values()), max(factors.values()))  # 1: of those that are not named
+    by = [1.0, *(distribution.factor_by_subtype or {}).values()]  # 1: of those that are not named
+    if distribution.draws:
+        by += [f for each in (distribution.draws.factor_by_subtype or {}).values() for f in each]
+    by = [min(by), max(by)]
     return min(low * factor for factor in by), max(high * factor for factor in by)
 
 

@@ -144,7 +144,7 @@ def merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, Origin]]:
                     tree["patients"].pop(key, None)
                     origins.pop(f"patients.{key}", None)
                     drop_correlations(tree, key)
-            elif path[0] == "patients" and value == REMOVED:
+            elif path[0] == "patients" and len(path) < 3 and value == REMOVED:
                 drop_correlations(tree, *map(str, path[1:]))
         for path, value in part.values.items():
             put(tree, path, copy.deepcopy(value))  # of which a later layer may change a part
@@ -179,6 +179,22 @@ def place_in_lists(layers: list[Layer]) -> None:
                 continue
             del own.values[path]
             own.origins.pop(key, None)
+
+
+def place_in_distributions(layers: list[Layer]) -> None:
+    """Refuse parameters (`patients.KEY.lognormal.sigma`) of what no earlier layer draws.
+
+    They become mistakes of their layer.
+    """
+    drawn: set[str] = set()
+    for own in layers:
+        drawn |= {str(p[1]) for p in own.values if p[0] == "patients" and len(p) == 2}
+        inside = [p for p in own.values if p[0] == "patients" and len(p) > 2 and p[2] != "draws"]
+        for path in [path for path in inside if path[1] not in drawn]:
+            message = "is not drawn, so that it has no distribution of which to change a part"
+            hint = nearest(str(path[1]), drawn)
+            own.mistakes.append(Mistake(f"patients.{path[1]}", message, hint))
+            del own.values[path]
 
 
 def _kind(item: object) -> str:

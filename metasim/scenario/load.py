@@ -20,11 +20,18 @@ from metasim.scenario.care import place_care, refuse_marks
 from metasim.scenario.catalogue import BESIDE, Catalogue, around
 from metasim.scenario.checks import check, check_names
 from metasim.scenario.correlations import NAME
+from metasim.scenario.distributions import parted
 from metasim.scenario.entries import complete_treatments, named_layers
 from metasim.scenario.fields import REMOVED
 from metasim.scenario.files import File, chain
 from metasim.scenario.keys import Path, few_hints, find, is_list_of_tables, join, shown, split
-from metasim.scenario.layers import Layer, layer, merge, place_in_lists
+from metasim.scenario.layers import (
+    Layer,
+    layer,
+    merge,
+    place_in_distributions,
+    place_in_lists,
+)
 from metasim.scenario.messages import validate
 from metasim.scenario.origin import Origin
 from metasim.scenario.posterior import draws_layers
@@ -153,10 +160,20 @@ def _layers_of_changes(
         for part in [rest] if head == "patients" and rest else reversed(rest.split(".")):
             table = {part: table} if rest else table
         own = layer(given.by, {head: table}, "user")
+        _into_distributions(own)
         complete_treatments(own, catalogue)
         refuse_marks(own)
         out += [*named_layers(own, catalogue), own, *_patients_layers(own, pathlib.Path())]
     return out
+
+
+def _into_distributions(own: Layer) -> None:
+    """Put parameters of distributions (`patients.KEY.lognormal.sigma`) where they belong."""
+    for path in [path for path in own.values if path[0] == "patients" and len(path) == 2]:
+        key, way = parted(str(path[1]))
+        if way:
+            own.values["patients", key, *way] = own.values.pop(path)
+            own.origins[f"patients.{key}"] = own.origins.pop(join(path))
 
 
 def _misplaced(table: Mapping[str, object]) -> list[Mistake]:
@@ -239,6 +256,7 @@ def _build(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) ->
 def _built(source: str, leaf: str, layers: list[Layer], catalogue: Catalogue) -> Scenario:
     place_care(layers)
     place_in_lists(layers)
+    place_in_distributions(layers)
     mistakes = [(own.name, mistake) for own in layers for mistake in own.mistakes]
     tree, origins = merge(layers)
     scenario, wrong = validate(tree)

@@ -259,6 +259,8 @@ class Draws(Part):
     """Smallest values of the distribution beside it."""
     high: list[Real] | None = None
     """Largest values of it."""
+    factor_by_subtype: dict[Name, list[Annotated[float, number("", gt=0)]]] | None = None
+    """Subtype -> factors by which the values of its patients are multiplied."""
 
 
 class Spread(Part):

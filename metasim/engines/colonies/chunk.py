@@ -78,9 +78,9 @@ def _simulate_patients(done, biology, clinics, out, room, streams, everything, s
         here = Room(
             room.now, out.colonies[at.colonies :], out.cells[at.colonies :], room.alive, room.units,
             room.departed, room.leaving, room.pools, room.tally, room.sites, room.nodes,
-            room.kinds, room.borders, room.survival, room.treated, room.felt,
-            out.events[at.events :], out.recorded_days[at.days :], out.metastases[at.days :],
-            out.organ_cells[at.days :], out.tallies[at.days :],
+            room.kinds, room.survival, room.treated, room.felt, out.events[at.events :],
+            out.recorded_days[at.days :], out.metastases[at.days :], out.organ_cells[at.days :],
+            out.tallies[at.days :],
         )  # fmt: skip
         simulate_patient(
             at.first + k, biology, clinics, here, streams.rng, streams.rng_doomed, everything, stop

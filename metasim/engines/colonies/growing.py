@@ -27,6 +27,7 @@ from metasim.engines.colonies.state import (
     TOO_MANY_CELLS,
     TOO_MANY_COLONIES,
 )
+from metasim.engines.colonies.units import wait
 from metasim.law import growth
 
 net_growth = inlined(growth.net_growth_of(inlined))
@@ -43,13 +44,14 @@ def stage_of(colony, size, macro_cells):
 
 
 @inlined
-def see(colony, organ, size, visible_cells, day, sites):
+def see(now, colony, organ, size, visible_cells, sites):
     """Imaging sees a metastasis of its size, unless it has been seen before."""
     if size >= visible_cells and math.isnan(colony.detected_day):
-        colony.detected_day = day
+        colony.detected_day = now.day
         site = sites[organ]
         if math.isnan(site.seen_day):
-            site.seen_day = day
+            site.seen_day = now.day
+            now.relapses = True
 
 
 @inlined
@@ -120,7 +122,7 @@ def note_size(now, i, colony, organ, before, after, rules, visible_cells, room):
         if math.isnan(colony.macro_day) and after > rules.macro_cells:
             colony.macro_day = now.day
     if now.visit:
-        see(colony, organ, after, visible_cells, now.day, room.sites)
+        see(now, colony, organ, after, visible_cells, room.sites)
 
 
 @merged
@@ -156,7 +158,7 @@ def live(rng, now, law, clinic, room):
         if marrow and after > 0:
             add_inflow(law, organ, size, room.cells[i], room.kinds)
         if rates.invasion_per_day > 0.0 and after > 0:
-            after -= shed(rng, now, law, days, (i, organ, stage), size, after, most, room)
+            after -= shed(rng, now, law, days, (i, organ, stage), size, most, room)
             if now.status != OK:
                 return
         colony.size = after
@@ -179,12 +181,13 @@ def rest(now, law, clinic, i, room):
         add_inflow(law, colony.organ, colony.size, room.cells[i], room.kinds)
     if now.visit and i > 0:
         visible = clinic.organs[colony.organ].detection_cells
-        see(colony, colony.organ, colony.size, visible, now.day, room.sites)
+        see(now, colony, colony.organ, colony.size, visible, room.sites)
 
 
 @inlined
-def depart(rng, now, max_colonies, room):
+def depart(rng, now, law, rules, room):
     """The destined units that left in this step set out."""
+    max_colonies = rules.max_colonies
     expected = now.n_units
     for group in range(now.n_departed):
         expected += room.departed[group].units
@@ -204,6 +207,7 @@ def depart(rng, now, max_colonies, room):
             unit.cluster = departed.cluster
             unit.parent = departed.parent
             unit.clock = rng.standard_exponential()
+            wait(now, law, rules.dt_days, unit)
             now.n_units += 1
 
 
@@ -229,7 +233,7 @@ def found(rng, now, law, clinic, unit, room):
     if founders > rules.macro_cells:
         colony.macro_day = now.day
     if now.visit:
-        see(colony, organ, founders, clinic.organs[organ].detection_cells, now.day, room.sites)
+        see(now, colony, organ, founders, clinic.organs[organ].detection_cells, room.sites)
 
 
 @inlined
@@ -249,7 +253,9 @@ def begin_colony(colony, organ, founders, day, step):
 @inlined
 def found_colonies(rng, now, law, clinic, room):
     """Units that colonized found colonies; those that set out in this step do not move yet."""
-    kept = 0
+    if now.n_colonizing == 0:
+        return
+    now.n_colonizing = kept = 0
     for j in range(now.n_units):
         unit = room.units[j]
         if j >= now.n_moved or unit.place != COLONIZING:

@@ -15,7 +15,6 @@ from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.packing import biology_of_patient, clinic_of_patient
 from metasim.engines.colonies.sampling import begin_inflow, clear_marrow, close_inflow
 from metasim.engines.colonies.seeing import die, see_events
-from metasim.engines.colonies.shedding import forget_bounds
 from metasim.engines.colonies.state import (
     CELLS,
     NO_ROOM_FOR_DAYS,
@@ -85,7 +84,6 @@ def later_aspirates(clinic):
 def begin(rng, now, law, clinic, room):
     """A patient on day 0: the primary, and nothing else."""
     clear(now, room)
-    forget_bounds(room.borders)
     rules, primary, size = clinic.rules, room.colonies[0], 0
     for k in range(len(room.kinds)):
         room.cells[0, k] = clinic.initial_cells[k]
@@ -107,7 +105,6 @@ def begin(rng, now, law, clinic, room):
     now.visit = rules.follow_up_days == 0.0
     now.gap_destined = rng.standard_exponential()
     now.gap_doomed = rng.standard_exponential()
-    now.gap_candidate = rng.standard_exponential()
     now.screening_day = np.inf
     if not math.isinf(rules.screening_interval_days):
         now.screening_day = rng.random() * rules.screening_interval_days
@@ -124,7 +121,8 @@ def begin(rng, now, law, clinic, room):
 def clear(now, room):
     """Nothing has happened yet; the room holds nothing of another patient."""
     now.status, now.step, now.day, now.over = OK, 0, 0.0, False
-    now.news, now.kills, now.watched = False, False, False
+    now.relapses = now.news = now.kills = now.watched = False
+    now.n_colonizing, now.next_due, now.other_law = 0, np.inf, False
     now.n_units = now.n_moved = now.n_departed = now.n_events = now.n_recorded = now.regime = 0
     now.diagnosis_day = now.relapse_day = now.death_day = now.next_visit_day = np.nan
     now.stage_t = now.stage_n = now.stage_m = now.missed_day = np.nan
@@ -190,7 +188,7 @@ def live_on(rng, rng_doomed, now, law, clinic, room, everything):
     if everything:
         doomed_leave(rng_doomed, law, room.leaving, room.pools, room.tally)
     if now.n_departed > 0:
-        depart(rng, now, clinic.rules.max_colonies, room)
+        depart(rng, now, law, clinic.rules, room)
 
 
 @inlined

@@ -18,7 +18,6 @@ _WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
 OK, TOO_MANY_COLONIES, TOO_MANY_CELLS, STOPPED = range(4)
 NO_ROOM, NO_ROOM_FOR_EVENTS, NO_ROOM_FOR_DAYS = range(4, 7)  # to be drawn again with more of it
 MOST_CELLS = 1e15  # of one colony; int64 holds 9e18
-OCTAVES = 64  # of sizes: from 2^i on, below 2^(i + 1)
 
 NONE = np.int64(-1)  # no organ, no treatment
 # where a unit is; also the first index of the pools of doomed units. numpy's integers: for each
@@ -38,6 +37,7 @@ NOW = np.dtype(
         ("day", _REAL),
         ("over", _FLAG),  # this was the last step
         ("visit", _FLAG),  # imaging sees metastases today
+        ("relapses", _FLAG),  # today the first metastasis was seen in some organ
         ("news", _FLAG),  # something was seen today that a treatment may wait for
         ("kills", _FLAG),  # a treatment kills today
         ("watched", _FLAG),  # a treatment must be asked for on every day
@@ -45,13 +45,15 @@ NOW = np.dtype(
         ("n_alive", _WHOLE),  # colonies
         ("n_units", _WHOLE),
         ("n_moved", _WHOLE),  # units that were on their way when the step began
+        ("n_colonizing", _WHOLE),  # units that found a colony in this step
+        ("next_due", _REAL),  # step before which no unit leaves its place
+        ("other_law", _FLAG),  # the law has changed since the step before
         ("n_departed", _WHOLE),
         ("n_events", _WHOLE),
         ("n_recorded", _WHOLE),
         ("regime", _WHOLE),  # bits of the changing treatments that are active
         ("gap_destined", _REAL),  # exponential variate left until the next unit leaves
         ("gap_doomed", _REAL),
-        ("gap_candidate", _REAL),  # as these, of colonies of which hardly anything leaves
         ("next_visit_day", _REAL),
         ("screening_day", _REAL),
         ("missed_day", _REAL),  # last screening visit that missed the primary
@@ -84,7 +86,10 @@ UNIT = np.dtype(
         ("cluster", _WHOLE),  # its class; 0: a single cell
         ("parent", _WHOLE),
         ("route", _WHOLE),
-        ("clock", _REAL),  # hazard that it still has to go through before it leaves its place
+        ("clock", _REAL),  # hazard that it had to go through, before it leaves its place, on
+        ("since_step", _WHOLE),  # this step
+        ("per_step", _REAL),  # hazard that it goes through in a step
+        ("due", _REAL),  # so it leaves on the first step that is not before this
     ]
 )
 """A destined unit on its way."""
@@ -120,15 +125,14 @@ KIND = np.dtype(
     [
         ("birth", _REAL),
         ("arrived", _WHOLE),
-        ("ready", _WHOLE),
         ("forecast", _REAL),
         ("asleep", _REAL),
         ("inflow", _REAL),
     ]
 )
-"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step, cells that
-stand ready to leave. And cells of the primary as it would grow on; dormant cells of the marrow, and
-those that cross into it per day, on average."""
+"""A phenotype of the colony at hand: birth rate, cells that changed to it in this step. And cells
+of the primary as it would grow on; dormant cells of the marrow, and those that cross into it per
+day, on average."""
 
 SURVIVAL = np.dtype([("awake", _REAL), ("asleep", _REAL), ("seen", _REAL), ("beyond", _REAL)])
 """What survives treatment on this day. Besides, `seen` counts in colonies that were seen, `beyond`
@@ -159,7 +163,6 @@ class Room(NamedTuple):
     sites: Rows  # (O,) SITE
     nodes: Array  # (O, most nodes) of each node, its burden or its largest deposit
     kinds: Rows  # (K,) KIND
-    borders: Array  # (OCTAVES,) bound of the hazard of leaving; negative: not worked out yet
     survival: Rows  # (O, K) SURVIVAL
     treated: Rows  # (T,) TREATED
     felt: Flags  # (S,) symptoms
@@ -197,7 +200,6 @@ def room_for(
         sites=np.zeros(organs, SITE),
         nodes=np.zeros((organs, nodes)),
         kinds=np.zeros(kinds, KIND),
-        borders=np.empty(OCTAVES),
         survival=np.zeros((organs, kinds), SURVIVAL),
         treated=np.zeros(treatments, TREATED),
         felt=np.zeros(symptoms, _FLAG),

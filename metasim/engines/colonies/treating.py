@@ -14,7 +14,6 @@ from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.nodes import take_nodes
 from metasim.engines.colonies.sampling import thin_marrow
 from metasim.engines.colonies.seeing import add_up, note
-from metasim.engines.colonies.shedding import forget_bounds
 from metasim.engines.colonies.state import ENTERED, LEFT, ON, OVER, REMOVED, WAITING
 from metasim.engines.colonies.units import thin_destined, thin_doomed
 from metasim.law import clinic as rule
@@ -236,11 +235,12 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
     before = now.regime
     prescribe(now, clinic, room)
     if now.regime != before:
-        forget_bounds(room.borders)
+        now.other_law = True
     if now.kills:
         thin_colonies(rng, now, clinic.rules.macro_cells, room)
         thin_destined(rng, now, law, room.survival, room.units, room.tally)
-        thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
+        if everything:
+            thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
         if marrow:
             thin_marrow(clinic.rules, room)
         add_up(now, room)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from metasim.errors import Mistake, OptionError, ScenarioError
+from metasim.scenario.distributions import parted
 from metasim.scenario.keys import split
 from metasim.scenario.schema import (
     Distribution,
@@ -168,6 +169,11 @@ def parse_free(text: str) -> FreeKey:
     return FreeKey(key, free)
 
 
+def _parted(key: str) -> tuple[str, tuple[str, ...]]:
+    """The key that is drawn, and the way to the parameter of its distribution; (): it is none."""
+    return parted(key.removeprefix("patients.")) if key.startswith("patients.") else (key, ())
+
+
 def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, object]:
     """Key paths and values of free keys as `Scenario.replace` takes them.
 
@@ -199,18 +205,6 @@ def changes_of(scenario: Scenario, values: Mapping[str, float]) -> dict[str, obj
             before = scenario.patients[path].model_dump(exclude_none=True)
         out[place] = _moved(key, before or {}, parameter, value)
     return out
-
-
-def _parted(key: str) -> tuple[str, tuple[str, ...]]:
-    """The key that is drawn, and the way to the parameter of its distribution; (): it is none."""
-    parts = key.removeprefix("patients.").split(".")
-    if key.startswith("patients."):
-        for i, part in enumerate(parts):
-            if part in ("by_subtype", "factor_by_subtype") or (
-                part in _FORMS and i == len(parts) - 2
-            ):
-                return ".".join(parts[:i]), tuple(parts[i:])
-    return key, ()
 
 
 def _moved(
