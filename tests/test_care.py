@@ -1,13 +1,15 @@
 """Standard care as data: how its rules join a plan, who gets what, and what is refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import metasim as ms
 from metasim.engines import cells, colonies
 from metasim.law.eligibility import ANY, Amounts, Classes, Conditions, eligible
+from metasim.parameters import course
 from metasim.parameters.course import course_of
-from metasim.parameters.eligibility import offered_to
+from metasim.parameters.eligibility import offered_to, responding_to
 from metasim.parameters.exposure import changing_of, regime_bits
 from metasim.parameters.rates import law_of
 from metasim.scenario.catalogue import SHIPPED, Catalogue
@@ -286,9 +288,64 @@ def test_who_is_offered_a_treatment_gets_it_in_any_chunk():
     assert model.waiting_for == [0] * (3 in expected)
 
 
+DRUG = {"kind": "drug", "hazard_per_day": 0.1, "change": {"growth.rho_per_day": 0.3}}
+DRUGS = {
+    "colonies": ("luminal_a_surgery", {"start": "diagnosis", "duration_days": 700.0}),
+    "cells": ("few_cells", {"start": 20.0, "duration_days": 100.0}),
+}
+
+
+def courses(engine, share):
+    """Metastases of some patients when a drug works in a share of them."""
+    (name, when), patients = DRUGS[engine], 24 if engine == "colonies" else 6
+    plan = [{**DRUG, **when, "responding_fraction": share}]
+    asked = ms.load(name, {"run.patients": patients, "run.engine": engine, "treatment": plan})
+    run = ms.run(asked.replace({"run.record": "metastases"}), progress=False)
+    started = run.events.query("event == 'treatment_start'")["patient"].nunique()
+    assert started > patients / 2  # it is given to all who are diagnosed, whether it works or not
+    return run.metastases.drop(columns="metastasis", errors="ignore"), asked
+
+
+def as_one_of(mixed, none, all_, responds):
+    """Whether each patient has the course of the treated or of the untreated, as she responds."""
+    expected = pd.concat([all_[responds[all_["patient"]]], none[~responds[none["patient"]]]])
+    expected = expected.sort_values("patient", kind="stable").reset_index(drop=True)
+    return mixed.reset_index(drop=True).equals(expected)
+
+
+@pytest.mark.parametrize("engine", DRUGS)
+def test_who_does_not_respond_has_the_course_of_who_got_nothing(engine, monkeypatch):
+    none, nobody = courses(engine, 0.0)
+    untreated = ms.run(nobody.replace({"treatment": []}), progress=False).metastases
+    assert untreated.drop(columns="metastasis", errors="ignore").equals(none)
+    all_, _ = courses(engine, 1.0)
+    half, asked = courses(engine, 0.5)
+    responds = responding_to(asked, 0, asked.run.patients)[:, 0]
+    assert 0 < responds.sum() < len(responds)
+    assert as_one_of(half, none, all_, responds)
+    # planted fault: the share is ignored
+    monkeypatch.setattr(course, "responding_to", lambda asked, first, count: np.ones((1, 1), bool))
+    assert not as_one_of(courses(engine, 0.5)[0], none, all_, responds)
+
+
+def test_a_tumour_responds_to_a_drug_whenever_it_is_given():
+    once = {**DRUG, "start": "diagnosis", "responding_fraction": 0.4}
+    plan = [
+        once,
+        {**once, "start": "relapse"},
+        {**once, "kind": "other", "responding_fraction": 0.6},
+    ]
+    asked = ms.load("luminal_a_surgery", {"treatment": plan})
+    responds = responding_to(asked, 0, 4000)
+    assert (responds[:, 0] == responds[:, 1]).all()
+    assert holds(share_p(responds[:, 0].sum(), 4000, 0.4))
+    assert holds(share_p((responds[:, 0] & responds[:, 2]).sum(), 4000, 0.24))
+    assert (responding_to(asked, 1000, 500) == responds[1000:1500]).all()
+
+
 def test_treatments_that_are_one_drug_count_once():
     again = {"kind": "endocrine", "start": "relapse", "duration_days": "none"}
-    other = {"kind": "endocrine", "start": "relapse in bone", "change": {"growth.rho_per_day": 0.5}}
+    other = {"kind": "endocrine", "start": "relapse in bone", "change": {"growth.rho_per_day": 0.7}}
     asked = ms.load("luminal_a_surgery", {"treatment": [{"kind": "endocrine"}, again, other]})
     assert len(changing_of(asked)) == 2
     assert regime_bits(asked) == [1, 1, 2]

@@ -348,11 +348,11 @@ def soil_effect(scenario, factor, trait, scale, organs):
 
 
 CHANGES = {  # factors on the rates, and a soil factor: its name, share of it that meets, scale
-    "endocrine": ({"rho": 0.22}, None),
+    "endocrine": ({"rho": 0.5}, None),
     "cdk46_inhibitor": ({"rho": 0.5}, None),
     "antioxidants": ({}, ("oxidants", lambda seed: 1.0 - seed.antioxidant_capacity, 0.5)),
     "immunotherapy": ({}, ("immune_surveillance", lambda seed: 1.0 - seed.immune_evasion, 1.5)),
-    "bisphosphonate": ({"rho": 0.46}, ("niche", lambda seed: seed.niche_response, 0.5)),
+    "bisphosphonate": ({"rho": 0.58}, ("niche", lambda seed: seed.niche_response, 0.5)),
 }  # fmt: skip
 
 

@@ -55,14 +55,16 @@ def test_the_search_finds_the_truth_and_how_well_it_is_known(monkeypatch):
     assert np.sqrt(np.diag(best.covariance)) == pytest.approx(wanted, rel=0.4)
     again = found(problem, curved()[1])
     assert np.array_equal(again.point, best.point)
-    wrong = quick._Known.slopes
-    monkeypatch.setattr(quick._Known, "slopes", lambda self: (-wrong(self)[0], wrong(self)[1]))
+    right = quick._Known.line
+    wrong = lambda self: right(self)._replace(slopes=-right(self).slopes)  # noqa: E731
+    monkeypatch.setattr(quick._Known, "line", wrong)
     assert np.abs(found(problem, compute).point - truth).max() > 0.05
 
 
 def test_slopes_that_are_noise_are_not_taken_for_knowledge():
     slopes, noise = np.full((4, 2), 30.0) * [1, 0.1], np.diag([10.0, 400.0])
-    spread = np.sqrt(12 * np.diag(quick._covariance(slopes, noise)))
+    line = quick._Line(np.zeros(4), slopes, noise)
+    spread = np.sqrt(12 * np.diag(quick._covariance(line)))
     assert spread[0] < 0.2 and spread[1] > 0.95
 
 

@@ -99,7 +99,8 @@ def test_who_is_at_risk_of_what():
     lives = life_table(results())
     spread_before = lives.index[lives["first_distant_day"] <= 0]
     assert len(spread_before) > 0
-    assert times["death"].index.tolist() == lives.index.tolist()
+    for outcome in ("death", "cancer_death"):
+        assert times[outcome].index.tolist() == lives.index.tolist()
     for outcome in ("distant", "distant_or_death", "recurrence"):
         assert not times[outcome].index.isin(spread_before).any()
         assert times[outcome].index.isin(lives.index).all()
@@ -125,7 +126,7 @@ def test_recurrence_in_an_organ_waits_for_that_organ():
 
 
 def test_unknown_outcome_and_organ_are_named():
-    with pytest.raises(OptionError, match="'relaps'; choose from death, distant"):
+    with pytest.raises(OptionError, match="'relaps'; choose from death, cancer_death, distant"):
         time_to(results(), "relaps")
     with pytest.raises(OptionError, match="no organ 'bones'; choose from breast, "):
         time_to(results(), "recurrence", "bones")

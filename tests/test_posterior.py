@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 import metasim as ms
 from metasim.cli import app
 from metasim.results.posterior import between_draws, share_left
+from metasim.scenario.distributions import reached
+from metasim.scenario.draws import draw_numbers, draw_parameters
 from tests import faults
 
 NICHE, RHO = "soil.bone.niche", "growth.rho_per_day"
@@ -48,6 +50,19 @@ def test_each_patient_has_the_keys_of_one_draw_taken_by_its_weight(tmp_path):
     inside = patients[RHO].between(0.00011, 0.0199)  # not at an end of its range
     assert inside.sum() > 150
     np.testing.assert_allclose(patients[RHO][inside], (alone * medians / before)[inside], rtol=0.05)
+
+
+def test_the_factor_of_a_subtype_is_that_of_the_draw(tmp_path):
+    factor = {f"patients.{RHO}.factor_by_subtype.luminal_a": [0.5, 1.0, 2.0, 9.0]}
+    plain = asked(posterior(tmp_path / "a.parquet"))
+    moved = asked(posterior(tmp_path / "b.parquet", **factor))
+    by = np.array([0.5, 1.0, 2.0])[draw_numbers(moved, 0, 50)]
+    one, other = (draw_parameters(scenario, 0, 50)[RHO] for scenario in (plain, moved))
+    assert len(set(by)) == 3
+    np.testing.assert_allclose(other, one * by)
+    assert reached(moved.patients[RHO])[1] == pytest.approx(2 * reached(plain.patients[RHO])[1])
+    none = moved.replace({"seed.subtype": "triple_negative"})
+    np.testing.assert_allclose(draw_parameters(none, 0, 50)[RHO], one)
 
 
 def test_patients_are_the_same_whatever_the_workers_and_from_the_saved_scenario(tmp_path):

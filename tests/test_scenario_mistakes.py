@@ -68,6 +68,7 @@ SINGLE = [
     ("[run]\nyears = -1.0", "run.years", ["above 0 and of at most 1e+09 (years), not -1.0"]),
     ("[run]\nyears = 1e9", "run.dt_days", ["more than 1,000,000 steps of 7 days"]),
     ("[run]\ndt_days = 1e-6", "run.dt_days", ["more than 1,000,000 steps of 1e-06 days"]),
+    ("[run]\nsmall_steps = 4", "run.small_steps", ["no effect", "give run.small_cells"]),
     ("[run]\nyears = 0.01", "run.dt_days", ["7 days", "longer than the run (3.6525 days)"]),
     # the organ graph
     ("[vessels.blood.arteries]\nbone = 0.5", "vessels.blood.arteries", ["sum to 1.45"]),

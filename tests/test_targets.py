@@ -206,13 +206,62 @@ def test_a_logistic_curve_is_recovered():
         assert 0 < found.standard_error < 0.05
 
 
+def ratio_of(one, other, **of):
+    ratio = QUANTITIES["hazard_ratio"]
+    return ratio.compute(Sample([one]), Sample([other]), ratio.of({"outcome": "death", **of}))
+
+
+def test_a_hazard_ratio_of_a_window_is_that_of_its_years():
+    rng = np.random.default_rng(4)
+    early, late = rng.exponential(8.0, 400), rng.exponential(8.0, 400)
+    treated = np.where(early < 3, 2 * early, 6 + late)  # half the hazard in six years, then alike
+    arms = []
+    for years in (np.where(early < 3, early, 3 + late), treated):
+        died = years < 10
+        rows = [{"death_day": at(y) if d else None, "end_day": at(min(y, 10.0))}
+                for y, d in zip(years, died, strict=True)]  # fmt: skip
+        arms.append(results(rows))
+    whole, first, then = (
+        ratio_of(arms[1], arms[0], **of).value
+        for of in ({}, {"to_year": 3}, {"from_year": 6, "to_year": 10})
+    )
+    assert first == pytest.approx(0.5, abs=0.15)
+    assert then == pytest.approx(1.0, abs=0.25)
+    assert first < whole < then
+    longer = {"from_year": 6, "to_year": 50}
+    assert (
+        ratio_of(arms[1], arms[0], **longer).value == ratio_of(arms[1], arms[0], from_year=6).value
+    )
+
+
+def test_arms_are_compared_in_the_patients_that_both_have():
+    rows = [{"death_day": at(1 + k), "end_day": at(1 + k)} for k in range(6)]
+    later = [{"death_day": at(1.5 + k), "end_day": at(1.5 + k)} for k in range(6)]
+    soon = [{"death_day": at(0.1), "end_day": at(0.1)}] * 20  # only one arm goes on to these
+    found = ratio_of(results(later), results(rows + soon))
+    assert found == ratio_of(results(later), results(rows))
+    assert found.patients == 12
+
+
+def test_a_death_of_another_cause_is_no_death_from_the_cancer():
+    causes = ["bone", "other_cause", "total_burden", "other_cause"]
+    rows = [{"death_day": at(k + 1), "end_day": at(k + 1), "death_cause": cause}
+            for k, cause in enumerate(causes)]  # fmt: skip
+    run = results([*rows, {"death_cause": None}])
+    # at risk 5 in year 1 and 3 in year 3; both others are censored
+    assert value("event_free_percent", run, outcome="cancer_death", years=5).value == (
+        pytest.approx(100 * 4 / 5 * 2 / 3)
+    )
+    assert value("event_free_percent", run, outcome="death", years=5).value == pytest.approx(20.0)
+
+
 def test_z_is_as_defined():
     assert z_score(12.0, 0.3, 10.0, 0.4) == pytest.approx(2 / np.sqrt(0.4**2 + 0.3**2 + 1))
 
 
 def test_shipped_files_can_be_read_and_hold_the_evidence():
     sizes = {name: len(read_targets(name).targets) for name in SHIPPED}
-    assert sizes == {"calibration": 30, "population": 73, "seed_or_flow": 6}
+    assert sizes == {"calibration": 22, "population": 73, "seed_or_flow": 6, "treatments": 12}
     for name in SHIPPED:
         assert all(t.source and t.read for t in read_targets(name).targets)
 

@@ -1,123 +1,129 @@
-"""The published trials that drug effects are calibrated to, simulated as `metasim compare` does.
+"""The published trials that drug effects are calibrated to, in the women of the population.
 
 Run `python -m tests.trials [patients]` to print the comparison.
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-import pandas as pd
-
 import metasim as ms
-from metasim.results.compare import compare
+from metasim.targets.load import Targets
+from metasim.targets.quantities import Estimate
+from metasim.targets.schema import Target
+from metasim.targets.simulate import Plan, estimate, plan, samples_of
 
-PATIENTS = 20_000
+PATIENTS = 10_000
 RNG_SEEDS = (31, 32, 33)
+_ALLOWED = 0.03  # of a ratio that was published without an interval
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Published ratios of rates, treated to untreated.
+    """A cohort of `treatments` that is compared with another.
 
     Attributes:
-        untreated: the scenario of the other arm.
-        outcome: that the drug's effect was fitted to; the simulated interval lies within the
-            published one.
-        published: in words.
-        low: end of the published interval, as `high`.
+        fitted: the target that the drug's effect was fitted to; the simulated interval lies within
+            the published one.
         weaker: planted fault: what makes the treatment too weak to reproduce it.
         stronger: and too strong.
-        also: other outcomes, not fitted; the simulated ratio lies within their interval.
+        also: targets that were not fitted; the simulated ratio lies within their interval.
     """
 
-    untreated: str
-    outcome: str
-    published: str
-    low: float
-    high: float
+    fitted: str
     weaker: dict[str, float]
     stronger: dict[str, float]
-    also: dict[str, tuple[float, float]] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 TRIALS = {
     "trastuzumab": Trial(
-        "her2_enriched_surgery", "recurrence anywhere", "0.66 (0.62-0.71)", 0.62, 0.71,
-        {"hazard_per_day": 0.0106}, {"hazard_per_day": 0.05}, {"death": (0.61, 0.73)},
+        "trastuzumab_recurrence", {"hazard_per_day": 0.018}, {"hazard_per_day": 0.08},
+        ("trastuzumab_death",),
     ),
     "bisphosphonate": Trial(
-        "luminal_a_surgery", "in bone", "0.83 (0.73-0.94)", 0.73, 0.94,
-        {"duration_days": 183.0}, {"change.soil.bone.growth_factor": 0.1},
-        {"distant metastasis": (0.85, 0.99)},
+        "bisphosphonate_bone", {"duration_days": 90.0}, {"change.soil.bone.growth_factor": 0.1},
+        ("bisphosphonate_distant",),
     ),
     "bisphosphonate_postmenopausal": Trial(
-        "luminal_a_surgery", "in bone", "0.72 (0.60-0.86)", 0.60, 0.86,
-        {"duration_days": 365.0}, {"hazard_per_day": 0.01}, {"distant metastasis": (0.74, 0.92)},
+        "bisphosphonate_postmenopausal_bone", {"duration_days": 180.0}, {"hazard_per_day": 0.01},
     ),
-    "chemotherapy": Trial(
-        "triple_negative_surgery", "recurrence anywhere", "0.73 under 50 years, 0.82 from 50 to 69",
-        0.73, 0.82, {"cycles": 2}, {"cycles": 20},
-    ),
+    "chemotherapy": Trial("chemotherapy_recurrence", {"cycles": 2}, {"cycles": 20}),
     "endocrine": Trial(
-        "luminal_a_surgery", "death", "0.69, without an interval; 0.03 are allowed", 0.66, 0.72,
-        {"duration_days": 730.5}, {"duration_days": 3652.5},
+        "endocrine_death", {"responding_fraction": 0.2}, {"responding_fraction": 0.6}
     ),
 }  # fmt: skip
-"""Scenario -> trial. EBCTCG 2021, 2015 (all women, post-menopausal women), 2008, 2005; intervals
-of 95 %, for chemotherapy the two published ratios."""
+"""Cohort -> trial: EBCTCG 2021, 2015 (all women, post-menopausal women), 2008, 2005."""
+
+
+@cache
+def shipped() -> tuple[Targets, Plan]:
+    """The shipped targets, and what simulates their cohorts."""
+    targets = ms.read_targets("treatments")
+    return targets, plan(targets)
+
+
+def target(name: str) -> Target:
+    """A target of `treatments`."""
+    return next(t for t in shipped()[0].targets if t.id == name)
 
 
 def ratios(
     name: str, patients: int, rng_seed: int, fault: dict[str, float] | None = None
-) -> pd.DataFrame:
-    """The comparison's ratios of a trial (hazard_ratio, hazard_low, hazard_high ...) by outcome.
+) -> dict[str, Estimate]:
+    """Simulated ratios of a trial, by target.
 
     Args:
-        name: of the treated scenario.
+        name: of the treated cohort.
         patients: virtual patients, the same in both arms.
         rng_seed: of the runs.
-        fault: other values of the drug, the second treatment.
+        fault: other values of the drug, the last treatment.
     """
-    planted = {f"treatment.1.{key}": value for key, value in (fault or {}).items()}
-    runs = [
-        untreated(TRIALS[name].untreated, patients, rng_seed),
-        ms.run(ms.load(name, {**_shared(patients, rng_seed), **planted}), progress=False),
-    ]
-    return compare(runs, ["untreated", "treated"]).ratios.set_index("outcome")
+    trial, (targets, made) = TRIALS[name], shipped()
+    (treated,) = made.scenarios[name]
+    planted = {f"treatment.{len(treated.treatment) - 1}.{k}": v for k, v in (fault or {}).items()}
+    shared = {"run.patients": patients, "run.rng_seed": rng_seed}
+    control = target(trial.fitted).versus
+    runs = {
+        control: [untreated(control, patients, rng_seed)],
+        name: [ms.run(treated.replace(shared | planted), progress=False)],
+    }
+    samples = samples_of(targets, runs)
+    return {one: estimate(target(one), samples) for one in (trial.fitted, *trial.also)}
 
 
 @cache
-def untreated(name: str, patients: int, rng_seed: int) -> ms.Results:
+def untreated(cohort: str, patients: int, rng_seed: int) -> ms.Results:
     """The other arm, which several trials and their faults have in common."""
-    return ms.run(ms.load(name, _shared(patients, rng_seed)), progress=False)
+    (scenario,) = shipped()[1].scenarios[cohort]
+    shared = {"run.patients": patients, "run.rng_seed": rng_seed}
+    return ms.run(scenario.replace(shared), progress=False)
 
 
-def _shared(patients: int, rng_seed: int) -> dict[str, object]:
-    return {"run.patients": patients, "run.rng_seed": rng_seed, "run.record": "metastases"}
+def interval(one: Target) -> tuple[float, float]:
+    """The published interval, or the value and what is allowed."""
+    if one.low is None or one.high is None:
+        return one.value - _ALLOWED, one.value + _ALLOWED
+    return one.low, one.high
 
 
-def inside(table: pd.DataFrame, trial: Trial) -> bool:
+def inside(found: dict[str, Estimate], trial: Trial) -> bool:
     """Whether the simulated ratios agree with the published ones."""
-    fitted = table.loc[trial.outcome]
-    others = all(
-        low < table.loc[outcome, "hazard_ratio"] < high
-        for outcome, (low, high) in trial.also.items()
+    low, high = interval(target(trial.fitted))
+    fitted = found[trial.fitted]
+    others = [(found[one].value, *interval(target(one))) for one in trial.also]
+    return bool(
+        low < fitted.low and fitted.high < high and all(a < value < b for value, a, b in others)
     )
-    return bool(trial.low < fitted["hazard_low"] and fitted["hazard_high"] < trial.high and others)
-
-
-def _spoken(row: pd.Series) -> str:
-    ends = (row[f"hazard_{end}"] for end in ("ratio", "low", "high"))
-    return "{:.3f} ({:.3f}-{:.3f})".format(*ends)
 
 
 if __name__ == "__main__":
     patients = int(sys.argv[1]) if len(sys.argv) > 1 else PATIENTS
-    for name, trial in TRIALS.items():
-        print(f"{name}, {trial.outcome}: published {trial.published}")
+    for name in TRIALS:
         for rng_seed in RNG_SEEDS:
-            table = ratios(name, patients, rng_seed)
-            said = [f"{outcome} {_spoken(table.loc[outcome])}" for outcome in trial.also]
-            fitted = _spoken(table.loc[trial.outcome])
-            print(f"  rng_seed {rng_seed}: {', '.join([fitted, *said])}", flush=True)
+            found = ratios(name, patients, rng_seed)
+            for one, ratio in found.items():
+                low, high = interval(target(one))
+                said = f"published {target(one).value:.2f} ({low:.2f}-{high:.2f})"
+                print(f"rng_seed {rng_seed}: {one} {ratio.value:.3f} "
+                      f"({ratio.low:.3f}-{ratio.high:.3f}), {said}", flush=True)  # fmt: skip

@@ -143,6 +143,20 @@ SCENARIOS: dict[str, Scenario] = {
         angiogenesis={"avascular_cells": 25.0, "onset_cells": 8.0, "per_day": 0.02},
         primary={"initial_cells": 60},
     ),
+    "long_steps": scenario(
+        run={"years": 0.3, "small_cells": 12.0, "small_steps": 4},
+        rates={"invasion_per_day": 0.02, "border_exponent": 0.5, "invasion_reference_cells": 20.0},
+        growth={"law": "gompertz", "rho_per_day": 0.02, "capacity_cells": 150.0},
+        angiogenesis={"avascular_cells": 25.0, "onset_cells": 8.0, "per_day": 0.02},
+        seed={"clusters": {"small": CLUSTERS["small"]}},
+        primary={"initial_cells": 60},
+        clinic={"follow_up_days": 10.0, "diagnosis_diameter_mm": 1.0, "cells_per_cm3": 16_000.0},
+        tests={
+            "blood_ml": 50.0, "bed_transit_days": 0.2, "aspirate_fraction": 0.05,
+            "marrow_organ": "liver", "on_visits": True,
+        },
+        treatment=[{"kind": "taxane", "start": 70.0, "log_kill": 1.0}],
+    ),
     "resection": scenario(
         growth={"law": "logistic", "rho_per_day": 0.07, "capacity_cells": 260.0},
         rates={"invasion_per_day": 0.015},

@@ -45,7 +45,7 @@ def _grow_at_once(plant: pytest.MonkeyPatch) -> None:
 
     def off_by_one(self: cascade.Cascade, unit: cells.CancerCell) -> None:
         found(self, unit)
-        self._live(self.alive[-1])
+        self._live(self.alive[-1], self.course.dt_days)
         self._close_colonies()
 
     plant.setattr(cascade.Cascade, "_found", off_by_one)
@@ -80,6 +80,14 @@ def _first_order_exits(plant: pytest.MonkeyPatch) -> None:
         self._exit = np.minimum(1.0, -np.log1p(-self._exit))
 
     plant.setattr(cascade.Cascade, "__init__", euler)
+
+
+def _live_one_step(plant: pytest.MonkeyPatch) -> None:
+    """A colony that rested lives the days of one step, not of all since it last lived."""
+    live = cascade.Cascade._live
+    plant.setattr(
+        cascade.Cascade, "_live", lambda self, colony, _: live(self, colony, self.course.dt_days)
+    )
 
 
 def _orphans(plant: pytest.MonkeyPatch) -> None:
@@ -223,6 +231,10 @@ FAULTS = {
     "a founder is lost": Planted("clusters", code=_lose_a_founder, needs=2),
     "biased draw": Planted("logistic", simulate=partial(cells.simulate, cell_class=BiasedCell)),
     "first-order exit rates": Planted("exponential", code=_first_order_exits, needs=2),
+    "a long step lasts one step": Planted("long_steps", code=_live_one_step),
+    "small colonies do not rest": Planted(
+        "long_steps", code=_otherwise(small_steps=lambda course: 1), needs=2
+    ),
     "parents forgotten": Planted("secondary_seeding", code=_orphans),
     "a kill spares the wrong phenotype": Planted("chemotherapy", code=_spare_the_wrong_ones),
     "cycles come a step late": Planted("chemotherapy", code=_cycle_late),

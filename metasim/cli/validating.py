@@ -16,7 +16,7 @@ from metasim.terminal import console, plain, say
 if TYPE_CHECKING:
     from metasim.targets.validate import Validation
 
-_SHIPPED = ("calibration", "population")
+_SHIPPED = ("calibration", "population", "treatments")
 
 
 @app.command()

@@ -28,6 +28,7 @@ COLONY = np.dtype(
         ("founders", _WHOLE),
         ("size", _WHOLE),  # cells of all phenotypes
         ("vascularised", np.bool_),
+        ("lived_step", _WHOLE),  # the last on which it lived, or was founded
         ("founded_day", _REAL),
         ("micro_day", _REAL),  # first day as a micrometastasis, as the next
         ("macro_day", _REAL),

@@ -138,6 +138,8 @@ class Course(NamedTuple):
     follow_steps: int  # steps from the start, or from diagnosis
     from_diagnosis: bool
     undiagnosed_steps: int  # with from_diagnosis: the last step of a patient never diagnosed
+    small_cells: float  # a colony of fewer cells lives in long steps
+    small_steps: int  # of so many steps
     record_every_days: float
     max_colonies: int
     micro_cells: float  # from this size on a colony is a micrometastasis
@@ -179,6 +181,7 @@ class Course(NamedTuple):
     plasma_days: Array  # (P, 1) mutant copies found in a sample per cell that dies in a day
     tests_on_visits: bool  # tests are also made on visits after the diagnosis
     offered: Flags  # (P, T) treatments that a patient may get, by what is fixed from birth
+    responds: Flags  # (P, T) whether they act on a patient's tumour
     plan: Plan
 
     @property
@@ -204,6 +207,6 @@ class Course(NamedTuple):
             "screening_interval_days", "screening_from_years", "screening_to_years",
             "screening_half_cells", "screening_slope", "follow_up_days", "symptom_cells",
             "age_years", "other_death_per_day", "other_death_growth_per_day", "sample_days",
-            "plasma_days", "offered",
+            "plasma_days", "offered", "responds",
         )  # fmt: skip
         return [(name, getattr(self, name)) for name in names]

@@ -124,6 +124,17 @@ def _either(number: int, rate: Rate, other: Callable[..., float]) -> Callable[..
 net_growth = net_growth_of(lambda function: function)
 
 
+def lives(cells: float, small_cells: float, long_step_ends: bool) -> bool:
+    """Whether a colony lives on a step (Equation 5.4, long step); else it rests.
+
+    Args:
+        cells: of the colony when it last lived, or after treatment.
+        small_cells: a colony of fewer cells lives in long steps.
+        long_step_ends: the number of the step is a multiple of the steps of a long one.
+    """
+    return long_step_ends or cells >= small_cells
+
+
 def birth_rate(death: float, net: float) -> float:
     """Division rate b of a cell, 1/day: d + g, never below 0 (Equation 4.6, division rate).
 

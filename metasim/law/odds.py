@@ -59,12 +59,25 @@ def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) ->
     Returns:
         (P, G, O, K) odds; capped at `LARGEST` so that probabilities stay finite.
     """
+    return scaled_odds(base, multiplier, soil_effect(weights, factors))
+
+
+def soil_effect(weights: Array, factors: Array) -> Array:
+    """The last factor of Equation 3.1, (P, G, O, K): what soil and traits do to the odds of a gate.
+
+    Arguments are those of `gate_odds`.
+    """
     weights = np.clip(weights, -1e150, 1e150)  # so that no sum of them overflows
     exponent = (weights[:, :, :, None, None] * factors[:, None, :, :, :]).sum(axis=2)
-    with np.errstate(over="ignore"):  # held at `LARGEST` below
-        scale = (base[:, :, None] * multiplier)[..., None]
     # exp(600) ~ 4e260: past it the probability is 1 to the last bit anyway
-    return np.asarray(np.minimum(scale * np.exp(np.clip(exponent, -600.0, 600.0)), LARGEST))
+    return np.asarray(np.exp(np.clip(exponent, -600.0, 600.0)))
+
+
+def scaled_odds(base: Array, multiplier: Array, effect: Array) -> Array:
+    """The whole of Equation 3.1, (P, G, O, K), from the `soil_effect`; as `gate_odds`."""
+    with np.errstate(over="ignore"):  # held at `LARGEST`
+        scale = (base[:, :, None] * multiplier)[..., None]
+        return np.asarray(np.minimum(scale * effect, LARGEST))
 
 
 def probability(odds: Array) -> Array:

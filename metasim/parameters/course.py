@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from metasim.law.arrays import Course
 from metasim.law.sizes import STAGE_MM, sphere_cells
-from metasim.parameters.eligibility import offered_to
+from metasim.parameters.eligibility import offered_to, responding_to
 from metasim.parameters.lookup import Parameters
 from metasim.parameters.plan import plan_of
 from metasim.parameters.sampling import course_of_tests
@@ -36,11 +36,13 @@ def course_of(
         count: number of patients.
     """
     offered = offered_to(scenario, drawn or {}, first, count)
-    return course_from(Parameters(scenario, drawn or {}))._replace(offered=offered)
+    responds = responding_to(scenario, first, count)
+    course = course_from(Parameters(scenario, drawn or {}))
+    return course._replace(offered=offered, responds=responds)
 
 
 def course_from(get: Parameters) -> Course:
-    """The course arrays of a scenario, by its parameters; everything is offered to everybody."""
+    """The course arrays of a scenario, by its parameters; all is offered to everybody, and acts."""
     scenario, organs = get.scenario, get.organs
     run = scenario.run
     density = get.number(lambda s: s.clinic.cells_per_cm3)
@@ -57,6 +59,8 @@ def course_from(get: Parameters) -> Course:
         follow_steps=steps_in(run.years * DAYS_PER_YEAR, run.dt_days),
         from_diagnosis=run.follow_from == "diagnosis",
         undiagnosed_steps=steps_in(run.undiagnosed_years * DAYS_PER_YEAR, run.dt_days),
+        small_cells=run.small_cells or 0.0,
+        small_steps=run.small_steps,
         record_every_days=run.record_every_days,
         max_colonies=run.max_colonies,
         micro_cells=scenario.clinic.micro_cells,
@@ -96,6 +100,7 @@ def course_from(get: Parameters) -> Course:
         other_death_growth_per_day=other_death_growth_per_day[:, None],
         **course_of_tests(get),
         offered=np.ones((1, len(scenario.treatment)), np.bool_),
+        responds=np.ones((1, len(scenario.treatment)), np.bool_),
         plan=plan_of(scenario),
     )
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from metasim.law.eligibility import ANY, Amounts, Classes, Conditions
 from metasim.scenario.draws import uniform
 from metasim.scenario.schema import Scenario
-from metasim.scenario.treatment import Between, Condition, Treatment
+from metasim.scenario.treatment import Between, Condition
 from metasim.scenario.tumours import suits
 from metasim.terms import STAGES_M, STAGES_N, STAGES_T, Detection
 
@@ -69,9 +69,36 @@ def offered_to(
         (count, T), or (1, T) where all patients are alike.
     """
     columns = [
-        suits(scenario, t.only_if, drawn) & _by_chance(scenario, t, place, first, count)
+        suits(scenario, t.only_if, drawn)
+        & _chosen(scenario, f"treatment.{place}.given_fraction", t.given_fraction, first, count)
         for place, t in enumerate(scenario.treatment)
     ]
+    return _table(columns)
+
+
+def responding_to(scenario: Scenario, first: int = 0, count: int = 1) -> Flags:
+    """Which treatments act on the tumours of some patients.
+
+    A tumour responds to all treatments of a kind or, where their shares are equal, to none.
+
+    Args:
+        scenario: what is asked.
+        first: number of the first patient.
+        count: number of patients.
+
+    Returns:
+        (count, T), or (1, T) where all patients are alike.
+    """
+    return _table(
+        [
+            _chosen(scenario, f"responding.{t.kind}", t.responding_fraction, first, count)
+            for t in scenario.treatment
+        ]
+    )
+
+
+def _table(columns: list[Flags]) -> Flags:
+    """Columns of a length or of 1, side by side."""
     width = max((len(column) for column in columns), default=1)
     out = np.empty((width, len(columns)), np.bool_)
     for place, column in enumerate(columns):
@@ -79,12 +106,9 @@ def offered_to(
     return out
 
 
-def _by_chance(
-    scenario: Scenario, treatment: Treatment, place: int, first: int, count: int
-) -> Flags:
-    """(1,) or (count,): who is among those who get it, of all for whom it is."""
-    if treatment.given_fraction >= 1.0:
+def _chosen(scenario: Scenario, address: str, share: float, first: int, count: int) -> Flags:
+    """(1,) or (count,): who is among a share of the patients, by chance."""
+    if share >= 1.0:
         return np.ones(1, np.bool_)
-    path = f"treatment.{place}.given_fraction"
-    drawn = uniform(scenario.run.rng_seed, path, first, count)
-    return np.asarray(drawn < treatment.given_fraction)
+    drawn = uniform(scenario.run.rng_seed, address, first, count)
+    return np.asarray(drawn < share)

@@ -16,6 +16,8 @@ from metasim.terms import Gate, Route
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_FEW_KINDS = 32  # of patients, found by comparing all of them with one of each
+
 
 def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     """How units pass in a regime, and the fields of the law that say so.
@@ -87,8 +89,17 @@ def _gate_odds(get: Parameters) -> dict[Gate, Array]:
     )
     felt = np.stack([get.felt(lambda g: g.base_odds, f"gates.{gate}") for gate in Gate])
     with np.errstate(over="ignore"):
-        passing = np.minimum(odds.gate_odds(base, multiplier, weights, x) * felt, odds.LARGEST)
+        plain = odds.scaled_odds(base, multiplier, _soil_effect(weights, x))
+        passing = np.minimum(plain * felt, odds.LARGEST)
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
+
+
+def _soil_effect(weights: Array, factors: Array) -> Array:
+    """(1 or P, G, O, K); worked out once for patients whose traits and soil are alike."""
+    if len(factors) == 1 or len(weights) > 1:
+        return odds.soil_effect(weights, factors)
+    first, kind = kinds_of(factors)
+    return odds.soil_effect(weights, factors[first])[kind]
 
 
 def _factor(get: Parameters, factor: Factor) -> Array:
@@ -190,8 +201,15 @@ def kinds_of(*arrays: Array) -> tuple[Ints, Ints]:
         The first patient of each kind, (kinds,), and the kind of each, (P,).
     """
     rows = np.concatenate([a.reshape(len(a), -1) for a in alike(list(arrays))], axis=1)
+    bits = rows.view(np.int64)
+    firsts: list[np.int64] = []
+    kind = np.full(len(rows), -1)
+    while len(firsts) < _FEW_KINDS and (left := np.flatnonzero(kind < 0)).size:
+        kind[left[(bits[left] == bits[left[0]]).all(axis=1)]] = len(firsts)
+        firsts.append(left[0])
     found: dict[bytes, int] = {}
-    kind = np.array([found.setdefault(row.tobytes(), len(found)) for row in rows])
+    for k in np.flatnonzero(kind < 0):  # many kinds: one patient after the other
+        kind[k] = len(firsts) + found.setdefault(rows[k].tobytes(), len(found))
     return np.unique(kind, return_index=True)[1], kind
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-Outcome = Literal["death", "distant", "distant_or_death", "recurrence"]
+Outcome = Literal["death", "cancer_death", "distant", "distant_or_death", "recurrence"]
 
 OUTCOMES: Final = {
     "death": "death",
+    "cancer_death": "death from the cancer",
     "distant": "distant metastasis",
     "distant_or_death": "distant metastasis or death",
     "recurrence": "recurrence anywhere",
@@ -38,6 +39,7 @@ SAME_TIME_DAYS: Final = 90.0
 """Sites seen within this time of the first count as sites at first relapse."""
 
 _CENSORED, _HAPPENED, _DIED_BEFORE = 0, 1, 2
+_OTHER_CAUSE: Final = "other_cause"  # value of death_cause
 
 
 def time_to(
@@ -46,7 +48,7 @@ def time_to(
     """Each patient's time to an outcome, or to the end of follow-up.
 
     Patients with a distant metastasis already seen at their origin are left out of all outcomes
-    but death: they have no relapse to wait for.
+    but death (of any cause, or from the cancer): they have no relapse to wait for.
 
     Args:
         results: a finished run, recorded at level patients or more.
@@ -56,7 +58,7 @@ def time_to(
 
     Returns:
         A row per patient, indexed by patient: years (>= 0), cause (0 censored, 1 the outcome,
-        2 death before it).
+        2 death before it, or of another cause).
 
     Raises:
         OptionError: no such outcome or organ.
@@ -77,11 +79,16 @@ def time_to(
         if organ is not None:
             free &= ~patients.index.isin(events.loc[since <= 0, "patient"])
         first = events[since > 0].groupby("patient")["day"].min().reindex(patients.index)
+    elif outcome == "cancer_death":
+        causes = results.patients.set_index("patient")["death_cause"].reindex(patients.index)
+        first = death.where(causes != _OTHER_CAUSE)
     else:
-        first = {"death": death, "distant": distant, "distant_or_death": distant.fillna(death)}[
-            outcome
-        ]
-    if outcome == "death":
+        first = {
+            "death": death,
+            "distant": distant,
+            "distant_or_death": distant.fillna(death),
+        }[outcome]
+    if outcome in ("death", "cancer_death"):
         free[:] = True
     end = first.fillna(death).fillna(patients["end_day"])
     cause = np.where(first.notna(), _HAPPENED, np.where(death.notna(), _DIED_BEFORE, _CENSORED))

@@ -96,10 +96,12 @@ def reached(distribution: Spread) -> tuple[float, float]:
     of all subtypes.
     """
     low, high = _reached(distribution)
-    factors = distribution.factor_by_subtype if isinstance(distribution, Distribution) else None
-    if not factors:
+    if not isinstance(distribution, Distribution):
         return low, high
-    by = (1.0, min(factors.values()), max(factors.values()))  # 1: of those that are not named
+    by = [1.0, *(distribution.factor_by_subtype or {}).values()]  # 1: of those that are not named
+    if distribution.draws:
+        by += [f for each in (distribution.draws.factor_by_subtype or {}).values() for f in each]
+    by = [min(by), max(by)]
     return min(low * factor for factor in by), max(high * factor for factor in by)
 
 

@@ -17,7 +17,7 @@ from metasim.scenario.distributions import LARGEST_U, of_draw, quantile
 from metasim.scenario.keys import find, split
 from metasim.scenario.mixture import SUBTYPE
 from metasim.scenario.schema import Choice, Distribution, Scenario, Spread
-from metasim.scenario.subtypes import factors_of, is_drawn, parts_of
+from metasim.scenario.subtypes import drawn_factors_of, factors_of, is_drawn, parts_of
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,10 +54,21 @@ def draw_parameters(scenario: Scenario, first: int, count: int) -> dict[str, Arr
             values = _by_subtype(scenario, path, which, u.get(path))
         else:
             values = quantile(distribution, u[path])
-        if distribution.factor_by_subtype:
-            values = values * np.array(factors_of(scenario, path))[which]
+        values = values * _factors(scenario, path, which, rows)
         key = find(split(path))
         out[path] = np.rint(values) if key is not None and key.type is int else values
+    return out
+
+
+def _factors(scenario: Scenario, path: str, which: Ints, rows: Ints | None) -> Array | float:
+    """What each patient's value is multiplied by, for its subtype and its draw of a posterior."""
+    drawn = drawn_factors_of(scenario, path)
+    if not drawn and not scenario.patients[path].factor_by_subtype:
+        return 1.0
+    out = np.array(factors_of(scenario, path))[which]
+    for place, factors in drawn.items():
+        assert rows is not None
+        out[which == place] = np.array(factors)[rows[which == place]]
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from metasim.errors import Mistake
 from metasim.scenario.closed import REFUSED, is_closed
 from metasim.scenario.correlations import NAME
-from metasim.scenario.distributions import FORMS
+from metasim.scenario.distributions import PARAMETRIC, parted
 from metasim.scenario.keys import shown, split
 from metasim.scenario.layers import Layer
 from metasim.scenario.origin import Origin
@@ -27,7 +27,8 @@ SIMULATED: Final = "target."
 
 _CORRELATION: Final = f"patients.{NAME}."
 _MOST_NUMBERS: Final = 20_000  # what a saved scenario can hold
-_PARAMETERS: Final = tuple(n for n in Draws.model_fields if n not in ("weights", "value"))
+_FACTORS: Final = "factor_by_subtype"
+_PARAMETERS: Final = tuple(n for n in Draws.model_fields if n not in ("weights", "value", _FACTORS))
 
 
 def draws_layers(own: Layer, folder: Path) -> list[Layer]:
@@ -55,10 +56,10 @@ def draws_layers(own: Layer, folder: Path) -> list[Layer]:
             pair = sorted(map(str, split(column)[1:]))
             out.values[(NAME, *pair)] = float(np.average(values, weights=weights))
             continue
-        key, parameter = _key_of(column)
-        drawn: dict[str, Any] = {"weights": weights, parameter: values}
+        key, way = _key_of(column)
+        drawn: dict[tuple[str, ...], Any] = {("weights",): weights, way: values}
         for part, numbers in drawn.items():  # beside the distribution that stands there
-            out.values[("patients", key, "draws", part)] = numbers
+            out.values[("patients", key, "draws", *part)] = numbers
         out.origins[f"patients.{key}"] = Origin(name, "calibrated", note="draws of a posterior")
     return [out]
 
@@ -111,10 +112,12 @@ def read_draws(path: Path) -> tuple[dict[str, list[float]], list[float]]:
     return {name: values[kept].tolist() for name, values in found.items()}, weight[kept].tolist()
 
 
-def _key_of(column: str) -> tuple[str, str]:
-    """Key and what of it is drawn: its value, or a parameter of its distribution."""
-    key, _, parameter = column.removeprefix("patients.").rpartition(".")
-    key, _, form = key.rpartition(".")
-    if column.startswith("patients.") and form in FORMS and parameter in _PARAMETERS:
-        return key, parameter
-    return column, "value"
+def _key_of(column: str) -> tuple[str, tuple[str, ...]]:
+    """Key and what of it is drawn: its value, a parameter of its distribution, or a factor."""
+    key, way = parted(column.removeprefix("patients."))
+    if column.startswith("patients.") and len(way) == 2:
+        if way[0] == _FACTORS:
+            return key, way
+        if way[1] in _PARAMETERS and way[0] in PARAMETRIC:
+            return key, way[1:]
+    return column, ("value",)

@@ -60,6 +60,11 @@ class Run(Part):
     """With follow_from = "diagnosis": a patient not diagnosed by then ends there, undiagnosed."""
     dt_days: Annotated[float, number("days", ge=1e-9, le=1e7)] = 7.0
     """Length of a time step."""
+    small_cells: Annotated[float | None, number("cells", gt=0, le=1e15)] = None
+    """A colony of fewer cells lives only on every `small_steps`-th step, then for all the days
+    since it last lived: quicker, and hardly another law; unset: all live on every step."""
+    small_steps: Annotated[Whole, number("", ge=1, le=1000)] = 1
+    """Steps that a colony of fewer than `small_cells` cells lives at once."""
     engine: Literal["colonies", "cells"] = "colonies"
     """Who draws: groups of identical cells (fast, any size), or every cell as an agent."""
     rng_seed: Annotated[Whole, number("", ge=0, lt=2**63)] = 1
@@ -254,6 +259,8 @@ class Draws(Part):
     """Smallest values of the distribution beside it."""
     high: list[Real] | None = None
     """Largest values of it."""
+    factor_by_subtype: dict[Name, list[Annotated[float, number("", gt=0)]]] | None = None
+    """Subtype -> factors by which the values of its patients are multiplied."""
 
 
 class Spread(Part):

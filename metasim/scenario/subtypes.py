@@ -67,6 +67,14 @@ def factors_of(scenario: Scenario, path: str) -> list[float]:
     return [given.get(name, 1.0) for name in subtypes_of(scenario) or [""]]
 
 
+def drawn_factors_of(scenario: Scenario, path: str) -> dict[int, list[float]]:
+    """Place of a subtype in `subtypes_of` -> its factors, one for each draw of a posterior."""
+    draws = scenario.patients[path].draws
+    given = (draws.factor_by_subtype if draws is not None else None) or {}
+    names = subtypes_of(scenario)
+    return {place: given[name] for place, name in enumerate(names) if name in given}
+
+
 def is_drawn(scenario: Scenario, path: str) -> bool:
     """Whether a key of `patients` is drawn, or comes from a table, for patients of some subtype.
 

@@ -91,6 +91,9 @@ class Treatment(Part):
     """Who gets it; unset: everyone."""
     given_fraction: Fraction = 1.0
     """Share of those it is for who get it."""
+    responding_fraction: Fraction = 1.0
+    """Share of patients whose tumour responds; to the others it is given in vain, at every time and
+    by every treatment of its `kind`."""
 
     organ: Name | None = None
     """Organ that it acts on; unset: the whole body."""

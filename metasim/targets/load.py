@@ -16,7 +16,7 @@ from metasim.targets.quantities import QUANTITIES, Quantity
 from metasim.targets.schema import Cohort, Fit, Free, Part, Target, TargetsFile
 from metasim.targets.where import mistakes_in_where
 
-SHIPPED: Final = ("calibration", "population", "seed_or_flow")
+SHIPPED: Final = ("calibration", "population", "seed_or_flow", "treatments")
 """Targets files of the package, by name."""
 
 

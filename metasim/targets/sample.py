@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
-_STEP: Final = 10**9  # numbers of pooled patients: run * this + patient
+STEP: Final = 10**9
+"""Number of a pooled patient: place of the run times this, and the patient's own number."""
 
 
 class NotSimulated(MetasimError):
@@ -73,7 +74,7 @@ class Sample:
             subtype = run.scenario["seed"].get("subtype")
             if "subtype" not in table and subtype is not None:
                 table["subtype"] = subtype
-            table.index = pd.Index(table.index + place * _STEP, name="patient")
+            table.index = pd.Index(table.index + place * STEP, name="patient")
             tables.append(table)
         table = pd.concat(tables)
         since = table["first_distant_day"] - table["origin"]
@@ -120,7 +121,7 @@ class Sample:
             tables = []
             for place, run in enumerate(self.runs):
                 table = time_to(run, outcome, organ)
-                table.index = pd.Index(table.index + place * _STEP, name="patient")
+                table.index = pd.Index(table.index + place * STEP, name="patient")
                 tables.append(table)
             self._times[outcome, organ] = pd.concat(tables)
         table = self._times[outcome, organ]
@@ -138,7 +139,7 @@ class Sample:
             table = run.metastases[["patient", "organ", "detected_day"]].dropna()
             table = table[table["organ"].isin(distant)]
             table = table.astype({"organ": str}).rename(columns={"detected_day": "day"})
-            table["patient"] += place * _STEP
+            table["patient"] += place * STEP
             tables.append(table.groupby(["patient", "organ"])[["day"]].min().reset_index())
         table = pd.concat(tables, ignore_index=True)
         return table[table["patient"].isin(self.patients.index)]
@@ -157,7 +158,7 @@ class Sample:
             if event not in set(table["event"].cat.categories):
                 raise NotSimulated(f"no event {event} in the events table")
             table = table[table["event"] == event].copy()
-            table["patient"] += place * _STEP
+            table["patient"] += place * STEP
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         return table[table["patient"].isin(self.patients.index)]

@@ -39,8 +39,8 @@ def test_two_lethal_burdens_swapped_are_caught():
 def test_trial_is_reproduced(name):
     trial = trials.TRIALS[name]
     for rng_seed in trials.RNG_SEEDS:
-        table = trials.ratios(name, trials.PATIENTS, rng_seed)
-        assert trials.inside(table, trial), table
+        found = trials.ratios(name, trials.PATIENTS, rng_seed)
+        assert trials.inside(found, trial), found
     for fault in (trial.weaker, trial.stronger):
         wrong = trials.ratios(name, trials.PATIENTS, trials.RNG_SEEDS[0], fault)
         assert not trials.inside(wrong, trial), wrong

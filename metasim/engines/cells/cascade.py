@@ -10,7 +10,7 @@ from metasim.engines.cells.chain import settle
 from metasim.engines.cells.population import Population, drop, take, turns
 from metasim.engines.cells.sampling import add_inflow
 from metasim.law.arrays import Law
-from metasim.law.growth import birth_death, birth_rate, border_rate, net_growth
+from metasim.law.growth import birth_death, birth_rate, border_rate, lives, net_growth
 from metasim.terms import Stage, Tally
 
 
@@ -118,26 +118,37 @@ class Cascade(Population):
 
     # 2 colonies live
 
-    def _live(self, colony: Colony) -> None:
-        """Growth, phenotype change, angiogenic switch and shedding of one colony."""
-        law, dt, book, organ = self.law, self.course.dt_days, self.ledger.book, colony.organ
+    def _live_or_rest(self, colony: Colony) -> None:
+        """A colony lives on this step, or rests until a long step ends."""
+        course, size = self.course, colony.size
+        if lives(size, course.small_cells, self.steps % course.small_steps == 0):
+            days = (self.steps - colony.lived_step) * course.dt_days
+            colony.lived_step = self.steps
+            self._live(colony, days)
+        elif course.marrow_organ >= 0:
+            add_inflow(self, colony, size)
+        if colony.number > 0:
+            self.ledger.reach(colony, colony.size, self._visible_cells(colony.organ))
+
+    def _live(self, colony: Colony, days: float) -> None:
+        """Growth, phenotype change, angiogenic switch and shedding of one colony over some days."""
+        law, book, organ = self.law, self.ledger.book, colony.organ
         size = colony.size
         stage = colony.stage_at(size)
-        self._set_rates(colony, size)
+        self._set_rates(colony, size, days)
         self._grow(colony)
         book(Tally.NET_GROWTH, stage, organ, colony.size - size)
         if any(colony.change) or self._every_cell["change"]:
             self._change(colony)
         if not colony.vascularised and size >= law.onset_cells[0]:
-            colony.vascularised = self.uniform() < -math.expm1(-law.angiogenesis_per_day[0] * dt)
+            rate = law.angiogenesis_per_day[0]
+            colony.vascularised = self.uniform() < -math.expm1(-rate * days)
         if self.course.marrow_organ >= 0:
             add_inflow(self, colony, size)
         if colony.leave > 0.0 or self._every_cell["leave"]:
             for cells in colony.cells:
                 self._shed(cells, stage)
         self._restage(colony, stage)
-        if colony.number > 0:
-            self.ledger.reach(colony, colony.size, self._visible_cells(organ))
 
     def _restage(self, colony: Colony, before: Stage) -> None:
         """A colony that has passed the size of a macrometastasis takes its cells along."""
@@ -147,9 +158,9 @@ class Cascade(Population):
             for cell in (cell for cells in colony.cells for cell in cells):
                 self._enter(cell, after)
 
-    def _set_rates(self, colony: Colony, size: int) -> None:
-        """What holds for the cells of a colony in this step, from its size at the start."""
-        law, dt, organ = self.law, self.course.dt_days, colony.organ
+    def _set_rates(self, colony: Colony, size: int, days: float) -> None:
+        """What holds for the cells of a colony in some days, from its size at the start."""
+        law, organ = self.law, colony.organ
         colony.descent, colony.change = [], []
         for k in range(len(colony.cells)):
             death = float(law.death[organ, k])
@@ -158,12 +169,12 @@ class Cascade(Population):
                 law.power_exponent[0], colony.vascularised, law.avascular_cells[0],
             )  # fmt: skip
             birth = birth_rate(death, float(net))
-            colony.descent.append(birth_death(birth, death, dt))
-            colony.change.append(-math.expm1(-self._mutation[k] * birth * dt))
+            colony.descent.append(birth_death(birth, death, days))
+            colony.change.append(-math.expm1(-self._mutation[k] * birth * days))
         rate = border_rate(
             law.invasion_per_day[0], size, law.invasion_reference_cells[0], law.border_exponent[0]
         )
-        colony.leave = -math.expm1(-rate * dt)
+        colony.leave = -math.expm1(-rate * days)
 
     def _grow(self, colony: Colony) -> None:
         for cells, (alpha, beta) in zip(colony.cells, colony.descent, strict=True):
@@ -255,6 +266,7 @@ class Cascade(Population):
             macro_cells=self.course.macro_cells,
             cells=[[] for _ in self.phenotypes],
             founded_day=self.ledger.day,
+            lived_step=self.steps,
         )
         self._enter(unit, colony.stage_at(founders))
         unit.colony, unit.cells, unit.cluster = colony, 1, 0

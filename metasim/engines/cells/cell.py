@@ -31,6 +31,8 @@ class Colony:
     founded_day: float
     node: int = 0
     """Lymph node of its organ, 1, 2 ... along the chain; 0: the organ has none."""
+    lived_step: int = 0
+    """The last step on which it lived, or was founded."""
     micro_day: float = math.nan
     """First day as a micrometastasis; NaN: not yet, as the next."""
     macro_day: float = math.nan
@@ -38,11 +40,11 @@ class Colony:
     """Imaging saw it."""
     extinct_day: float = math.nan
     descent: list[tuple[float, float]] = field(default_factory=list)
-    """Alpha and beta of this step's birth-death law, by phenotype."""
+    """Alpha and beta of the birth-death law of the days that it lives, by phenotype."""
     change: list[float] = field(default_factory=list)
-    """Probability that a living cell changes phenotype in this step, by phenotype."""
+    """Probability that a living cell changes phenotype in these days, by phenotype."""
     leave: float = 0.0
-    """Probability that a cell or cluster crosses the border in this step."""
+    """Probability that a cell or cluster crosses the border in these days."""
 
     @property
     def size(self) -> int:

@@ -163,7 +163,7 @@ class Clinic(Detecting):
         self._close_colonies()
         regime = 0
         for t in self.given:
-            regime |= int(plan.regime[t])
+            regime |= int(plan.regime[t]) if self.course.responds[t] else 0
         if self.regimes[regime] is not self.law:
             self._obey(self.regimes[regime])
 
@@ -208,6 +208,8 @@ class Clinic(Detecting):
     def _thin(self, t: int, survival: Any) -> None:
         """Each cell of a colony, and each unit on its way as a whole, survives or not."""
         plan = self.course.plan
+        if not self.course.responds[t]:
+            return
         for colony in self.alive:
             if self._in_sight(colony) or not plan.seen_only[t]:
                 self.thin_colony(colony, survival)

@@ -101,7 +101,7 @@ class CascadeModel(Clinic):
         colonizing = self._move_units()
         self.inflow[:] = 0.0
         for colony in self.alive:
-            self._live(colony)
+            self._live_or_rest(colony)
         if self.course.marrow_organ >= 0:
             close_inflow(self)
         self._close_colonies()

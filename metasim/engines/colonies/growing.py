@@ -7,15 +7,15 @@ import math
 
 import numpy as np
 
-from metasim.engines.colonies.draws import binomial, grow, leaving_hazard, leaving_prob, successes
+from metasim.engines.colonies.draws import binomial, grow
 from metasim.engines.colonies.kernel import inlined, merged
 from metasim.engines.colonies.nodes import settle
 from metasim.engines.colonies.sampling import add_inflow
+from metasim.engines.colonies.shedding import shed
 from metasim.engines.colonies.state import (
     COLONIZING,
     ENTERED,
     INVADED,
-    INVASION,
     LEFT,
     MACRO,
     MICRO,
@@ -27,13 +27,12 @@ from metasim.engines.colonies.state import (
     TOO_MANY_CELLS,
     TOO_MANY_COLONIES,
 )
+from metasim.engines.colonies.units import wait
 from metasim.law import growth
-
-_FEW = 10.0  # expected draws below which gaps are quicker than a binomial
 
 net_growth = inlined(growth.net_growth_of(inlined))
 birth_rate = inlined(growth.birth_rate)
-border_rate = inlined(growth.border_rate)
+lives = inlined(growth.lives)
 
 
 @inlined
@@ -45,18 +44,19 @@ def stage_of(colony, size, macro_cells):
 
 
 @inlined
-def see(colony, organ, size, visible_cells, day, sites):
+def see(now, colony, organ, size, visible_cells, sites):
     """Imaging sees a metastasis of its size, unless it has been seen before."""
     if size >= visible_cells and math.isnan(colony.detected_day):
-        colony.detected_day = day
+        colony.detected_day = now.day
         site = sites[organ]
         if math.isnan(site.seen_day):
-            site.seen_day = day
+            site.seen_day = now.day
+            now.relapses = True
 
 
 @inlined
-def grow_colony(rng, now, law, dt, organ, size, vascularised, cells, kinds):
-    """Each phenotype grows at its own rates; the cells of the colony after the step."""
+def grow_colony(rng, now, law, days, organ, size, vascularised, cells, kinds):
+    """Each phenotype grows at its own rates; the cells of the colony after some days."""
     rates = law.rates
     after = 0
     for k in range(len(cells)):
@@ -69,12 +69,12 @@ def grow_colony(rng, now, law, dt, organ, size, vascularised, cells, kinds):
             vascularised, rates.avascular_cells,
         )  # fmt: skip
         birth = birth_rate(rate.death, net)
-        log_growth = (birth - rate.death) * dt
+        log_growth = (birth - rate.death) * days
         far = log_growth > 1.0 or n > 1e14
         if far and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
             now.status = TOO_MANY_CELLS
             return after
-        n = grow(rng, n, birth, rate.death, dt)
+        n = grow(rng, n, birth, rate.death, days)
         if n > MOST_CELLS:
             now.status = TOO_MANY_CELLS
             return after
@@ -85,7 +85,7 @@ def grow_colony(rng, now, law, dt, organ, size, vascularised, cells, kinds):
 
 
 @inlined
-def change_phenotypes(rng, mutation, cells, kinds, dt):
+def change_phenotypes(rng, mutation, cells, kinds, days):
     """Phenotype transitions of a colony: along any living line at rate u * b (Equation 4.11)."""
     n = len(cells)
     for k in range(n):
@@ -96,7 +96,7 @@ def change_phenotypes(rng, mutation, cells, kinds, dt):
             total += mutation[k, q]
         if total <= 0.0 or cells[k] == 0:
             continue
-        changing = binomial(rng, cells[k], -math.expm1(-total * kinds[k].birth * dt))
+        changing = binomial(rng, cells[k], -math.expm1(-total * kinds[k].birth * days))
         cells[k] -= changing
         rest = total
         for q in range(n):
@@ -112,85 +112,6 @@ def change_phenotypes(rng, mutation, cells, kinds, dt):
 
 
 @inlined
-def shed_units(rng, now, law, hazard, leave, ready, at, most, room):
-    """Of the units of a kind that stand ready at a border, some leave; how many.
-
-    Args:
-        rng: the patient's stream.
-        now: the patient.
-        law: of the patient.
-        hazard: of leaving in this step.
-        leave: its probability.
-        ready: units.
-        at: organ, phenotype, cluster class, colony, stage.
-        most: destined units that may leave before it is too many.
-        room: of the patient.
-    """
-    organ, k, c, i, stage = at
-    # leaving as destined, else as doomed: two hazards that add up to `hazard`
-    chosen = leave * law.fates[organ, k, c].leaving
-    chosen_hazard = leaving_hazard(chosen)
-    other_hazard = max(0.0, hazard - chosen_hazard)
-    destined, now.gap_destined = successes(rng, now.gap_destined, ready, chosen_hazard, most)
-    ready -= destined
-    if ready * other_hazard < _FEW:
-        doomed, now.gap_doomed = successes(rng, now.gap_doomed, ready, other_hazard, ready)
-    else:
-        doomed = binomial(rng, ready, (leave - chosen) / max(1.0 - chosen, 1e-300))
-    if doomed > 0:
-        room.leaving[organ, k, c, stage] += doomed
-    if destined > 0:
-        if now.n_departed == len(room.departed):
-            now.status = NO_ROOM
-            return destined + doomed
-        departed = room.departed[now.n_departed]
-        departed.organ = organ
-        departed.phenotype = k
-        departed.cluster = c
-        departed.parent = i
-        departed.units = destined
-        now.n_departed += 1
-        if destined > most:
-            now.status = TOO_MANY_COLONIES
-        room.tally[INVASION, organ, ENTERED] += destined * law.clusters[c].cells
-    return destined + doomed
-
-
-@inlined
-def shed(rng, now, law, dt, i, organ, size, stage, most, room):
-    """Units leave a colony over its border; the cells that went.
-
-    Of n cells of a phenotype floor(n share / size) clusters of each class stand ready at the
-    border (Equation 5.3); the others go singly. All of them leave with the same hazard.
-    """
-    rates = law.rates
-    hazard = dt * border_rate(
-        rates.invasion_per_day, float(size), rates.invasion_reference_cells, rates.border_exponent
-    )
-    leave = leaving_prob(hazard)
-    cells, clusters = room.cells[i], law.clusters
-    gone = 0
-    for k in range(len(cells)):
-        present = cells[k]
-        singles = present
-        for c in range(len(clusters) - 1, -1, -1):
-            in_unit = clusters[c].cells
-            ready = singles
-            if c > 0:
-                ready = np.int64(present * clusters[c].share / in_unit)
-                singles -= ready * in_unit
-            if ready == 0:
-                continue
-            at = (organ, k, c, i, stage)
-            out = shed_units(rng, now, law, hazard, leave, ready, at, most, room) * in_unit
-            if out > 0:
-                cells[k] -= out
-                gone += out
-                room.tally[stage, organ, LEFT] += out
-    return gone
-
-
-@inlined
 def note_size(now, i, colony, organ, before, after, rules, visible_cells, room):
     """First days in each class; a colony that passes the size of a macrometastasis moves over."""
     if after >= rules.micro_cells and math.isnan(colony.micro_day):
@@ -201,33 +122,43 @@ def note_size(now, i, colony, organ, before, after, rules, visible_cells, room):
         if math.isnan(colony.macro_day) and after > rules.macro_cells:
             colony.macro_day = now.day
     if now.visit:
-        see(colony, organ, after, visible_cells, now.day, room.sites)
+        see(now, colony, organ, after, visible_cells, room.sites)
 
 
 @merged
 def live(rng, now, law, clinic, room):
-    """One step of every living colony: it grows, changes, switches on angiogenesis, sheds."""
+    """Living colonies grow, change, switch on angiogenesis and shed, or rest if they are small."""
     rules, rates = clinic.rules, law.rates
-    dt, several = rules.dt_days, len(room.kinds) > 1
+    several, marrow = len(room.kinds) > 1, rules.marrow_organ >= 0
     standing, kept, most = now.n_alive, 0, rules.max_colonies
+    long_step_ends = now.step % rules.small_steps == 0
     now.n_departed = 0
     for a in range(standing):
         i = room.alive[a]
         colony = room.colonies[i]
         organ, size, vascularised = colony.organ, colony.size, colony.vascularised
+        if not lives(float(size), rules.small_cells, long_step_ends):
+            rest(now, law, clinic, i, room)
+            room.alive[kept] = i
+            kept += 1
+            continue
+        days = (now.step - colony.lived_step) * rules.dt_days
+        colony.lived_step = now.step
         stage = stage_of(i, size, rules.macro_cells)
-        after = grow_colony(rng, now, law, dt, organ, size, vascularised, room.cells[i], room.kinds)
+        after = grow_colony(
+            rng, now, law, days, organ, size, vascularised, room.cells[i], room.kinds
+        )
         if now.status != OK:
             return
         room.tally[stage, organ, NET_GROWTH] += after - size
         if several:
-            change_phenotypes(rng, law.mutation, room.cells[i], room.kinds, dt)
+            change_phenotypes(rng, law.mutation, room.cells[i], room.kinds, days)
         if not vascularised and size >= rates.onset_cells:
-            colony.vascularised = rng.random() < -math.expm1(-rates.angiogenesis_per_day * dt)
-        if rules.marrow_organ >= 0 and after > 0:
+            colony.vascularised = rng.random() < -math.expm1(-rates.angiogenesis_per_day * days)
+        if marrow and after > 0:
             add_inflow(law, organ, size, room.cells[i], room.kinds)
         if rates.invasion_per_day > 0.0 and after > 0:
-            after -= shed(rng, now, law, dt, i, organ, size, stage, most, room)
+            after -= shed(rng, now, law, days, (i, organ, stage), size, most, room)
             if now.status != OK:
                 return
         colony.size = after
@@ -243,8 +174,20 @@ def live(rng, now, law, clinic, room):
 
 
 @inlined
-def depart(rng, now, max_colonies, room):
+def rest(now, law, clinic, i, room):
+    """A colony stays as it is until its long step ends; it may be seen."""
+    colony = room.colonies[i]
+    if clinic.rules.marrow_organ >= 0:
+        add_inflow(law, colony.organ, colony.size, room.cells[i], room.kinds)
+    if now.visit and i > 0:
+        visible = clinic.organs[colony.organ].detection_cells
+        see(now, colony, colony.organ, colony.size, visible, room.sites)
+
+
+@inlined
+def depart(rng, now, law, rules, room):
     """The destined units that left in this step set out."""
+    max_colonies = rules.max_colonies
     expected = now.n_units
     for group in range(now.n_departed):
         expected += room.departed[group].units
@@ -264,6 +207,7 @@ def depart(rng, now, max_colonies, room):
             unit.cluster = departed.cluster
             unit.parent = departed.parent
             unit.clock = rng.standard_exponential()
+            wait(now, law, rules.dt_days, unit)
             now.n_units += 1
 
 
@@ -273,7 +217,7 @@ def found(rng, now, law, clinic, unit, room):
     rules, i, organ = clinic.rules, now.n_colonies, unit.organ
     founders = law.clusters[unit.cluster].cells
     colony = room.colonies[i]
-    begin_colony(colony, organ, founders, now.day)
+    begin_colony(colony, organ, founders, now.day, now.step)
     colony.node = settle(rng, now, clinic, organ, founders, room)
     colony.parent = unit.parent
     colony.route = unit.route
@@ -289,12 +233,13 @@ def found(rng, now, law, clinic, unit, room):
     if founders > rules.macro_cells:
         colony.macro_day = now.day
     if now.visit:
-        see(colony, organ, founders, clinic.organs[organ].detection_cells, now.day, room.sites)
+        see(now, colony, organ, founders, clinic.organs[organ].detection_cells, room.sites)
 
 
 @inlined
-def begin_colony(colony, organ, founders, day):
+def begin_colony(colony, organ, founders, day, step):
     """A colony of so many cells, of which nothing is known yet."""
+    colony.lived_step = step
     colony.organ = organ
     colony.founders = founders
     colony.size = founders
@@ -308,7 +253,9 @@ def begin_colony(colony, organ, founders, day):
 @inlined
 def found_colonies(rng, now, law, clinic, room):
     """Units that colonized found colonies; those that set out in this step do not move yet."""
-    kept = 0
+    if now.n_colonizing == 0:
+        return
+    now.n_colonizing = kept = 0
     for j in range(now.n_units):
         unit = room.units[j]
         if j >= now.n_moved or unit.place != COLONIZING:

@@ -60,6 +60,8 @@ RULES = np.dtype(
         ("follow_steps", _WHOLE),
         ("from_diagnosis", _FLAG),
         ("undiagnosed_steps", _WHOLE),
+        ("small_cells", _REAL),
+        ("small_steps", _WHOLE),
         ("record_every_days", _REAL),
         ("max_colonies", _WHOLE),
         ("micro_cells", _REAL),
@@ -89,6 +91,7 @@ RULES = np.dtype(
         ("other_death_per_day", _REAL),
         ("other_death_growth_per_day", _REAL),
         ("lethal_total_cells", _REAL),
+        ("quiet_cells", _REAL),  # outside the primary's organ, what is below is not felt, nor kills
         ("most_events", _WHOLE),
     ],
     align=True,
@@ -157,6 +160,7 @@ class Clinic(NamedTuple):
     only_organs: Flags  # (T, O)
     only_if: Conditions
     offered: Flags  # (T,)
+    responds: Flags  # (T,)
 
 
 def biology_of(law: Law) -> Biology:
@@ -241,7 +245,8 @@ def clinic_of(course: Course) -> Clinic:
     plan = course.plan
     n_organs, n_symptoms = course.detection_cells.shape[-1], len(course.symptom_organ)
     n_treatments = len(plan.trigger)
-    rules = {name: getattr(course, name) for name in RULES.names or () if name != "most_events"}
+    made = ("most_events", "quiet_cells")
+    rules = {name: getattr(course, name) for name in RULES.names or () if name not in made}
     # diagnosis, death, a relapse in each organ; a treatment's start, cycles and end
     most_events = 2 + n_organs + n_symptoms + 2 * n_treatments + int(plan.cycles.sum())
     most_events = most_events + _most_seen(course)
@@ -254,6 +259,7 @@ def clinic_of(course: Course) -> Clinic:
             RULES,
             **{name: np.reshape(value, -1) for name, value in rules.items()},
             most_events=most_events,
+            quiet_cells=_quiet_cells(course),
         ),
         _columns(ORGAN, **{name: getattr(course, name) for name in ORGAN.names or ()}),
         _columns(SYMPTOM, organ=course.symptom_organ, cells=course.symptom_cells),
@@ -263,7 +269,20 @@ def clinic_of(course: Course) -> Clinic:
         np.array(plan.only_organs, order="C"),
         plan.only_if,
         np.array(course.offered, order="C"),
+        np.array(course.responds, order="C"),
     )
+
+
+def _quiet_cells(course: Course) -> Array:
+    """(1 or P,) least burden outside the primary's organ that is felt or kills an organ.
+
+    0 where the primary can do either by the burden of its organ.
+    """
+    lethal, felt = course.lethal_cells, course.symptom_cells
+    least = np.minimum(lethal.min(axis=1), felt.min(axis=1, initial=np.inf))
+    felt_there = (course.symptom_organ == course.primary_organ).any()
+    kills_there = np.isfinite(lethal[:, course.primary_organ])
+    return np.where(kills_there | felt_there, 0.0, least)
 
 
 def _most_seen(course: Course) -> Array:
@@ -322,4 +341,5 @@ def clinic_of_patient(chunk, k):
         chunk.only_organs,
         chunk.only_if,
         row(chunk.offered, k),
+        row(chunk.responds, k),
     )

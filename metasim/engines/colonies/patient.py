@@ -88,7 +88,7 @@ def begin(rng, now, law, clinic, room):
     for k in range(len(room.kinds)):
         room.cells[0, k] = clinic.initial_cells[k]
         size += clinic.initial_cells[k]
-    begin_colony(primary, rules.primary_organ, size, 0.0)
+    begin_colony(primary, rules.primary_organ, size, 0.0, now.step)
     primary.node = 0
     primary.parent = 0
     primary.route = -1
@@ -121,7 +121,8 @@ def begin(rng, now, law, clinic, room):
 def clear(now, room):
     """Nothing has happened yet; the room holds nothing of another patient."""
     now.status, now.step, now.day, now.over = OK, 0, 0.0, False
-    now.news, now.kills, now.watched = False, False, False
+    now.relapses = now.news = now.kills = now.watched = False
+    now.n_colonizing, now.next_due, now.other_law = 0, np.inf, False
     now.n_units = now.n_moved = now.n_departed = now.n_events = now.n_recorded = now.regime = 0
     now.diagnosis_day = now.relapse_day = now.death_day = now.next_visit_day = np.nan
     now.stage_t = now.stage_n = now.stage_m = now.missed_day = np.nan
@@ -187,7 +188,7 @@ def live_on(rng, rng_doomed, now, law, clinic, room, everything):
     if everything:
         doomed_leave(rng_doomed, law, room.leaving, room.pools, room.tally)
     if now.n_departed > 0:
-        depart(rng, now, clinic.rules.max_colonies, room)
+        depart(rng, now, law, clinic.rules, room)
 
 
 @inlined

@@ -80,7 +80,7 @@ def look(now, clinic, room, restaging):
             visible = clinic.organs[organ].detection_cells
             if restaging:
                 visible = clinic.organs[organ].restaging_cells
-            see(colony, organ, colony.size, visible, now.day, room.sites)
+            see(now, colony, organ, colony.size, visible, room.sites)
 
 
 @kernel
@@ -98,6 +98,9 @@ def stage(now, clinic, room):
 @inlined
 def see_relapses(now, clinic, room):
     """The first metastasis that imaging sees in an organ is a relapse."""
+    if not now.relapses:
+        return
+    now.relapses = False
     for organ in range(len(room.sites)):
         if room.sites[organ].seen_day == now.day:
             now.news = True
@@ -107,9 +110,17 @@ def see_relapses(now, clinic, room):
 
 
 @inlined
-def feel_symptoms(now, symptoms, room):
+def quiet(now, rules, room):
+    """Whether metastases are too small to be felt or to kill, wherever they are."""
+    return now.burden - room.sites[rules.primary_organ].burden < rules.quiet_cells
+
+
+@inlined
+def feel_symptoms(now, rules, symptoms, room):
     """Symptoms of organs whose burden has passed a threshold; whether there is a new one."""
     any_new = False
+    if quiet(now, rules, room):
+        return any_new
     for s in range(len(room.felt)):
         organ = symptoms[s].organ
         if not room.felt[s] and room.sites[organ].burden >= symptoms[s].cells:
@@ -123,10 +134,7 @@ def restage(now, clinic, room, felt):
     """Book a visit; diagnosis, a relapse found today, or a symptom leads to imaging."""
     if now.visit and now.day > now.diagnosis_day:
         note(now, room.events, _VISIT, NONE, NONE)
-    found = felt or now.day == now.diagnosis_day
-    for organ in range(len(room.sites)):
-        found = found or room.sites[organ].seen_day == now.day
-    if found:
+    if felt or now.relapses or now.day == now.diagnosis_day:
         note(now, room.events, _RESTAGING, NONE, NONE)
         look(now, clinic, room, True)
         now.visit = True
@@ -140,7 +148,7 @@ def see_events(rng, now, law, clinic, room):
     restaging, follow_up_days = clinic.rules.restaging, clinic.rules.follow_up_days
     felt = False
     if restaging:
-        felt = feel_symptoms(now, clinic.symptoms, room)
+        felt = feel_symptoms(now, clinic.rules, clinic.symptoms, room)
     diagnose(rng, now, law, clinic, room, felt)
     if follow_up_days > 0.0 and now.visit:
         now.next_visit_day = next_visit(now.day, now.diagnosis_day, follow_up_days)
@@ -148,14 +156,14 @@ def see_events(rng, now, law, clinic, room):
         restage(now, clinic, room, felt)
     see_relapses(now, clinic, room)
     if not restaging:
-        feel_symptoms(now, clinic.symptoms, room)
+        feel_symptoms(now, clinic.rules, clinic.symptoms, room)
     make_tests(now, law, clinic.rules, room)
 
 
 @inlined
 def die(now, clinic, room):
     """Death by the burden of an organ, of all, or by other causes."""
-    for organ in range(len(room.sites)):
+    for organ in range(0 if quiet(now, clinic.rules, room) else len(room.sites)):
         lethal = room.sites[organ].burden >= clinic.organs[organ].lethal_cells
         if now.death_cause == DEATH_NONE and lethal:
             now.death_cause = organ

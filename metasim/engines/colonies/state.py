@@ -37,6 +37,7 @@ NOW = np.dtype(
         ("day", _REAL),
         ("over", _FLAG),  # this was the last step
         ("visit", _FLAG),  # imaging sees metastases today
+        ("relapses", _FLAG),  # today the first metastasis was seen in some organ
         ("news", _FLAG),  # something was seen today that a treatment may wait for
         ("kills", _FLAG),  # a treatment kills today
         ("watched", _FLAG),  # a treatment must be asked for on every day
@@ -44,6 +45,9 @@ NOW = np.dtype(
         ("n_alive", _WHOLE),  # colonies
         ("n_units", _WHOLE),
         ("n_moved", _WHOLE),  # units that were on their way when the step began
+        ("n_colonizing", _WHOLE),  # units that found a colony in this step
+        ("next_due", _REAL),  # step before which no unit leaves its place
+        ("other_law", _FLAG),  # the law has changed since the step before
         ("n_departed", _WHOLE),
         ("n_events", _WHOLE),
         ("n_recorded", _WHOLE),
@@ -82,7 +86,10 @@ UNIT = np.dtype(
         ("cluster", _WHOLE),  # its class; 0: a single cell
         ("parent", _WHOLE),
         ("route", _WHOLE),
-        ("clock", _REAL),  # hazard that it still has to go through before it leaves its place
+        ("clock", _REAL),  # hazard that it had to go through, before it leaves its place, on
+        ("since_step", _WHOLE),  # this step
+        ("per_step", _REAL),  # hazard that it goes through in a step
+        ("due", _REAL),  # so it leaves on the first step that is not before this
     ]
 )
 """A destined unit on its way."""

@@ -78,6 +78,8 @@ def survive(survival):
 @kernel
 def act(now, clinic, survival, t, hazard_days):
     """Multiply the day's survival by that of a treatment: of its hazard, if for 0 days or more."""
+    if not clinic.responds[t]:
+        return
     if not now.kills:
         now.kills = True
         survive(survival)
@@ -149,7 +151,8 @@ def end(now, clinic, room, t, seen):
             again = it.start_day + treatment.duration_days - ROUNDING_DAYS
             now.ask_again_day = min(now.ask_again_day, again)
         now.watched = now.watched or treatment.to_progression or treatment.by_hazard
-        now.regime |= treatment.regime
+        if clinic.responds[t]:
+            now.regime |= treatment.regime
     elif not treatment.removes and (treatment.cycles > 1 or treatment.duration_days > 0.0):
         note(now, room.events, _END, treatment.organ, t)
 
@@ -229,11 +232,15 @@ def treat(rng, rng_doomed, now, law, clinic, room, everything):
     now.watched = now.watched and (everything or marrow or now.n_alive > 0 or now.n_units > 0)
     if not (now.day >= now.ask_again_day or now.watched or now.news):
         return
+    before = now.regime
     prescribe(now, clinic, room)
+    if now.regime != before:
+        now.other_law = True
     if now.kills:
         thin_colonies(rng, now, clinic.rules.macro_cells, room)
         thin_destined(rng, now, law, room.survival, room.units, room.tally)
-        thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
+        if everything:
+            thin_doomed(rng_doomed, law, room.survival, room.pools, room.tally)
         if marrow:
             thin_marrow(clinic.rules, room)
         add_up(now, room)

@@ -6,6 +6,8 @@ as groups. `metasim.law.fate` says why that is exact.
 
 import math
 
+import numpy as np
+
 from metasim.engines.colonies.draws import binomial
 from metasim.engines.colonies.kernel import inlined, kernel, merged
 from metasim.engines.colonies.state import (
@@ -90,22 +92,57 @@ def advance(rng, law, unit, tally):
 
 
 @inlined
+def wait(now, law, dt, unit):
+    """Work out until when a unit stays in its place, under the law of the day."""
+    unit.since_step = now.step
+    unit.per_step = law.exits[unit.place, unit.organ] * dt
+    unit.due = now.step + unit.clock / unit.per_step
+    now.next_due = min(now.next_due, unit.due)
+
+
+@inlined
+def wait_on(now, law, dt, room):
+    """The law has changed: units have the hazard before them that is left of the one before."""
+    now.other_law = False
+    now.next_due = np.inf
+    before = now.step - 1
+    for i in range(now.n_units):
+        unit = room.units[i]
+        if before > unit.since_step:
+            unit.clock -= unit.per_step * (before - unit.since_step)
+        unit.since_step = before
+        unit.per_step = law.exits[unit.place, unit.organ] * dt
+        unit.due = before + unit.clock / unit.per_step
+        now.next_due = min(now.next_due, unit.due)
+
+
+@inlined
 def move_destined(rng, now, law, dt, room):
     """Stage transitions of the destined units, one by one.
 
     A unit carries an exponential clock; it leaves its stage when the hazard that it has been
     through reaches it, which is a probability 1 - exp(-r dt) in every step.
     """
+    if now.other_law:
+        wait_on(now, law, dt, room)
+    if now.step < now.next_due:
+        return
+    now.next_due = np.inf
     kept = 0
     for i in range(now.n_units):
         unit = room.units[i]
-        place, organ = unit.place, unit.organ
-        unit.clock -= law.exits[place, organ] * dt
-        if unit.clock <= 0.0:
+        if unit.due <= now.step:
+            place, organ = unit.place, unit.organ
             unit.clock = rng.standard_exponential()
             if not advance(rng, law, unit, room.tally):
                 room.pools[place, organ, unit.phenotype, unit.cluster].turned += 1
                 continue
+            if unit.place == COLONIZING:
+                now.n_colonizing += 1
+            else:
+                wait(now, law, dt, unit)
+        else:
+            now.next_due = min(now.next_due, unit.due)
         if kept < i:
             room.units[kept] = unit
         kept += 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SURVIVAL_OF: Final[dict[Outcome, str]] = {
     "death": "Overall survival",
+    "cancer_death": "Free of death from the cancer",
     "distant_or_death": "Distant metastasis-free survival",
     "distant": "Free of distant metastasis",
     "recurrence": "Free of recurrence",
@@ -126,7 +127,7 @@ KIND = register(
         "Kaplan-Meier curves with 95 % bands and numbers at risk: overall, distant "
         "metastasis-free, or free of recurrence.",
         {
-            "outcome": "the event to be free of: death, distant, distant_or_death, recurrence",
+            "outcome": "the event to be free of: death, cancer_death, distant, ...",
             "group": "name of the run",
             "years": "time since the patient's origin (years)",
             "survival": "patients free of the event until then (share, 0 to 1)",

@@ -15,22 +15,25 @@ def draws_mistakes(distribution: Distribution, given: list[str]) -> Iterator[tup
     """
     assert distribution.draws is not None
     columns = distribution.draws.model_dump(exclude_none=True)
-    weights = columns.pop("weights")
+    weights, factors = columns.pop("weights"), columns.pop("factor_by_subtype", {})
     if not 0 < sum(weights) < math.inf:
         yield "the weights of draws must not all be 0, and there is at least one draw", ""
         return
-    if short := [name for name, values in columns.items() if len(values) != len(weights)]:
+    lengths = {name: len(values) for name, values in (columns | factors).items()}
+    if short := [name for name, length in lengths.items() if length != len(weights)]:
         name = short[0]
-        yield f"draws have {len(columns[name])} of {name} but {len(weights)} weights", ""
+        yield f"draws have {lengths[name]} of {name} but {len(weights)} weights", ""
         return
     if "value" in columns:
-        if given or len(columns) > 1:
-            others = " and ".join([*given, *(name for name in columns if name != "value")])
+        if given or factors or len(columns) > 1:
+            names = [*given, *columns, *(["factor_by_subtype"] if factors else [])]
+            others = " and ".join(name for name in names if name != "value")
             yield f"draws of its value stand alone; found {others} beside them", ""
         return
-    named = " and ".join(columns) or "nothing"
+    named = " and ".join([*columns, *(["factor_by_subtype"] if factors else [])]) or "nothing"
     shape = getattr(distribution, given[0]) if len(given) == 1 else None
-    if shape is None or not columns or not columns.keys() <= type(shape).model_fields.keys():
+    none = not columns and not factors
+    if shape is None or none or not columns.keys() <= type(shape).model_fields.keys():
         found = " and ".join(given) or "no distribution"
         yield f"draws of {named} need a distribution with that beside them; found {found}", ""
         return

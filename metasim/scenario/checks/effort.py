@@ -51,6 +51,9 @@ def _steps(scenario: Scenario) -> Iterator[Mistake]:
     if run.dt_days > days:
         message = f"a step of {run.dt_days:g} days is longer than the run ({days:g} days)"
         yield Mistake("run.dt_days", message, "make dt_days smaller or run.years larger")
+    if run.small_cells is None and run.small_steps > 1:
+        message = "has no effect: nothing says which colonies are small"
+        yield Mistake("run.small_steps", message, "give run.small_cells")
     days = longest(scenario)
     if days / run.dt_days > MOST_STEPS:
         message = f"{days:g} days are more than {MOST_STEPS:,} steps of {run.dt_days:g} days"
@@ -109,7 +112,7 @@ def _memory(scenario: Scenario) -> Iterator[Mistake]:
 
 def _rates(scenario: Scenario) -> Iterator[Mistake]:
     """Growth and turnover over a step, the largest of all organs and phenotypes."""
-    growth, dt = scenario.growth, scenario.run.dt_days
+    growth, dt = scenario.growth, scenario.run.dt_days * scenario.run.small_steps
     rho = max(abs(x) for x in _of(scenario, "growth.rho_per_day"))
     factor = 1.0
     if growth.law == "gompertz":

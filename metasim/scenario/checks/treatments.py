@@ -92,6 +92,8 @@ def _mistakes(
         yield "", message, "" if t.kind in known else nearest(t.kind, known)
     if t.dose_gray and not (t.alpha_per_gray or t.beta_per_gray2):
         yield ".dose_gray", "does nothing without alpha_per_gray or beta_per_gray2", ""
+    if removes and t.responding_fraction < 1.0:
+        yield ".responding_fraction", "what is operated on cannot fail to respond", ""
     if t.cycles > 1 and not at_once:
         yield ".cycles", "repeats nothing: the treatment does not act at once", ""
     if t.stop and not lasts and t.cycles == 1:

@@ -2,13 +2,14 @@
 
 All points share the random numbers of their patients. A round moves each key a little, tries steps
 of several dampings at once, and goes on from the best of them with what these trials taught of the
-slopes, until that brings nothing more. Slopes are fitted to all points so far, near ones above all,
-so that no simulation is wasted, and a point that fails costs one point.
+slopes, until that brings nothing more. The slopes, and where the scores stand, are those of a line
+fitted to all points so far, near ones above all: no simulation is wasted, a point that fails costs
+one point, and the search runs less after what chance gave a single one.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ _TOLD: Final = 0.8  # share of the points, by weight, at which a target has to b
 _DAMPINGS: Final = 4.0 ** np.arange(-2, 4)  # beside the one that was best before
 _FIRST_DAMPING: Final = 100.0
 _TURNS: Final = 4  # trials with the same slopes
-_WORTH: Final = 0.02  # share of the cost that a turn has to gain
+_WORTH: Final = 0.02  # share of the cost, or of the number of targets, that a turn has to gain
 _MOST: Final = 8.0  # z beyond which a target says no more
 _UNTOLD: Final = 6.0  # z of a target that cannot be told at a point
 _LINEAR: Final = 3.0  # z from which on a target counts by its z, not by its square
@@ -65,6 +66,21 @@ def cost_of(z: Floats) -> Floats:
     return np.asarray(each.sum(axis=-1))
 
 
+class _Line(NamedTuple):
+    """The z-scores of the fitted targets as straight lines near a point.
+
+    Attributes:
+        level: at the point, shape (F,).
+        slopes: their change with each key, shape (F, d).
+        noise: what chance adds to the product of the slopes with themselves, as told by how far
+            simulated points lie from the line, shape (d, d).
+    """
+
+    level: Floats
+    slopes: Floats
+    noise: Floats
+
+
 class _Known:
     """All points so far.
 
@@ -74,14 +90,15 @@ class _Known:
         values: simulated values of the targets, shape (n, T); nan where they cannot be told.
         errors: their standard errors.
         residuals: z-scores of the fitted targets, `_UNTOLD` where they cannot be told, (n, F).
-        costs: what the search lowers, shape (n,).
-        best: the point where that is least.
+        costs: what the search lowers, as simulated, shape (n,).
+        best: the point from which the search goes on.
     """
 
     def __init__(self, problem: Problem, compute: Compute) -> None:
         self.problem, self._compute = problem, compute
         self.points = np.empty((0, len(problem.keys)))
         self.values, self.errors = np.empty((2, 0, len(problem.targets)))
+        self.best = 0
 
     def add(self, points: Floats) -> list[int]:
         """Simulate points and keep them; their numbers."""
@@ -97,7 +114,6 @@ class _Known:
         self._z = np.clip(z, -_MOST, _MOST)
         self.residuals = np.where(np.isfinite(self._z), self._z, _UNTOLD)
         self.costs = cost_of(self.residuals) + self._off(self.points)
-        self.best = int(self.costs.argmin())
         return list(range(first, len(self.points)))
 
     @property
@@ -105,35 +121,42 @@ class _Known:
         """Of the best point."""
         return float(self.costs[self.best])
 
+    @property
+    def worth(self) -> float:
+        """What a turn has to gain to be followed by another."""
+        return _WORTH * max(self.cost, float(self.residuals.shape[1]))
+
     def told(self) -> str:
         """The best point in words."""
         z = np.abs(self.residuals[self.best])
         said = f"cost {self.cost:.1f}, {(z < 2).sum()} of {len(z)} targets have |z| < 2"
         return f"{said}, the largest is {z.max():.1f} ({len(self.points)} points)"
 
-    def slopes(self) -> tuple[Floats, Floats]:
-        """Change of each z-score with each key at the best point, shape (F, d), and its noise.
-
-        The noise is what chance adds to the product of the slopes with themselves, shape (d, d), as
-        told by how far the points lie from the straight line.
-        """
-        steps, moved = self.points - self.points[self.best], self._z - self._z[self.best]
+    def line(self) -> "_Line":
+        """The straight line through the points that lie near the best, which has less chance."""
+        steps = self.points - self.points[self.best]
         weight = 1.0 / (1.0 + (np.linalg.norm(steps, axis=1) / _NEAR) ** 4)
-        weight[self.best] = 0.0
-        out, noise = np.zeros((moved.shape[1], steps.shape[1])), np.zeros((steps.shape[1],) * 2)
-        told = np.isfinite(moved)
+        told, d = np.isfinite(self._z), steps.shape[1]
+        level, slopes = self.residuals[self.best].copy(), np.zeros((told.shape[1], d))
+        noise = np.zeros((d, d))
         for rows in np.unique(told, axis=1).T:  # targets that are told at the same points
             mine = (told == rows[:, None]).all(axis=0)
-            x, w = steps[rows], weight[rows]
+            x, w = np.column_stack((np.ones(rows.sum()), steps[rows])), weight[rows]
             if w.sum() < _TOLD * weight.sum():
                 continue
-            square = x.T @ (w[:, None] * x) + _RIDGE * np.eye(x.shape[1])
-            here = moved[rows][:, mine]
-            inverse = np.linalg.inv(square)
-            out[mine] = (inverse @ (x.T @ (w[:, None] * here))).T
-            left = (w[:, None] * (here - x @ out[mine].T) ** 2).sum()
-            noise += left / max(len(w) - 1 - x.shape[1], 1) * inverse
-        return out, noise
+            here = self._z[rows][:, mine]
+            inverse = np.linalg.inv(x.T @ (w[:, None] * x) + _RIDGE * np.eye(d + 1))
+            found = inverse @ (x.T @ (w[:, None] * here))
+            level[mine], slopes[mine] = found[0], found[1:].T
+            left = (w[:, None] * (here - x @ found) ** 2).sum()
+            noise += left / max(len(w) - 1 - d, 1) * inverse[1:, 1:]
+        return _Line(level, slopes, noise)
+
+    def cost_on(self, line: "_Line", rows: list[int]) -> Floats:
+        """What points cost: the mean of as simulated and as the line says."""
+        steps = self.points[rows] - self.points[self.best]
+        said = cost_of(line.level + steps @ line.slopes.T) + self._off(self.points[rows])
+        return np.asarray((said + self.costs[rows]) / 2)
 
     def prior(self, at: Floats) -> tuple[Floats, Floats]:
         """Half the slope and half the curvature of the priors' share of the cost, each (d,)."""
@@ -179,10 +202,11 @@ def search(
     known.add(starts)
     if not np.isfinite(known.values).any():
         raise OptionError("the values from which the fit starts make no scenario together")
+    known.best = int(known.costs.argmin())
     say(f"quick: starts at {known.told()}")
     damping, sign = _FIRST_DAMPING, 1.0
     for turn in range(rounds):
-        before, centre = known.cost, known.best
+        centre = known.best
         at = known.points[centre]
         steps = sign * np.where(at < 0.5, _STEP, -_STEP)
         steps = np.where((at + steps < _INSIDE[0]) | (at + steps > _INSIDE[1]), -steps, steps)
@@ -190,30 +214,31 @@ def search(
         around = known.add(at + np.diag(steps))
         if turn == 0:
             _refuse_unfelt(known, centre, around, say)
-        damping = _turns(known, damping, say)
+        damping, gain = _turns(known, damping, say)
         sign = -sign
-        if before - known.cost < _WORTH * max(known.cost, 1.0):
+        if gain < known.worth:
             break
-    point = known.points[known.best]
-    slopes, noise = known.slopes()
-    return Best(
-        point, known.values[known.best], known.errors[known.best], _covariance(slopes, noise)
-    )
+    at, best = known.points[known.best], known.best
+    return Best(at, known.values[best], known.errors[best], _covariance(known.line()))
 
 
-def _covariance(slopes: Floats, noise: Floats) -> Floats:
+def _covariance(line: _Line) -> Floats:
     """Local covariance of the keys; what is only noise tells nothing of them."""
-    size, axes = np.linalg.eigh(slopes.T @ slopes - noise)
+    size, axes = np.linalg.eigh(line.slopes.T @ line.slopes - line.noise)
     precision = np.maximum(size, 0.0) + 12.0  # 1 / 12: variance of the prior
     return np.asarray((axes / precision) @ axes.T, dtype=np.float64)
 
 
-def _turns(known: _Known, damping: float, say: Callable[[str], None]) -> float:
-    """Steps of several dampings, again and again while they bring something; the last best one."""
+def _turns(known: _Known, damping: float, say: Callable[[str], None]) -> tuple[float, float]:
+    """Steps of several dampings, again and again while they bring something.
+
+    Returns:
+        The damping that was best at last, and by how much the cost was lowered.
+    """
+    gained = 0.0
     for _ in range(_TURNS):
-        before = known.cost
-        at, base = known.points[known.best], known.residuals[known.best]
-        slopes, _ = known.slopes()
+        line, at = known.line(), known.points[known.best]
+        base, slopes = line.level, line.slopes
         weight = np.minimum(1.0, _LINEAR / np.maximum(np.abs(base), 1e-9))
         curvature = slopes.T @ (weight[:, None] * slopes)
         push, prior = slopes.T @ (weight * base), known.prior(at)
@@ -223,12 +248,16 @@ def _turns(known: _Known, damping: float, say: Callable[[str], None]) -> float:
             for one in dampings
         ]
         found = known.add(np.clip(at + np.clip(trials, -_LONGEST, _LONGEST), *_INSIDE))
-        if known.best in found:
-            damping = float(np.clip(dampings[found.index(known.best)], 1.0, 1e5))
+        costs = known.cost_on(line, found)
+        gain = float(known.cost_on(line, [known.best])[0] - costs.min())
+        if gain > 0:
+            known.best = found[int(costs.argmin())]
+            damping = float(np.clip(dampings[costs.argmin()], 1.0, 1e5))
+            gained += gain
         say(f"quick: {known.told()}")
-        if before - known.cost < _WORTH * max(known.cost, 1.0):
+        if gain < known.worth:
             break
-    return damping
+    return damping, gained
 
 
 def _refuse_unfelt(

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from metasim.results.outcomes import Outcome
 from metasim.results.statistics import z
 from metasim.results.survival import Ratio
 from metasim.targets.quantities.estimate import Estimate, known
 from metasim.targets.quantities.registry import Parameters, quantity
-from metasim.targets.quantities.timing import Outcome
 from metasim.targets.sample import Sample
 
 if TYPE_CHECKING:

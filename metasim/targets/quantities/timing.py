@@ -1,18 +1,22 @@
 """When things happen: hazards, incidences, Kaplan-Meier quantiles, survival after metastasis."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from metasim.results.outcomes import Outcome
 from metasim.results.statistics import aalen_johansen
 from metasim.results.survival import Survival, hazard_ratio, kaplan_meier, piecewise_hazard
 from metasim.targets.quantities.estimate import Estimate
 from metasim.targets.quantities.registry import Parameters, quantity
-from metasim.targets.sample import Sample
+from metasim.targets.sample import STEP, Sample
 from metasim.terms import DAYS_PER_MONTH, DAYS_PER_YEAR
 
-Outcome = Literal["death", "distant", "distant_or_death", "recurrence"]
+if TYPE_CHECKING:
+    import pandas as pd
+
 Years = Annotated[float, Field(ge=0)]
 Percent = Annotated[float, Field(gt=0, lt=100)]
 
@@ -21,9 +25,19 @@ class Waited(Parameters):
     """What is waited for."""
 
     outcome: Outcome = "distant"
-    """death, distant (metastasis seen), distant_or_death, recurrence (anywhere, or in `organ`)."""
+    """death, cancer_death (from the cancer; of other causes censored), distant (metastasis seen),
+    distant_or_death, recurrence (anywhere, or in `organ`)."""
     organ: str | None = None
     """Of a recurrence: only there."""
+
+
+class Compared(Waited):
+    """What is waited for, and in which years."""
+
+    from_year: Years = 0.0
+    """Only events after it, and only patients still followed and free of the event by then."""
+    to_year: Years | None = None
+    """Only events up to it; unset: to the end of follow-up."""
 
 
 class Window(Waited):
@@ -118,19 +132,41 @@ def survival_after_metastasis_months(sample: Sample, of: Dead) -> Estimate:
     return _after_metastasis(sample, of, DAYS_PER_MONTH)
 
 
-@quantity("hazard_ratio", "ratio", Waited, is_ratio=True)
-def hazard_ratio_between(sample: Sample, other: Sample, of: Waited) -> Estimate:
+@quantity("hazard_ratio", "ratio", Compared, is_ratio=True)
+def hazard_ratio_between(sample: Sample, other: Sample, of: Compared) -> Estimate:
     """Cox's hazard ratio of a group to another, or of a plan to another on the same patients."""
-    ours, theirs = sample.time_to(of.outcome, of.organ), other.time_to(of.outcome, of.organ)
+    ours, theirs = _times_within(sample, of), _times_within(other, of)
+    same = sample.runs is not other.runs and sample.runs != other.runs
+    if same:
+        ours, theirs = (times[_in_both(times.index, sample, other)] for times in (ours, theirs))
     years = np.concatenate([theirs["years"], ours["years"]])
     event = np.concatenate([theirs["cause"], ours["cause"]]) == 1
     group = np.repeat([0, 1], [len(theirs), len(ours)])
-    same = sample.runs is not other.runs and sample.runs != other.runs
     pair = np.concatenate([theirs.index, ours.index]) if same else None
     if not len(ours) or not len(theirs):
         return Estimate.unknown()
     ratio, _ = hazard_ratio(years, event, group, pair)
     return Estimate(ratio.value, ratio.low, ratio.high, len(group))
+
+
+def _times_within(sample: Sample, of: Compared) -> "pd.DataFrame":
+    """Times to an outcome from a year on; who is followed for longer is censored at the last."""
+    times = sample.time_to(of.outcome, of.organ)
+    times = times[(times["years"] > of.from_year) | (of.from_year == 0.0)]
+    if of.to_year is None:
+        return times
+    within = times["years"] <= of.to_year
+    return times.assign(
+        years=times["years"].clip(upper=of.to_year), cause=times["cause"].where(within, 0)
+    )
+
+
+def _in_both(index: "pd.Index[Any]", sample: Sample, other: Sample) -> NDArray[np.bool_]:
+    """Which numbers of patients were simulated in both arms, if one of them is larger."""
+    pairs = zip(sample.runs, other.runs, strict=True)
+    least = np.array([min(len(one.patients), len(two.patients)) for one, two in pairs])
+    place, number = np.divmod(index.to_numpy(), STEP)
+    return np.asarray(number < least[place])
 
 
 def _censored(sample: Sample, of: Waited) -> Survival:
