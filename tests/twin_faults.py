@@ -210,7 +210,7 @@ class Planted:
     code: Callable[[pytest.MonkeyPatch], None] = lambda plant: None
     simulate: Simulate = cells.simulate
     needs: int = 1
-    """How many times as many patients the fast suite draws to see it."""
+    """How many times as many patients `tests/test_twin_fast.py` draws to see it."""
 
 
 FAULTS = {
@@ -326,4 +326,4 @@ CLINICAL = {
         code=_otherwise(survival=lambda course: course.plan.survival[..., [0, 1, 1]]),
     ),
 }
-"""Faults of the clinical course; `make test` sees them all."""
+"""Faults of the clinical course."""

@@ -39,9 +39,12 @@ def _follow_up(run: Mapping[str, object]) -> str:
     origin = "diagnosis" if run.get("follow_from") == "diagnosis" else "the start of the simulation"
     engine = run.get("engine", "colonies")
     drawn = "every cell as an agent" if engine == "cells" else "groups of identical cells"
+    small = ""
+    if run.get("small_cells") is not None and run.get("small_steps", 1) != 1:
+        small = f" (colonies below {run['small_cells']:g} cells in {run['small_steps']} at once)"
     return (
         f"Patients were followed for {run['years']:g} years from {origin}, in steps of "
-        f"{run.get('dt_days', 7):g} days; the engine drew {drawn}."
+        f"{run.get('dt_days', 7):g} days{small}; the engine drew {drawn}."
     )
 
 
