@@ -6,7 +6,7 @@ import pytest
 
 COMPILE_NOTHING = {
     "test_cells_engine.py", "test_cells_watch.py", "test_extremes.py", "test_law.py",
-    "test_parameters.py", "test_results_figures.py", "test_results_plots.py",
+    "test_parameters.py", "test_results_plots.py",
     "test_scenario_catalogue.py", "test_scenario_draws.py", "test_scenario_layers.py",
     "test_scenario_mistakes.py",
 }  # fmt: skip
