@@ -327,3 +327,12 @@ CLINICAL = {
     ),
 }
 """Faults of the clinical course."""
+
+LATE = (
+    "women are screened at any age", "who is bound for a node that is taken goes on",
+    "no node is ever full", "no organ's burden kills", "every primary is T1",
+    "one drug's resistance is another's", "the total burden does not kill",
+    "other causes kill half as late again", "the burden is no condition",
+    "care is given to the wrong subtype",
+)  # fmt: skip
+"""Faults that do not show among a third of the patients."""
