@@ -4,8 +4,22 @@ import os
 
 import pytest
 
+COMPILE_NOTHING = {
+    "test_cells_engine.py", "test_cells_watch.py", "test_extremes.py", "test_law.py",
+    "test_parameters.py", "test_results_plots.py",
+    "test_scenario_catalogue.py", "test_scenario_draws.py", "test_scenario_layers.py",
+    "test_scenario_mistakes.py",
+}  # fmt: skip
+"""Files that do without the compiled engine, for as long as it takes to compile."""
 
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
+    """Of two workers, one begins with what needs the engine and compiles it for both."""
+    without = [item for item in items if item.path.name in COMPILE_NOTHING]
+    others = [item for item in items if item.path.name not in COMPILE_NOTHING]
+    half = min(len(items) // 2, len(others))
+    items[:] = [*others[:half], *without, *others[half:]]
     if os.name == "nt":
         for item in items:
             if item.get_closest_marker("unix"):

@@ -88,7 +88,7 @@ def test_symptoms_of_a_steady_primary_come_at_one_rate(engine):
 @ENGINES
 def test_interval_cancers_are_missed_on_a_visit_and_felt_before_the_next(engine):
     interval, days, per_day = 6, 40, 0.08
-    patients = 1500 if engine is colonies else 500
+    patients = 1500 if engine is colonies else 250
     stays = math.exp(-per_day)
 
     def ways(**more):

@@ -43,7 +43,7 @@ def inside(path, value):
     return min(max(value, limits.get("ge", -math.inf)), limits.get("le", math.inf))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_every_probability_stays_one(data):
     base = ms.load("few_cells")

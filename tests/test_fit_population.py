@@ -79,10 +79,10 @@ def test_one_target_that_cannot_be_met_does_not_outweigh_all_others():
 
 
 def test_a_prior_may_be_of_a_ratio():
-    liver, lung = "soil.liver.lethal_cells", "soil.lung.lethal_cells"
-    known = {"scale": "log", "centre": 0.8, "sd": 0.5, "ratio_to": lung}
-    keys = [FreeKey(liver, Free(low=0.5, high=2, **known)),
-            FreeKey(lung, Free(low=1e10, high=1e11, scale="log"))]  # fmt: skip
+    liver, lung = "soil.liver.multiplier.colonization", "soil.lung.multiplier.colonization"
+    known = {"scale": "log", "centre": 2.0, "sd": 0.5, "ratio_to": lung}
+    keys = [FreeKey(liver, Free(low=0.5, high=8, **known)),
+            FreeKey(lung, Free(low=1e-3, high=1, scale="log"))]  # fmt: skip
     values = values_of(keys, np.array([[0.5, 0.0], [0.9, 1.0]]))
     ratio = values[liver] / values[lung]
     assert ratio == pytest.approx([keys[0].value(0.5), keys[0].value(0.9)])
@@ -90,7 +90,8 @@ def test_a_prior_may_be_of_a_ratio():
     at = point_of(keys, lambda _: base)
     back = values_of(keys, at)
     for key, value in back.items():
-        assert value == pytest.approx(base.soil[key.split(".")[1]].lethal_cells, rel=1e-3)
+        organ = base.soil[key.split(".")[1]]
+        assert value == pytest.approx(organ.multiplier.colonization, rel=1e-3)
     check_priors(base, keys, "x")
     assert point_of([FreeKey("clinic.diagnosis_diameter_mm", EVEN)], lambda _: base) is None
 

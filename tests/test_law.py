@@ -78,7 +78,7 @@ def test_hops_lead_through_junctions_and_the_portal_vein():
     assert hop[lymph["liver"]].sum() == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.floats(1e-3, 0.9), min_size=5, max_size=5), st.floats(0.01, 0.9))
 def test_walk_is_the_absorbing_markov_chain(arrest, death):
     hop = vessels.hop_matrix(ORGANS, VESSELS)

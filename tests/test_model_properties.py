@@ -107,7 +107,7 @@ FACTORS = {
 }  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["lung", "liver", "bone", "brain"]),
     st.sampled_from(list(FACTORS)),
@@ -135,7 +135,7 @@ def test_soil_is_monotone(organ, factor, a, b):
         assert more <= less * (1 + 1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from(["lung", "bone", "brain"]), st.floats(0, 5), st.floats(0, 5))
 def test_multipliers_are_monotone(organ, a, b):
     low, high = sorted((a, b))

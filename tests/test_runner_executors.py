@@ -234,16 +234,21 @@ def test_worker_of_other_versions_is_refused():
 
 
 @pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """The files of `MANY`, computed here."""
+    return run(MANY, tmp_path_factory.mktemp("many") / "a", executor="serial")
+
+
+@pytest.fixture(scope="module")
 def cluster():
     pytest.importorskip("distributed")
     with faults.cluster(3) as running:  # of which two are killed
         yield running
 
 
-def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, cluster):
+def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, cluster, many):
     address, workers = cluster
-    serial = run(MANY, tmp_path / "a", executor="serial")
-    assert run(MANY, tmp_path / "b", scheduler=address, chunk=100) == serial
+    assert run(MANY, tmp_path / "b", scheduler=address, chunk=100) == many
     again = ms.open_results(tmp_path / "b").provenance
     assert again["executor"] == "dask"
     assert again["workers"] >= 2
@@ -259,7 +264,7 @@ def test_dask_gives_the_same_tables_also_when_a_worker_is_killed(tmp_path, clust
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Reporter, "say", kill_one)
-        assert run(MANY, tmp_path / "c", scheduler=address, chunk=50) == serial
+        assert run(MANY, tmp_path / "c", scheduler=address, chunk=50) == many
     assert chunks >= 3
 
 
@@ -349,7 +354,7 @@ def test_unreachable_scheduler_is_one_message(tmp_path, words):
     assert not list(tmp_path.iterdir())
 
 
-def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp_path):
+def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp_path, many):
     pytest.importorskip("distributed")
     folder = tmp_path / "a"
     options = ["--patients", "1500", "--record", "metastases", "--no-figures", "--quiet"]
@@ -368,8 +373,7 @@ def test_scheduler_that_dies_is_one_message_and_the_run_goes_on_with_another(tmp
         r"--resume goes on from there\n",
         complaint,
     ), complaint
-    whole = run(MANY, tmp_path / "b", executor="serial")
-    assert run(MANY, folder, executor="serial", resume=True) == whole
+    assert run(MANY, folder, executor="serial", resume=True) == many
 
 
 def test_scheduler_without_workers_is_one_message(tmp_path, monkeypatch):

@@ -132,7 +132,7 @@ def test_lost_worker_processes_are_replaced_and_nothing_is_lost(
 
     def say(report: Reporter) -> None:
         told.append(report.done)
-        if len(told) in (2, 30):
+        if len(told) == 20:
             killed.append(kill_a_worker(pools[0]))
 
     monkeypatch.setattr(Reporter, "say", say)
@@ -141,10 +141,10 @@ def test_lost_worker_processes_are_replaced_and_nothing_is_lost(
         ASKED, output=tmp_path / "a", executor="processes", workers=2, chunk=CHUNK, progress=False
     )
     assert faults.tables(tmp_path / "a") == whole
-    assert len(set(killed)) == 2
+    assert killed
     assert told == list(range(CHUNK, PATIENTS + 1, CHUNK))  # each chunk counted once
     said = capsys.readouterr().out
-    assert said.count("a worker was lost; what it had in hand is computed again") == 2
+    assert said.count("a worker was lost; what it had in hand is computed again") == 1
 
 
 def test_chunk_that_kills_its_workers_is_tried_three_times_and_named(tmp_path):

@@ -18,6 +18,7 @@ from metasim.runner.executors import Processes
 from metasim.runner.progress import Reporter, reporting
 from metasim.terminal import notebook
 from metasim.terminal import progress as shown_progress
+from tests import faults
 
 MILLION = 1_000_000
 
@@ -152,17 +153,10 @@ def test_this_process_is_no_worker_of_the_run_that_it_hands_on(monkeypatch):
     assert (about["executor"], about["workers"]) == ("threads", 2)
 
 
-def count(first: int, size: int) -> None:
-    """Computes nothing, slowly enough for both workers to have some of it."""
-    import time
-
-    time.sleep(0.02)
-
-
 @pytest.mark.unix
 def test_workers_that_were_replaced_are_not_counted():
     pool = Processes(2)
-    with Dispatcher(count, pool) as dispatcher:
+    with Dispatcher(faults.pause, pool) as dispatcher:
         for chunks, _ in enumerate(dispatcher.complete(Todo(Span(0, 200), most=2, size=2))):
             if chunks == 40:
                 os.kill(next(iter(pool._pool._processes)), signal.SIGKILL)

@@ -440,6 +440,13 @@ def check_books(record: PatientRecord) -> None:
 
 
 NEVER = 1e9
+EVENTS = {event: event.label for event in Event}
+_FLOWS = [tally.name.lower() for tally in list(Tally)[Tally.CELLS + 1 :]]
+NAMES = [f"{organ}: cells in {stage.label} ({when})" for when in ("middle", "end")
+         for stage in Stage for organ in ORGANS]  # fmt: skip
+NAMES += [f"{stage.label}: {flow}" for stage in Stage for flow in _FLOWS]
+NAMES += [f"{organ}: {s.label}: {flow}" for s in Stage for organ in ORGANS for flow in _FLOWS]
+"""Of the cells in each stage and organ, and of what went through them."""
 
 
 def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
@@ -467,15 +474,15 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
         out[f"{organ}: metastases"] = here.sum()
         for what in ("founded", "micro", "macro", "detected", "extinct"):
             first = met[f"{what}_day"][here]
-            out[f"{organ}: first {what} day"] = np.nanmin(first, initial=NEVER)
+            out[f"{organ}: first {what} day"] = np.fmin.reduce(first, initial=NEVER)
             out[f"{organ}: {what}"] = np.isfinite(first).sum()
         seen = events[(events["event"] == Event.RELAPSE) & (events["organ"] == o)]
         out[f"{organ}: relapse day"] = seen["day"][0] if len(seen) else NEVER
-    for event in Event:
+    for event, label in EVENTS.items():
         when = events["day"][events["event"] == event]
-        out[f"{event.label} events"] = len(when)
-        out[f"{event.label}: day, sum"] = when.sum()
-        out[f"{event.label}: first day"] = when.min(initial=NEVER)
+        out[f"{label} events"] = len(when)
+        out[f"{label}: day, sum"] = when.sum()
+        out[f"{label}: first day"] = when.min(initial=NEVER)
     for test in TESTS:
         found = events["value"][events["event"] == test]
         out[f"{test.label}: expected"] = found[0] if len(found) else 0.0
@@ -506,9 +513,6 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
                 out[f"{organ}: {name} ({when})"] = record.metastases[name][which, o]
             for k, n in enumerate(record.organ_cells[which, o]):
                 out[f"{organ}: cells of phenotype {k} ({when})"] = n
-            for stage in Stage:
-                here = record.tallies[which, stage - 1, o, Tally.CELLS]
-                out[f"{organ}: cells in {stage.label} ({when})"] = here
     for name, stage in zip("TNM", record.staging, strict=True):
         out[f"stage {name}"] = stage
         for value in range(5):  # N goes up to 4
@@ -519,20 +523,16 @@ def observables(record: PatientRecord) -> tuple[list[str], np.ndarray]:
     for way in Detection:
         out[f"found by {way.label}"] = record.patient["detection"] == way
     for t in range(4):
+        of_it = events[events["which"] == t]
         for event in (Event.SURGERY, Event.TREATMENT_START, Event.CYCLE, Event.TREATMENT_END):
-            that = (events["event"] == event) & (events["which"] == t)
-            out[f"{event.label} {t}: day, sum"] = events["day"][that].sum()
+            out[f"{EVENTS[event]} {t}: day, sum"] = of_it["day"][of_it["event"] == event].sum()
         start, end = (out[f"treatment_{what} {t}: day, sum"] for what in ("start", "end"))
         out[f"treatment {t}: days"] = end - start if end > 0 else NEVER
-    funnel = record.tallies.sum(axis=0)
-    for stage in Stage:
-        for tally in list(Tally)[1:]:
-            out[f"{stage.label}: {tally.name.lower()}"] = funnel[stage - 1, :, tally].sum()
-            for o, organ in enumerate(ORGANS):
-                name = f"{organ}: {stage.label}: {tally.name.lower()}"
-                out[name] = funnel[stage - 1, o, tally]
-    values = np.array(list(out.values()), dtype=float)
-    return list(out), np.where(np.isnan(values), NEVER, values)
+    funnel = record.tallies.sum(axis=0)[:, :, Tally.CELLS + 1 :]
+    cells = record.tallies[list(days), :, :, Tally.CELLS]
+    parts = (list(out.values()), cells.ravel(), funnel.sum(axis=1).ravel(), funnel.ravel())
+    values = np.concatenate(parts, dtype=float)
+    return [*out, *NAMES], np.where(np.isnan(values), NEVER, values)
 
 
 def _generations(parents: np.ndarray) -> int:
@@ -560,6 +560,7 @@ def compare(
     names: list[str],
     rng_seed: int = 0,
     permutations: int = PERMUTATIONS,
+    level: float = 1.0,
 ) -> Verdict:
     """Whether two samples of patients come from one distribution (max-T permutation test).
 
@@ -569,6 +570,8 @@ def compare(
         names: of the observables.
         rng_seed: of the permutations.
         permutations: number of them, a multiple of `BLOCK`.
+        level: once p is above it for certain, no more permutations are drawn: p is then at least
+            what is said.
     """
     both = np.concatenate([a, b])
     # a mean of days is that of those who got there; who did is in the quantiles' columns
@@ -593,6 +596,8 @@ def compare(
     for _ in range(permutations // BLOCK):
         pick = rng.permuted(np.tile(np.arange(n) < n_a, (BLOCK, 1)), axis=1).astype(np.float32)
         beaten += int((np.abs(pick @ x).max(axis=1) * scale >= observed.max()).sum())
+        if (1 + beaten) / (1 + permutations) > level:
+            break
     worst = int(observed.argmax())
     p = (1 + beaten) / (1 + permutations)
     return Verdict(p, labels[kept[worst]], float(observed[worst]), x.shape[1])

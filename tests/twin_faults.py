@@ -210,7 +210,7 @@ class Planted:
     code: Callable[[pytest.MonkeyPatch], None] = lambda plant: None
     simulate: Simulate = cells.simulate
     needs: int = 1
-    """How many times as many patients the fast suite draws to see it."""
+    """How many times as many patients `tests/test_twin_fast.py` draws to see it."""
 
 
 FAULTS = {
@@ -326,4 +326,13 @@ CLINICAL = {
         code=_otherwise(survival=lambda course: course.plan.survival[..., [0, 1, 1]]),
     ),
 }
-"""Faults of the clinical course; `make test` sees them all."""
+"""Faults of the clinical course."""
+
+LATE = (
+    "women are screened at any age", "who is bound for a node that is taken goes on",
+    "no node is ever full", "no organ's burden kills", "every primary is T1",
+    "one drug's resistance is another's", "the total burden does not kill",
+    "other causes kill half as late again", "the burden is no condition",
+    "care is given to the wrong subtype",
+)  # fmt: skip
+"""Faults that do not show among a third of the patients."""
