@@ -352,7 +352,7 @@ CHANGES = {  # factors on the rates, and a soil factor: its name, share of it th
     "cdk46_inhibitor": ({"rho": 0.5}, None),
     "antioxidants": ({}, ("oxidants", lambda seed: 1.0 - seed.antioxidant_capacity, 0.5)),
     "immunotherapy": ({}, ("immune_surveillance", lambda seed: 1.0 - seed.immune_evasion, 1.5)),
-    "bisphosphonate": ({"rho": 0.58}, ("niche", lambda seed: seed.niche_response, 0.5)),
+    "bisphosphonate": ({"rho": 0.64}, ("niche", lambda seed: seed.niche_response, 0.5)),
 }  # fmt: skip
 
 

@@ -179,13 +179,15 @@ def test_same_rng_seed_same_tables():
         assert not a.equals(other.arrow(name).to_table())
 
 
-def test_patients_do_not_depend_on_the_size_of_the_cohort_or_what_is_recorded():
-    scenario = ms.load("luminal_a_surgery").replace(
-        {"run.patients": 140, "run.record": "metastases"}
-    )
-    many = run(scenario).metastases
-    few = run(scenario.replace({"run.patients": 90, "run.record": "everything"})).metastases
-    assert many[many["patient"] < 90].equals(few)
+@pytest.mark.parametrize("name", ["luminal_a_surgery", "population"])
+def test_patients_do_not_depend_on_the_size_of_the_cohort_or_what_is_recorded(name):
+    """Steps on which nothing can happen are passed over, unless everything is recorded."""
+    scenario = ms.load(name).replace({"run.patients": 140, "run.record": "metastases"})
+    many = run(scenario)
+    few = run(scenario.replace({"run.patients": 90, "run.record": "everything"}))
+    for table in ("metastases", "events"):
+        before = getattr(many, table)
+        assert before[before["patient"] < 90].equals(getattr(few, table))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -218,7 +218,9 @@ def destined(regime: Passage, chance: Success) -> Destined:
     arrivals = _entering(regime, chance.arrested)
     arrivals = arrivals.reshape(*arrivals.shape[:4], -1)
     enters = arrivals.sum(axis=-1)
-    landing = np.cumsum(arrivals, axis=-1)
+    landing = arrivals.copy()
+    for bed in range(1, landing.shape[-1]):  # np.cumsum is slow along so short an axis
+        landing[..., bed] += landing[..., bed - 1]
     crossing = exit_.extravasation * (gates.extravasation * chance.active)[..., None]
     return Destined(
         gates.invasion[..., None] * chance.invaded,

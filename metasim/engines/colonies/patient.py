@@ -27,8 +27,10 @@ from metasim.engines.colonies.treating import treat
 from metasim.engines.colonies.units import count_units, doomed_leave, move_destined, move_doomed
 from metasim.engines.record import DEATH_NONE
 from metasim.law import clinic as rule
+from metasim.law import detection
 
 other_death_day = inlined(rule.other_death_day)
+symptom_hazard = inlined(detection.symptom_hazard)
 
 
 @merged
@@ -67,8 +69,8 @@ def simulate(k, biology, clinics, room, rng, rng_doomed, everything, stop):
             record(now, law, clinic.rules, room)
         if now.over:
             break
-        if now.n_alive == 0 and now.n_units == 0 and not everything and not later_aspirates(clinic):
-            skip(now, clinic.rules)
+        if not everything and not later_aspirates(clinic):
+            pass_over(now, clinic.rules, room)
         now.step += 1
         if stop[0] != 0:
             now.status = STOPPED
@@ -189,6 +191,44 @@ def live_on(rng, rng_doomed, now, law, clinic, room, everything):
         doomed_leave(rng_doomed, law, room.leaving, room.pools, room.tally)
     if now.n_departed > 0:
         depart(rng, now, law, clinic.rules, room)
+
+
+@inlined
+def pass_over(now, rules, room):
+    """Steps on which nothing happens and nothing is drawn are not looked at one by one."""
+    if now.n_alive == 0 and now.n_units == 0:
+        skip(now, rules)
+    elif now.n_alive == 0 or (rules.small_steps > 1 and now.burden < rules.small_cells):
+        wait_through(now, rules, room)
+
+
+@inlined
+def wait_through(now, rules, room):
+    """Where all colonies are at rest: on to what can happen before they live again."""
+    undiagnosed = math.isnan(now.diagnosis_day)
+    every_day = now.watched or now.other_law or rules.follow_up_days == 0.0
+    if every_day or (undiagnosed and rules.marrow_organ >= 0):
+        return
+    until = min(now.ask_again_day, now.other_death_day, now.last_step * rules.dt_days)
+    if now.next_visit_day < until:
+        until = now.next_visit_day
+    if undiagnosed and now.screening_day < until:
+        until = now.screening_day
+    step = math.floor(until / rules.dt_days)
+    if now.n_units > 0:
+        step = min(step, math.ceil(min(now.next_due, step)))
+    if now.n_alive > 0:
+        step = min(step, (now.step // rules.small_steps + 1) * rules.small_steps)
+    passed, size = step - 1 - now.step, float(room.colonies[0].size)
+    if passed <= 0:
+        return
+    if undiagnosed and rules.symptom_per_day_per_cell > 0.0:
+        days = passed * rules.dt_days
+        hazard = symptom_hazard(size, size, rules.symptom_per_day_per_cell, days)
+        if now.symptom_clock <= 1.001 * hazard:  # the lump is noticed meanwhile
+            return
+        now.symptom_clock -= hazard
+    now.step += passed
 
 
 @inlined
