@@ -7,6 +7,7 @@ import pytest
 
 import metasim as ms
 from metasim.engines import cells, colonies
+from metasim.engines.cells import nodes as nodes_of_cells
 from metasim.errors import ScenarioError
 from metasim.law import closed_forms, nodes
 from metasim.parameters.course import course_of
@@ -238,3 +239,41 @@ def test_what_cannot_be_is_refused(changes, key, words):
     (mistake,) = caught.value.mistakes
     assert mistake.key == key
     assert words in str(mistake)
+
+
+# at rest
+
+
+def counted_right(engine):
+    """Deposits that rest all the time; patients whose nodes are counted right, and wrong.
+
+    Each began as one cell, and is to be counted at what that grows to on average (Equation 5.5).
+    """
+    asked = twin.scenario(
+        run={"small_cells": 12.0, "small_steps": 1000},
+        growth={"rho_per_day": 0.04},
+        soil={"nodes": {"growth_factor": 3.0}},
+        clinic={"diagnosis_diameter_mm": 3.5, "cells_per_cm3": 16_000.0},
+    )
+    right = wrong = 0
+    for record in records(asked, engine, 60 if engine is colonies else 20):
+        days = record.patient["diagnosis_day"] - record.colonies["founded_day"]
+        grown = np.exp(0.12 * days[(record.colonies["organ"] == 1) & (days >= 0.0)])
+        positive, itc = (grown >= 4.0).sum(), (grown < 4.0).sum()
+        if positive > 0:
+            found = record.patient["nodes_positive"], record.patient["nodes_itc"]
+            right += found == (positive, itc)
+            wrong += found != (positive, itc)
+    return right, wrong
+
+
+@ENGINES
+def test_deposits_at_rest_are_counted_at_their_size_of_today(engine):
+    right, wrong = counted_right(engine)
+    assert right > 3
+    assert wrong == 0
+
+
+def test_deposits_counted_as_they_were_are_noticed(monkeypatch):
+    monkeypatch.setattr(nodes_of_cells, "grown_at_rest", lambda cells, *_: cells)
+    assert counted_right(cells)[1] > 3

@@ -135,6 +135,18 @@ def lives(cells: float, small_cells: float, long_step_ends: bool) -> bool:
     return long_step_ends or cells >= small_cells
 
 
+def grown_at_rest(cells: float, birth: float, death: float, days: float) -> float:
+    """Cells that a colony at rest would have by now, on average (Equation 5.5, size at rest).
+
+    Args:
+        cells: of one phenotype when the colony last lived, or after treatment.
+        birth: division rate b, 1/day.
+        death: death rate d, 1/day.
+        days: for which it has rested; 0: it lives on this step.
+    """
+    return cells * math.exp((birth - death) * days) if days > 0.0 else cells
+
+
 def birth_rate(death: float, net: float) -> float:
     """Division rate b of a cell, 1/day: d + g, never below 0 (Equation 4.6, division rate).
 

@@ -158,18 +158,23 @@ class Cascade(Population):
             for cell in (cell for cells in colony.cells for cell in cells):
                 self._enter(cell, after)
 
-    def _set_rates(self, colony: Colony, size: int, days: float) -> None:
-        """What holds for the cells of a colony in some days, from its size at the start."""
-        law, organ = self.law, colony.organ
-        colony.descent, colony.change = [], []
+    def birth_rates(self, colony: Colony, size: int) -> list[float]:
+        """Division rate of each phenotype of a colony at a size, 1/day."""
+        law, organ, rates = self.law, colony.organ, []
         for k in range(len(colony.cells)):
-            death = float(law.death[organ, k])
             net = net_growth(
                 law.growth_law[0], float(size), law.rho[organ, k], law.capacity[organ],
                 law.power_exponent[0], colony.vascularised, law.avascular_cells[0],
             )  # fmt: skip
-            birth = birth_rate(death, float(net))
-            colony.descent.append(birth_death(birth, death, days))
+            rates.append(birth_rate(float(law.death[organ, k]), float(net)))
+        return rates
+
+    def _set_rates(self, colony: Colony, size: int, days: float) -> None:
+        """What holds for the cells of a colony in some days, from its size at the start."""
+        law, organ = self.law, colony.organ
+        colony.descent, colony.change = [], []
+        for k, birth in enumerate(self.birth_rates(colony, size)):
+            colony.descent.append(birth_death(birth, float(law.death[organ, k]), days))
             colony.change.append(-math.expm1(-self._mutation[k] * birth * days))
         rate = border_rate(
             law.invasion_per_day[0], size, law.invasion_reference_cells[0], law.border_exponent[0]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metasim.engines.cells.cascade import PLACES, Cascade
+from metasim.law.growth import grown_at_rest
 from metasim.law.nodes import (
     ITC,
     MACRO,
@@ -17,6 +18,7 @@ from metasim.law.nodes import (
 )
 
 if TYPE_CHECKING:
+    from metasim.engines.cells.cell import Colony
     from metasim.engines.cells.clinic import Clinic
 
 
@@ -33,16 +35,17 @@ class NodeCounts:
 def count_nodes(model: Cascade) -> NodeCounts:
     """Nodes of all regional organs by class; where nodes are not told apart, colonies."""
     course = model.course
-    alone: list[int] = []
-    largest: dict[tuple[int, int], int] = {}
+    alone: list[float] = []
+    largest: dict[tuple[int, int], float] = {}
     for colony in model.alive:
         if colony.number == 0 or not course.regional[colony.organ]:
             continue
+        size = _size_today(model, colony)
         if colony.node == 0:
-            alone.append(colony.size)
+            alone.append(size)
         else:
             place = colony.organ, colony.node
-            largest[place] = max(largest.get(place, 0), colony.size)
+            largest[place] = max(largest.get(place, 0.0), size)
     sizes = course.pathology_cells, course.micro_cells, course.macro_cells
     of_colonies, of_nodes = (
         [node_class(cells, *sizes) for cells in deposits] for deposits in (alone, largest.values())
@@ -51,6 +54,17 @@ def count_nodes(model: Cascade) -> NodeCounts:
     micro, macro = found.count(MICRO), found.count(MACRO)
     n = stage_n(micro, of_nodes.count(MICRO), macro)
     return NodeCounts(micro + macro, micro, found.count(ITC), float(n))
+
+
+def _size_today(model: Cascade, colony: "Colony") -> float:
+    """Cells of a colony, were it not at rest."""
+    days = (model.steps - colony.lived_step) * model.course.dt_days
+    births = model.birth_rates(colony, colony.size)
+    deaths = model.law.death[colony.organ]
+    return sum(
+        grown_at_rest(len(cells), birth, float(death), days)
+        for cells, birth, death in zip(colony.cells, births, deaths, strict=True)
+    )
 
 
 def take_nodes(model: "Clinic", t: int) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.law import growth
 from metasim.law import nodes as rule
 
 node_of = inlined(rule.node_of)
@@ -10,6 +11,9 @@ node_class = inlined(rule.node_class)
 stage_n = inlined(rule.stage_n)
 nodes_taken = inlined(rule.nodes_taken)
 beyond_prob = inlined(rule.beyond_prob)
+net_growth = inlined(growth.net_growth_of(inlined))
+birth_rate = inlined(growth.birth_rate)
+grown_at_rest = inlined(growth.grown_at_rest)
 _ITC, _MICRO = np.array([rule.ITC, rule.MICRO])  # numpy's integers, as in `state`
 
 
@@ -42,7 +46,22 @@ def add_up_nodes(now, organ, room):
 
 
 @kernel
-def count_nodes(now, clinic, room):
+def size_today(now, law, rules, colony, cells):
+    """Cells of a colony, were it not at rest."""
+    days, rates = (now.step - colony.lived_step) * rules.dt_days, law.rates
+    size = 0.0
+    for k in range(len(cells)):
+        here = law.growth[colony.organ, k]
+        net = net_growth(
+            rates.growth_law, float(colony.size), here.rho, here.capacity, rates.power_exponent,
+            colony.vascularised, rates.avascular_cells,
+        )  # fmt: skip
+        size += grown_at_rest(float(cells[k]), birth_rate(here.death, net), here.death, days)
+    return size
+
+
+@kernel
+def count_nodes(now, law, clinic, room):
     """Nodes of all regional organs by class, and N; where nodes are not told apart, colonies."""
     now.nodes_positive = now.nodes_micro = now.nodes_itc = 0
     largest = room.nodes
@@ -55,10 +74,11 @@ def count_nodes(now, clinic, room):
         organ, node = colony.organ, colony.node
         if i == 0 or not clinic.organs[organ].regional:
             continue
+        size = size_today(now, law, clinic.rules, colony, room.cells[i])
         if node == 0:
-            count(now, clinic.rules, colony.size)
+            count(now, clinic.rules, size)
         else:
-            largest[organ, node - 1] = max(largest[organ, node - 1], colony.size)
+            largest[organ, node - 1] = max(largest[organ, node - 1], size)
     micro_before = now.nodes_micro
     for organ in range(len(room.sites)):
         for node in range(clinic.organs[organ].nodes):

@@ -66,7 +66,7 @@ def diagnose(rng, now, law, clinic, room, felt):
     if rules.follow_up_days > 0.0:  # the first visit
         now.visit = True
         look(now, clinic, room, rules.restaging)
-    stage(now, clinic, room)
+    stage(now, law, clinic, room)
 
 
 @kernel
@@ -84,11 +84,11 @@ def look(now, clinic, room, restaging):
 
 
 @kernel
-def stage(now, clinic, room):
+def stage(now, law, clinic, room):
     """Stage at diagnosis."""
     rules = clinic.rules
     now.stage_t = stage_t(float(room.colonies[0].size), rules.t2_cells, rules.t3_cells)
-    count_nodes(now, clinic, room)
+    count_nodes(now, law, clinic, room)
     now.stage_m = 0.0
     for organ in range(len(room.sites)):
         if clinic.organs[organ].distant and not math.isnan(room.sites[organ].seen_day):
