@@ -67,7 +67,9 @@ def treatment_keys(events: pd.DataFrame, spans: pd.DataFrame) -> list[Any]:
     for event in MARKS:
         names = events.loc[events["event"] == event, "name"].unique()
         if len(names):
-            label = SURGERY if event == SURGERY else ", ".join(map(words, names))
+            # The marks' colours tell the organs: "radiotherapy of breast" needs no organ here.
+            kinds = dict.fromkeys(words(name).partition(" of ")[0] for name in names)
+            label = SURGERY if event == SURGERY else ", ".join(kinds)
             keys.append(Line2D([], [], linestyle="none", label=plain(label), **mark(event, MUTED)))
     return keys
 
