@@ -32,7 +32,7 @@ def problem_of(bone, lung, total, **changes):
     targets = [{"id": organ, "of": {"organ": organ}, "value": value, **common}
                for organ, value in (("bone", bone), ("lung", lung))]  # fmt: skip
     read = parse_targets({"cohorts": {"all": {}}, "targets": targets})
-    return _problem(read, "luminal_b", KEYS, changes, PATIENTS)
+    return _problem(read, "luminal_b_surgery", KEYS, changes, PATIENTS)
 
 
 def published(truth, rng):

@@ -108,7 +108,7 @@ def test_wheel_runs_from_a_folder_with_a_space_and_an_accent_and_a_home_read_onl
     env |= {"HOME": "/proc" if hasattr(os, "geteuid") and os.geteuid() == 0 else str(home)}
     said = ran(at, "-m", "metasim", "run", "luminal_a_surgery", "--patients", 20, cwd=work, env=env)
     assert "any distant organ" in said
-    assert (work / "results/luminal_a/figures/organ_counts.png").exists()
+    assert (work / "results/luminal_a_surgery/figures/organ_counts.png").exists()
     command = at.with_name("metasim")
     assert ran(command, "--version", cwd=work, env=env) == f"metasim {VERSION}\n"
     for name in ("show", "check"):
