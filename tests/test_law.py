@@ -19,7 +19,7 @@ def test_odds_follow_the_formula():
     base, multiplier = np.array([[0.5]]), np.array([[[2.0, 1.0]]])
     weights = np.array([[[1.5, -2.0]]])
     factors = np.array([[[[0.2], [0.0]], [[0.5], [1.0]]]])
-    got = odds.gate_odds(base, multiplier, weights, factors)
+    got = odds.gate_odds(base, multiplier, odds.soil_effect(weights, factors))
     assert got[0, 0, :, 0] == pytest.approx(
         [0.5 * 2 * math.exp(1.5 * 0.2 - 2 * 0.5), 0.5 * math.exp(-2.0)]
     )
@@ -31,9 +31,8 @@ def test_a_factor_moves_the_odds_by_its_sign(low, high, trait, weight):
     low, high = sorted((low, high))
     level = np.array([[low, high]])
     factor = odds.answered_factor(level, np.array([[trait]]))[:, None]
-    got = odds.gate_odds(np.array([[1.0]]), np.ones((1, 1, 2)), np.array([[[weight]]]), factor)[
-        0, 0, :, 0
-    ]
+    effect = odds.soil_effect(np.array([[[weight]]]), factor)
+    got = odds.gate_odds(np.array([[1.0]]), np.ones((1, 1, 2)), effect)[0, 0, :, 0]
     assert (got[1] >= got[0]) == (weight * (high - low) * trait >= 0) or got[1] == got[0]
 
 

@@ -47,37 +47,36 @@ def answered_factor(level: Array, trait: Array) -> Array:
     return np.asarray(level[:, :, None] * trait[:, None, :])
 
 
-def gate_odds(base: Array, multiplier: Array, weights: Array, factors: Array) -> Array:
+def gate_odds(base: Array, multiplier: Array, effect: Array) -> Array:
     """base_g * multiplier_g(o) * exp(sum_f weight_gf * x_f(o,k)) (Equation 3.1, odds of a gate).
 
     Args:
         base: (P, G) odds where every factor is 0.
         multiplier: (P, G, O), 1 is neutral.
-        weights: (P, G, F) change of log-odds per unit of factor.
-        factors: (P, F, O, K), >= 0.
+        effect: (P, G, O, K), the exponential: see `soil_effect`.
 
     Returns:
         (P, G, O, K) odds; capped at `LARGEST` so that probabilities stay finite.
     """
-    return scaled_odds(base, multiplier, soil_effect(weights, factors))
+    with np.errstate(over="ignore"):  # held at `LARGEST`
+        scale = (base[:, :, None] * multiplier)[..., None]
+        return np.asarray(np.minimum(scale * effect, LARGEST))
 
 
 def soil_effect(weights: Array, factors: Array) -> Array:
-    """The last factor of Equation 3.1, (P, G, O, K): what soil and traits do to the odds of a gate.
+    """What soil and traits do to the odds of a gate: the last factor of Equation 3.1.
 
-    Arguments are those of `gate_odds`.
+    Args:
+        weights: (P, G, F) change of log-odds per unit of factor.
+        factors: (P, F, O, K), >= 0.
+
+    Returns:
+        (P, G, O, K).
     """
     weights = np.clip(weights, -1e150, 1e150)  # so that no sum of them overflows
     exponent = (weights[:, :, :, None, None] * factors[:, None, :, :, :]).sum(axis=2)
     # exp(600) ~ 4e260: past it the probability is 1 to the last bit anyway
     return np.asarray(np.exp(np.clip(exponent, -600.0, 600.0)))
-
-
-def scaled_odds(base: Array, multiplier: Array, effect: Array) -> Array:
-    """The whole of Equation 3.1, (P, G, O, K), from the `soil_effect`; as `gate_odds`."""
-    with np.errstate(over="ignore"):  # held at `LARGEST`
-        scale = (base[:, :, None] * multiplier)[..., None]
-        return np.asarray(np.minimum(scale * effect, LARGEST))
 
 
 def probability(odds: Array) -> Array:

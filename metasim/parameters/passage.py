@@ -16,8 +16,6 @@ from metasim.terms import Gate, Route
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FEW_KINDS = 32  # of patients, found by comparing all of them with one of each
-
 
 def passage_of(get: Parameters) -> tuple[fate.Passage, dict[str, Any]]:
     """How units pass in a regime, and the fields of the law that say so.
@@ -89,7 +87,7 @@ def _gate_odds(get: Parameters) -> dict[Gate, Array]:
     )
     felt = np.stack([get.felt(lambda g: g.base_odds, f"gates.{gate}") for gate in Gate])
     with np.errstate(over="ignore"):
-        plain = odds.scaled_odds(base, multiplier, _soil_effect(weights, x))
+        plain = odds.gate_odds(base, multiplier, _soil_effect(weights, x))
         passing = np.minimum(plain * felt, odds.LARGEST)
     return {gate: passing[:, i] for i, gate in enumerate(Gate)}
 
@@ -201,16 +199,9 @@ def kinds_of(*arrays: Array) -> tuple[Ints, Ints]:
         The first patient of each kind, (kinds,), and the kind of each, (P,).
     """
     rows = np.concatenate([a.reshape(len(a), -1) for a in alike(list(arrays))], axis=1)
-    bits = rows.view(np.int64)
-    firsts: list[np.int64] = []
-    kind = np.full(len(rows), -1)
-    while len(firsts) < _FEW_KINDS and (left := np.flatnonzero(kind < 0)).size:
-        kind[left[(bits[left] == bits[left[0]]).all(axis=1)]] = len(firsts)
-        firsts.append(left[0])
-    found: dict[bytes, int] = {}
-    for k in np.flatnonzero(kind < 0):  # many kinds: one patient after the other
-        kind[k] = len(firsts) + found.setdefault(rows[k].tobytes(), len(found))
-    return np.unique(kind, return_index=True)[1], kind
+    bits = np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize * rows.shape[1]}")[:, 0]
+    _, first, kind = np.unique(bits, return_index=True, return_inverse=True)
+    return first, kind
 
 
 def _destination(walk: Array, destroyed: Array, lymph: Array) -> tuple[Array, Array]:

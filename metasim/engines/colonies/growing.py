@@ -10,6 +10,7 @@ import numpy as np
 from metasim.engines.colonies.draws import binomial, grow
 from metasim.engines.colonies.kernel import inlined, merged
 from metasim.engines.colonies.nodes import settle
+from metasim.engines.colonies.rates import birth_of
 from metasim.engines.colonies.sampling import add_inflow
 from metasim.engines.colonies.shedding import shed
 from metasim.engines.colonies.state import (
@@ -30,8 +31,6 @@ from metasim.engines.colonies.state import (
 from metasim.engines.colonies.units import wait
 from metasim.law import growth
 
-net_growth = inlined(growth.net_growth_of(inlined))
-birth_rate = inlined(growth.birth_rate)
 lives = inlined(growth.lives)
 
 
@@ -57,24 +56,19 @@ def see(now, colony, organ, size, visible_cells, sites):
 @inlined
 def grow_colony(rng, now, law, days, organ, size, vascularised, cells, kinds):
     """Each phenotype grows at its own rates; the cells of the colony after some days."""
-    rates = law.rates
     after = 0
     for k in range(len(cells)):
         n = cells[k]
         if n == 0:
             continue
-        rate = law.growth[organ, k]
-        net = net_growth(
-            rates.growth_law, float(size), rate.rho, rate.capacity, rates.power_exponent,
-            vascularised, rates.avascular_cells,
-        )  # fmt: skip
-        birth = birth_rate(rate.death, net)
-        log_growth = (birth - rate.death) * days
+        death = law.growth[organ, k].death
+        birth = birth_of(law, organ, k, size, vascularised)
+        log_growth = (birth - death) * days
         far = log_growth > 1.0 or n > 1e14
         if far and n * math.exp(min(log_growth, 99.0)) > MOST_CELLS:
             now.status = TOO_MANY_CELLS
             return after
-        n = grow(rng, n, birth, rate.death, days)
+        n = grow(rng, n, birth, death, days)
         if n > MOST_CELLS:
             now.status = TOO_MANY_CELLS
             return after
@@ -207,7 +201,7 @@ def depart(rng, now, law, rules, room):
             unit.cluster = departed.cluster
             unit.parent = departed.parent
             unit.clock = rng.standard_exponential()
-            wait(now, law, rules.dt_days, unit)
+            wait(now, law, rules.dt_days, unit, now.step)
             now.n_units += 1
 
 

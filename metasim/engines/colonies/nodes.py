@@ -3,6 +3,7 @@
 import numpy as np
 
 from metasim.engines.colonies.kernel import inlined, kernel
+from metasim.engines.colonies.rates import birth_of
 from metasim.law import growth
 from metasim.law import nodes as rule
 
@@ -11,8 +12,6 @@ node_class = inlined(rule.node_class)
 stage_n = inlined(rule.stage_n)
 nodes_taken = inlined(rule.nodes_taken)
 beyond_prob = inlined(rule.beyond_prob)
-net_growth = inlined(growth.net_growth_of(inlined))
-birth_rate = inlined(growth.birth_rate)
 grown_at_rest = inlined(growth.grown_at_rest)
 _ITC, _MICRO = np.array([rule.ITC, rule.MICRO])  # numpy's integers, as in `state`
 
@@ -48,15 +47,11 @@ def add_up_nodes(now, organ, room):
 @kernel
 def size_today(now, law, rules, colony, cells):
     """Cells of a colony, were it not at rest."""
-    days, rates = (now.step - colony.lived_step) * rules.dt_days, law.rates
+    organ, days = colony.organ, (now.step - colony.lived_step) * rules.dt_days
     size = 0.0
     for k in range(len(cells)):
-        here = law.growth[colony.organ, k]
-        net = net_growth(
-            rates.growth_law, float(colony.size), here.rho, here.capacity, rates.power_exponent,
-            colony.vascularised, rates.avascular_cells,
-        )  # fmt: skip
-        size += grown_at_rest(float(cells[k]), birth_rate(here.death, net), here.death, days)
+        birth = birth_of(law, organ, k, colony.size, colony.vascularised)
+        size += grown_at_rest(float(cells[k]), birth, law.growth[organ, k].death, days)
     return size
 
 

@@ -92,11 +92,11 @@ def advance(rng, law, unit, tally):
 
 
 @inlined
-def wait(now, law, dt, unit):
-    """Work out until when a unit stays in its place, under the law of the day."""
-    unit.since_step = now.step
+def wait(now, law, dt, unit, since_step):
+    """Work out until when a unit stays in its place, by its clock and law from a step on."""
+    unit.since_step = since_step
     unit.per_step = law.exits[unit.place, unit.organ] * dt
-    unit.due = now.step + unit.clock / unit.per_step
+    unit.due = since_step + unit.clock / unit.per_step
     now.next_due = min(now.next_due, unit.due)
 
 
@@ -110,10 +110,7 @@ def wait_on(now, law, dt, room):
         unit = room.units[i]
         if before > unit.since_step:
             unit.clock -= unit.per_step * (before - unit.since_step)
-        unit.since_step = before
-        unit.per_step = law.exits[unit.place, unit.organ] * dt
-        unit.due = before + unit.clock / unit.per_step
-        now.next_due = min(now.next_due, unit.due)
+        wait(now, law, dt, unit, before)
 
 
 @inlined
@@ -140,7 +137,7 @@ def move_destined(rng, now, law, dt, room):
             if unit.place == COLONIZING:
                 now.n_colonizing += 1
             else:
-                wait(now, law, dt, unit)
+                wait(now, law, dt, unit, now.step)
         else:
             now.next_due = min(now.next_due, unit.due)
         if kept < i:

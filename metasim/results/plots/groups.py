@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +14,9 @@ from metasim.results.pairing import are_paired
 from metasim.results.plots.style import FAINT, MUTED, cohort, count, spread, unbroken
 from metasim.results.plots.text import plain
 from metasim.results.store import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 
@@ -106,6 +109,28 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.8, "relpos": (0, 0.5)},
             annotation_clip=False,
         )
+
+
+def banded(
+    ax: Axes, years: "pd.Series[float]", percent: Sequence["pd.Series[float]"], **look: Any
+) -> None:
+    """A curve of steps with its band.
+
+    Args:
+        ax: where to.
+        years: when it steps.
+        percent: the curve, and the lower and upper end of its band.
+        look: colour and linestyle.
+    """
+    share, low, high = percent
+    ax.fill_between(years, low, high, step="post", color=look["color"], alpha=0.12, linewidth=0)
+    ax.step(years, share, where="post", zorder=3, **look)
+
+
+def at_risk_in(curve: "pd.DataFrame") -> Callable[[float], int]:
+    """Time (years) -> patients at risk just before, of a curve with columns years and at_risk."""
+    years, numbers = curve["years"].to_numpy(), np.append(curve["at_risk"], 0)
+    return lambda time: int(numbers[np.searchsorted(years, time - 1e-9)])
 
 
 def numbers_at_risk(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from metasim.checked import checked
 from metasim.results.levels import NONE, Level, Test, levels_of
-from metasim.results.plots.groups import label_ends, numbers_at_risk
+from metasim.results.plots.groups import at_risk_in, banded, label_ends, numbers_at_risk
 from metasim.results.plots.registry import FigureKind, register, run_of, tidy
 from metasim.results.plots.style import Style, cohort, count, head, new_axes, nothing, two_rows
 from metasim.results.store import Results
@@ -117,10 +117,8 @@ def _panel(ax: Axes, table: "pd.DataFrame", test: Test, top: float, brief: bool 
     looks = dict(zip(levels, list(zip(_COLOURS, _DASHES, strict=True))[first:], strict=False))
     for level, curve in levels.items():
         colour, dashes = looks[level]
-        share, low, high = (100 * curve[key] for key in ("share", "low", "high"))
-        ax.fill_between(curve["years"], low, high, step="post", color=colour, alpha=0.12,
-                        linewidth=0)  # fmt: skip
-        ax.step(curve["years"], share, where="post", color=colour, linestyle=dashes, zorder=3)
+        percent = [100 * curve[key] for key in ("share", "low", "high")]
+        banded(ax, curve["years"], percent, color=colour, linestyle=dashes)
     ax.set_ylim(0, 101 if top == 100 else top)  # a line at 100 % is seen whole
     ax.set_xlim(0, table["years"].max())
     ax.set_xlabel("years since diagnosis")
@@ -132,7 +130,7 @@ def _panel(ax: Axes, table: "pd.DataFrame", test: Test, top: float, brief: bool 
     ]  # fmt: skip
     label_ends(ax, ends)
     numbers_at_risk(
-        ax, [(level, looks[level][0], _at_risk(curve)) for level, curve in levels.items()],
+        ax, [(level, looks[level][0], at_risk_in(curve)) for level, curve in levels.items()],
         "at risk",
     )  # fmt: skip
     head(ax, f"Metastasis by {NAMES[test]}", _detail(table, test, brief))
@@ -149,11 +147,6 @@ def _detail(table: "pd.DataFrame", test: Test, brief: bool) -> str:
         f"{cohort(run, number)} without distant metastasis at diagnosis, {by}. Aalen-Johansen "
         "estimate with 95 % bands; death competes"
     )
-
-
-def _at_risk(curve: "pd.DataFrame") -> Any:
-    years, numbers = curve["years"].to_numpy(), np.append(curve["at_risk"], 0)
-    return lambda time: int(numbers[np.searchsorted(years, time - 1e-9)])
 
 
 def _worth(results: Results) -> bool:

@@ -1,15 +1,16 @@
 """Survival curves with intervals and numbers at risk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from metasim.checked import checked
 from metasim.results.outcomes import Outcome, survival_curve
 from metasim.results.plots.groups import (
     GROUP_COLOURS,
+    at_risk_in,
+    banded,
     groups,
     label_ends,
     numbers_at_risk,
@@ -87,11 +88,9 @@ def _panel(ax: Axes, table: "pd.DataFrame", outcomes: Sequence[Outcome]) -> Axes
         return nothing(ax, title, f"{who}: no patient was followed")
     colours = [GROUP_COLOURS[k % len(GROUP_COLOURS)] for k in range(len(curves))]
     for k, ((_, curve), colour) in enumerate(zip(curves, colours, strict=True)):
-        years, share = curve["years"], 100 * curve["survival"]
-        ax.fill_between(years, 100 * curve["low"], 100 * curve["high"], step="post", color=colour,
-                        alpha=0.12, linewidth=0)  # fmt: skip
-        ax.step(years, share, where="post", color=colour, zorder=3,
-                linestyle=_DASHES[k % len(_DASHES)])  # fmt: skip
+        percent = [100 * curve[key] for key in ("survival", "low", "high")]
+        dashes = _DASHES[k % len(_DASHES)]
+        banded(ax, curve["years"], percent, color=colour, linestyle=dashes)
     lowest = min(curve["low"].iloc[-1] for _, curve in curves)
     ax.set_ylim(50 if lowest > 0.5 else 0, 101)
     ax.set_xlim(0, max(curve["years"].iloc[-1] for _, curve in curves))
@@ -106,18 +105,13 @@ def _panel(ax: Axes, table: "pd.DataFrame", outcomes: Sequence[Outcome]) -> Axes
         ],
     )
     rows = [
-        (label if len(curves) > 1 else "", colour, _at_risk(curve))
+        (label if len(curves) > 1 else "", colour, at_risk_in(curve))
         for (label, curve), colour in zip(curves, colours, strict=True)
     ]
     numbers_at_risk(ax, rows, "at risk")
     cut = "; the axis starts at 50 %" if lowest > 0.5 else ""
     head(ax, title, f"{who}. Kaplan-Meier estimate with 95 % bands{cut}")
     return ax
-
-
-def _at_risk(curve: "pd.DataFrame") -> Callable[[float], int]:
-    years, numbers = curve["years"].to_numpy(), np.append(curve["at_risk"], 0)
-    return lambda time: int(numbers[np.searchsorted(years, time - 1e-9)])
 
 
 KIND = register(
